@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *   90 3d aa bb cc dd    nop; cmp eax, imm32    off
+ *   90 e8 aa bb cc dd    nop; call rel32        on
+ *
+ * Both have the same length and the same last four bytes, so a thread that runs through while the
+ * switch is written executes one or the other.
+ */
+#include "arch.h"
+
+#include <string.h>
+
+enum { NOP = 0x90, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
+
+const uint8_t arch_switch_offset = SWITCH;
+const uint8_t arch_switch_on = CALL;
+const uint8_t arch_switch_off = CMP;
+
+static bool is_switch(uint8_t byte)
+{
+    return byte == CMP || byte == CALL;
+}
+
+bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
+{
+    return file[0] == NOP && is_switch(file[SWITCH]) &&
+           (memory[0] == NOP || memory[0] == BREAKPOINT) && is_switch(memory[SWITCH]) &&
+           memcmp(memory + FIXED, file + FIXED, SITE_LENGTH - FIXED) == 0;
+}
+
+bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
+{
+    /* A uprobe is a breakpoint, or a call where the instruction has room for one. */
+    return memory[0] != file[0] && (memory[0] == BREAKPOINT || memory[0] == CALL);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a site looks like on this machine. Another architecture is another arch-*.c; all else
+ * speaks of switches only.
+ */
+#ifndef ENGINE_ARCH_H
+#define ENGINE_ARCH_H
+
+#include "object.h"
+
+/* Where in a site's bytes the switch is: the one byte that is ever written. */
+extern const uint8_t arch_switch_offset;
+
+/* The switch's value for on and for off. */
+extern const uint8_t arch_switch_on;
+extern const uint8_t arch_switch_off;
+
+/*
+ * Are MEMORY's bytes those of a probe's site, which has FILE's bytes in the object? The switch may
+ * stand either way, and the nop may hold another tracer's breakpoint.
+ */
+bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
+
+/* Has the kernel put a tracer of its own on the first byte of this site? */
+bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* From an errno to what is wrong and what helps. */
+#ifndef ENGINE_DIAGNOSE_H
+#define ENGINE_DIAGNOSE_H
+
+#include "engine.h"
+
+/*
+ * Says why the kernel refused ERRNUM (EACCES or EPERM) for process PID's file NAME; returns
+ * -ERRNUM.
+ */
+int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *name, int errnum,
+                    struct probe_error *error);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What all targets of an engine share. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "error.h"
+#include "object-cache.h"
+
+struct probe_engine {
+    struct probe_engine_options options;
+    int proc; /* the directory where procfs is mounted */
+    struct object_cache *cache;
+};
+
+/* Hands one sentence to the client's log hook. */
+void engine_log(const struct probe_engine *engine, enum probe_log_level level, const char *format,
+                ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors as the engine passes them: a negative errno value, and one sentence for people. */
+#ifndef ENGINE_ERROR_H
+#define ENGINE_ERROR_H
+
+#include "probe-engine.h"
+
+/*
+ * Writes the sentence into ERROR (NULL is fine) and returns -ERRNUM, so that failing is one
+ * statement: return error_set(error, EINVAL, "...").
+ */
+int error_set(struct probe_error *error, int errnum, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same for running out of memory. */
+int error_memory(struct probe_error *error);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a mapping to the file behind it. The path that maps shows may lie in another mount
+ * namespace, or lead to another file by now, or to a FIFO that somebody put there, so it is the
+ * last thing tried:
+ *
+ *   /proc/PID/map_files/START-END   the very file, also when deleted; needs a capability
+ *   /proc/PID/exe                   the very file, where it is the program's
+ *   /proc/PID/root + path           believed where it has the mapping's inode
+ */
+#include "image.h"
+
+#include "privilege.h"
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* A file of a hostile user may be a FIFO, a terminal, anything: opening it must have no effect. */
+enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+
+static int open_map_file(const struct probe_engine *engine, const struct probe_image *image,
+                         const struct mapping *mapping)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+    bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
+    int fd = proc_open(engine->proc, image->pid, image->pid, name, OPEN_FLAGS);
+    privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
+    return fd;
+}
+
+/* Do maps show another device than stat does for files of this file system? */
+static bool device_is_private(int fd)
+{
+    struct statfs status;
+    return fstatfs(fd, &status) == 0 &&
+           (status.f_type == OVERLAYFS_SUPER_MAGIC || status.f_type == BTRFS_SUPER_MAGIC);
+}
+
+/* Keeps FD where it is the file of MAPPING; else closes it and returns -ESTALE. */
+static int keep_if_same(int fd, const struct mapping *mapping)
+{
+    struct stat status;
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == mapping->inode) {
+        uint64_t device = (uint64_t)major(status.st_dev) << 32 | minor(status.st_dev);
+        if (device == mapping->device || device_is_private(fd))
+            return fd;
+    }
+    close(fd);
+    return -ESTALE;
+}
+
+static int open_exe(const struct probe_engine *engine, const struct probe_image *image)
+{
+    if (image->own)
+        return proc_open(engine->proc, image->pid, image->tid, "exe", OPEN_FLAGS);
+    char path[32];
+    snprintf(path, sizeof(path), "self/fd/%d", image->exe);
+    int fd = openat(engine->proc, path, OPEN_FLAGS);
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_path(const struct probe_engine *engine, const struct probe_image *image,
+                     const char *path)
+{
+    int root = image->own
+                   ? proc_open(engine->proc, image->pid, image->tid, "root", O_PATH | O_DIRECTORY)
+                   : image->root;
+    if (root < 0)
+        return root;
+    struct open_how how = {.flags = OPEN_FLAGS, .resolve = RESOLVE_IN_ROOT};
+    long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+    int result = fd < 0 ? -errno : (int)fd;
+    if (image->own)
+        close(root);
+    return result;
+}
+
+int image_open_file(const struct probe_engine *engine, const struct probe_image *image,
+                    const struct mapping *mapping)
+{
+    int fd = image->own ? open_map_file(engine, image, mapping) : -EPERM;
+    if (fd < 0)
+        fd = keep_if_same(open_exe(engine, image), mapping);
+    if (fd < 0 && mapping->path[0] == '/')
+        fd = keep_if_same(open_path(engine, image, mapping->path), mapping);
+    return fd;
+}
+
+ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *image, char *path,
+                  size_t size)
+{
+    char link[64];
+    if (image->own)
+        snprintf(link, sizeof(link), "%d/task/%d/exe", image->pid, image->tid);
+    else
+        snprintf(link, sizeof(link), "self/fd/%d", image->exe);
+    ssize_t length = readlinkat(engine->proc, link, path, size);
+    return length < 0 ? -errno : length == (ssize_t)size ? -ENAMETOOLONG : length;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How an image is opened, so that its descriptors and its identity are of one image:
+ *
+ *   1. read the identity
+ *   2. open mem and maps: the kernel checks the caller, and binds each to the image of that moment
+ *   3. does the process share its memory with its parent? Then it is no image of its own: a vfork
+ *      child before its exec, whose mem would go on writing to the parent
+ *   4. read the identity again: the same as before, or start over
+ *
+ * A process whose main thread has ended has no memory under its own number, but under that of any
+ * other thread: everything is done through a live one.
+ */
+#include "image.h"
+
+#include "diagnose.h"
+#include "proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { TRIES = 5 };
+
+bool probe_image_id_equal(const struct probe_image_id *a, const struct probe_image_id *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool has_memory(const struct proc_stat *stat)
+{
+    /* A kernel thread, a zombie and a thread that is ending show no stack; so does no one else. */
+    return stat->state != 'Z' && stat->state != 'X' && stat->layout[2] != 0;
+}
+
+/* Finds a thread of PID that still has the memory. */
+static int find_live_thread(const struct probe_engine *engine, pid_t pid, pid_t *tid,
+                            struct proc_stat *stat)
+{
+    int fd = proc_open(engine->proc, pid, pid, "task", O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    DIR *tasks = fdopendir(fd);
+    if (!tasks) {
+        close(fd);
+        return -ENOMEM;
+    }
+    int result = -ENOENT;
+    for (struct dirent *task; result < 0 && (task = readdir(tasks));) {
+        pid_t candidate = (pid_t)strtol(task->d_name, NULL, 10);
+        if (candidate <= 0 || candidate == pid ||
+            proc_stat_read(engine->proc, pid, candidate, stat) < 0 || !has_memory(stat))
+            continue;
+        *tid = candidate;
+        result = 0;
+    }
+    closedir(tasks);
+    return result;
+}
+
+/* The identity of what PID runs now, the live thread it was read from, and the parent. */
+static int identify(const struct probe_engine *engine, pid_t pid, struct probe_image_id *id,
+                    pid_t *tid, pid_t *parent)
+{
+    struct proc_stat stat;
+    int status = proc_stat_read(engine->proc, pid, pid, &stat);
+    if (status < 0)
+        return status;
+    uint64_t start_time = stat.start_time;
+    *parent = stat.parent;
+    *tid = pid;
+    if (!has_memory(&stat)) {
+        status = find_live_thread(engine, pid, tid, &stat);
+        if (status < 0)
+            return status;
+    }
+    id->start_time = start_time;
+    memcpy(id->layout, stat.layout, sizeof(id->layout));
+    return 0;
+}
+
+int probe_image_identify(struct probe_engine *engine, pid_t pid, struct probe_image_id *id)
+{
+    pid_t tid = 0;
+    pid_t parent = 0;
+    struct probe_image_id found;
+    int status = identify(engine, pid, &found, &tid, &parent);
+    if (status == 0)
+        *id = found;
+    return status;
+}
+
+static bool shares_memory(const struct probe_engine *engine, pid_t parent, pid_t tid,
+                          const struct probe_image_id *id)
+{
+    if (parent <= 0)
+        return false;
+    long order = syscall(SYS_kcmp, parent, tid, KCMP_VM, 0, 0);
+    if (order >= 0 || errno != ENOSYS)
+        return order == 0; /* a parent that we may not look at has an identity of its own */
+    /* Without kcmp, a child with its parent's layout is taken for one that shares it. */
+    struct probe_image_id other;
+    pid_t ignored = 0;
+    return identify(engine, parent, &other, &ignored, &ignored) == 0 &&
+           memcmp(other.layout, id->layout, sizeof(id->layout)) == 0;
+}
+
+/* Opens one of the image's files; the result is in FD unless it failed. */
+static int open_into(const struct probe_engine *engine, const struct probe_image *image,
+                     const char *name, int flags, int *fd)
+{
+    int opened = proc_open(engine->proc, image->pid, image->tid, name, flags);
+    if (opened < 0)
+        return opened;
+    *fd = opened;
+    return 0;
+}
+
+static int open_descriptors(const struct probe_engine *engine, struct probe_image *image,
+                            const char **step)
+{
+    *step = "mem";
+    int status = 0;
+    if (image->access >= PROBE_READ)
+        status = open_into(engine, image, "mem", image->access == PROBE_WRITE ? O_RDWR : O_RDONLY,
+                           &image->mem);
+    if (status == 0) {
+        *step = "maps";
+        status = open_into(engine, image, "maps", O_RDONLY, &image->maps);
+    }
+    if (status == 0 && !image->own) {
+        *step = "exe";
+        status = open_into(engine, image, "exe", O_PATH, &image->exe);
+        if (status == 0)
+            status = open_into(engine, image, "root", O_PATH, &image->root);
+    }
+    return status;
+}
+
+static int try_open(const struct probe_engine *engine, struct probe_image *image,
+                    struct probe_error *error)
+{
+    pid_t parent = 0;
+    int status = identify(engine, image->pid, &image->id, &image->tid, &parent);
+    if (status < 0)
+        return error_set(error, status == -ESRCH ? ENOENT : -status,
+                         "process %d does not exist or has no memory", image->pid);
+
+    const char *step = NULL;
+    status = open_descriptors(engine, image, &step);
+    if (status == -EACCES || status == -EPERM)
+        return diagnose_denied(engine, image->pid, step, -status, error);
+    if (status < 0 && status != -ENOENT && status != -ESRCH)
+        return error_set(error, -status, "process %d: cannot open its %s: %s", image->pid, step,
+                         strerror(-status));
+
+    struct probe_image_id after;
+    pid_t tid = 0;
+    if (status < 0 || identify(engine, image->pid, &after, &tid, &parent) < 0 ||
+        !probe_image_id_equal(&after, &image->id))
+        return -EAGAIN;
+    if (shares_memory(engine, parent, image->tid, &image->id))
+        return error_set(error, EBUSY,
+                         "process %d shares its memory with its parent (process %d): it is not "
+                         "a program of its own until it calls exec",
+                         image->pid, parent);
+    return 0;
+}
+
+static int open_image(struct probe_engine *engine, pid_t pid, enum probe_access access, bool own,
+                      struct probe_image *result, struct probe_error *error)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct probe_image image = PROBE_IMAGE_NONE;
+        image.pid = pid;
+        image.access = access;
+        image.own = own;
+        int status = try_open(engine, &image, error);
+        if (status == 0) {
+            *result = image;
+            return 0;
+        }
+        probe_image_done(&image);
+        if (status != -EAGAIN)
+            return status;
+    }
+    return error_set(error, ESRCH, "process %d ended or replaced its program while it was opened",
+                     pid);
+}
+
+int probe_image_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                     struct probe_image *image, struct probe_error *error)
+{
+    return open_image(engine, pid, access, true, image, error);
+}
+
+int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                         struct probe_image *image, struct probe_error *error)
+{
+    return open_image(engine, pid, access, false, image, error);
+}
+
+void probe_image_done(struct probe_image *image)
+{
+    int fds[] = {image->maps, image->mem, image->exe, image->root};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    *image = PROBE_IMAGE_NONE;
+}
+
+int image_check(const struct probe_engine *engine, const struct probe_image *image,
+                struct probe_error *error)
+{
+    struct probe_image_id now;
+    pid_t tid = 0;
+    pid_t parent = 0;
+    if (!image->own)
+        return 0;
+    if (identify(engine, image->pid, &now, &tid, &parent) == 0 &&
+        probe_image_id_equal(&now, &image->id))
+        return 0;
+    return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
+}

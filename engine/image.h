@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the engine: what can be done with an open image. See probe-engine.h for what one is. */
+#ifndef ENGINE_IMAGE_H
+#define ENGINE_IMAGE_H
+
+#include "engine.h"
+#include "maps.h"
+
+/*
+ * 0 where the image is still the one that its process runs, -ESRCH where it has gone. An image
+ * that was opened by somebody else is only known by its descriptors, which answer for themselves.
+ */
+int image_check(const struct probe_engine *engine, const struct probe_image *image,
+                struct probe_error *error);
+
+/* The program's path, as /proc shows it: its length (no NUL), or a negative errno value. */
+ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *image, char *path,
+                  size_t size);
+
+/*
+ * Opens for reading the very file that is mapped at MAPPING, and no other that took its path.
+ * Errors: those of opening; ENOENT, ESTALE it cannot be reached any more.
+ */
+int image_open_file(const struct probe_engine *engine, const struct probe_image *image,
+                    const struct mapping *mapping);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The mappings of a process, as /proc/PID/maps lists them. */
+#ifndef ENGINE_MAPS_H
+#define ENGINE_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mapping {
+    uint64_t start, end; /* runtime addresses; END is the first behind it */
+    uint64_t offset;     /* in the file */
+    uint64_t device;     /* as the kernel shows it, major << 32 | minor; need not be stat's */
+    uint64_t inode;      /* 0: no file */
+    bool readable, writable, executable, shared;
+    const char *path; /* as the kernel shows it ("" where it shows none), within the maps' text */
+};
+
+struct maps {
+    struct mapping *items; /* sorted by address, none overlaps another */
+    size_t count;
+    char *text;
+};
+
+/*
+ * Parses LENGTH bytes of TEXT. Returns 0 and MAPS, to be ended with maps_done(), or -EINVAL where
+ * a line is not one of maps, -ENOMEM. Format: proc(5).
+ */
+int maps_parse(const char *text, size_t length, struct maps *maps);
+
+/* Reads the open file FD from its beginning. Errors: what reading gives, and those of parsing. */
+int maps_read(int fd, struct maps *maps);
+
+void maps_done(struct maps *maps);
+
+/*
+ * Do both show the same mappings of files and of code? Then the same objects are loaded: heaps and
+ * stacks come and go without a difference.
+ */
+bool maps_have_same_files(const struct maps *a, const struct maps *b);
+
+/* The mapping that ADDRESS lies in, or NULL. */
+const struct mapping *maps_find(const struct maps *maps, uint64_t address);
+
+#endif

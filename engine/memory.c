@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/*
+ * Pieces that stand no further apart than GAP are read as one span: a page is read in about the
+ * time that a byte is. Spans of one call share a buffer.
+ */
+enum { GAP = 4096, SPANS_MAX = IOV_MAX, BUFFER_SMALL = 16 << 10, BUFFER_LARGE = 1 << 20 };
+
+struct span {
+    uint64_t address;
+    size_t length;
+    size_t first, count; /* its pieces */
+    size_t at;           /* in the buffer */
+};
+
+static int compare_pieces(const void *a, const void *b)
+{
+    const struct memory_piece *x = a;
+    const struct memory_piece *y = b;
+    return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static uint64_t piece_end(const struct memory_piece *piece)
+{
+    return piece->address + piece->length;
+}
+
+/* Gathers the next span, of pieces from FIRST on, that adds at most ROOM bytes. */
+static struct span next_span(const struct memory_piece *pieces, size_t first, size_t count,
+                             size_t room)
+{
+    struct span span = {
+        .address = pieces[first].address,
+        .length = pieces[first].length,
+        .first = first,
+        .count = 1,
+    };
+    for (size_t i = first + 1; i < count; i++) {
+        uint64_t end = span.address + span.length;
+        if (pieces[i].address > end && pieces[i].address - end > GAP)
+            break;
+        uint64_t length = piece_end(&pieces[i]) - span.address;
+        if (length > room)
+            break;
+        if (length > span.length)
+            span.length = (size_t)length;
+        span.count++;
+    }
+    return span;
+}
+
+static int read_piece(const struct probe_image *image, const struct memory_piece *piece,
+                      struct probe_error *error)
+{
+    ssize_t got = pread(image->mem, piece->bytes, piece->length, (off_t)piece->address);
+    if (got == (ssize_t)piece->length)
+        return 0;
+    if (got == 0)
+        return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
+    return error_set(error, EFAULT, "process %d: cannot read %zu bytes at 0x%" PRIx64, image->pid,
+                     piece->length, piece->address);
+}
+
+/* What could not be read as spans is read piece by piece: a gap may be where no page is. */
+static int read_pieces(const struct probe_image *image, const struct memory_piece *pieces,
+                       size_t count, struct probe_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        int status = read_piece(image, &pieces[i], error);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static bool read_spans(const struct probe_image *image, const struct span *spans, size_t count,
+                       uint8_t *buffer, size_t length)
+{
+    struct iovec remote[SPANS_MAX];
+    for (size_t i = 0; i < count; i++)
+        remote[i] = (struct iovec){(void *)(uintptr_t)spans[i].address, spans[i].length};
+    struct iovec local = {buffer, length};
+    return image->own &&
+           process_vm_readv(image->tid, &local, 1, remote, count, 0) == (ssize_t)length;
+}
+
+/* Reads as many pieces as fit the buffer; returns how many, or an error. */
+static ssize_t read_some(const struct probe_image *image, struct memory_piece *pieces, size_t count,
+                         uint8_t *buffer, size_t size, struct probe_error *error)
+{
+    struct span spans[SPANS_MAX];
+    size_t span_count = 0;
+    size_t used = 0;
+    size_t done = 0;
+    while (done < count && span_count < SPANS_MAX && used + pieces[done].length <= size) {
+        struct span span = next_span(pieces, done, count, size - used);
+        span.at = used;
+        used += span.length;
+        done += span.count;
+        spans[span_count++] = span;
+    }
+    if (!read_spans(image, spans, span_count, buffer, used)) {
+        int status = read_pieces(image, pieces, done, error);
+        return status < 0 ? status : (ssize_t)done;
+    }
+    for (size_t i = 0; i < span_count; i++) {
+        for (size_t p = spans[i].first; p < spans[i].first + spans[i].count; p++)
+            memcpy(pieces[p].bytes, buffer + spans[i].at + (pieces[p].address - spans[i].address),
+                   pieces[p].length);
+    }
+    return (ssize_t)done;
+}
+
+int memory_read(const struct probe_image *image, struct memory_piece *pieces, size_t count,
+                struct probe_error *error)
+{
+    if (image->mem < 0)
+        return error_set(error, EACCES, "process %d is not open for reading", image->pid);
+    if (count == 0)
+        return 0;
+    /* Few pieces are few spans, and an allocation would cost as much as reading them. */
+    uint8_t small[BUFFER_SMALL];
+    size_t size = count <= 16 ? sizeof(small) : BUFFER_LARGE;
+    uint8_t *buffer = count <= 16 ? small : malloc(size);
+    if (!buffer)
+        return error_memory(error);
+    qsort(pieces, count, sizeof(*pieces), compare_pieces);
+    ssize_t done = 0;
+    for (size_t i = 0; i < count && done >= 0; i += (size_t)done) {
+        done = read_some(image, pieces + i, count - i, buffer, size, error);
+        if (done < 0)
+            break;
+    }
+    if (buffer != small)
+        free(buffer);
+    return done < 0 ? (int)done : 0;
+}
+
+int memory_write(const struct probe_image *image, uint64_t address, const void *bytes,
+                 size_t length, struct probe_error *error)
+{
+    if (image->access < PROBE_WRITE)
+        return error_set(error, EACCES, "process %d is not open for writing", image->pid);
+    ssize_t put = pwrite(image->mem, bytes, length, (off_t)address);
+    if (put == (ssize_t)length)
+        return 0;
+    int errnum = put == 0 ? ESRCH : errno;
+    if (errnum == ESRCH)
+        return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
+    return error_set(error, errnum, "process %d: cannot write %zu bytes at 0x%" PRIx64 ": %s",
+                     image->pid, length, address, strerror(errnum));
+}

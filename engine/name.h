@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text that comes from a target, made safe to show: bytes that would mislead are written as %XX.
+ *
+ * Text is taken as UTF-8. Whatever is not valid UTF-8, control characters (C0, DEL, C1) and the
+ * characters that reorder or hide text on a terminal are always escaped, and so is '%' itself: no
+ * two texts look the same. How much more is escaped depends on where the text goes.
+ */
+#ifndef ENGINE_NAME_H
+#define ENGINE_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The longest name a directory entry can have, without its NUL. */
+enum { NAME_LENGTH = 255 };
+
+/*
+ * The name that a probe is shown under, as PROVIDER:NAME, or NAME where PROVIDER is NULL. SHOWN has
+ * room for NAME_LENGTH + 1. One that would be longer is cut and ends in '~' and a hash of the
+ * whole.
+ */
+void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 1]);
+
+/*
+ * Escapes LENGTH bytes of TEXT into OUT of SIZE (NUL-ended, cut at a whole character where it does
+ * not fit); returns the length written. With COLUMN spaces are escaped, too.
+ */
+size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size);
+
+#endif

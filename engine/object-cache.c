@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "object-cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+/* How much memory the objects that no target uses may take before the oldest are forgotten. */
+enum { UNUSED_SIZE_MAX = 8 << 20 };
+
+/* What tells a file, and its contents, from any other. */
+struct file_key {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified, changed;
+};
+
+struct entry {
+    struct file_key key;
+    struct object *object;
+    size_t users, size;
+    UT_hash_handle hh;         /* by key */
+    UT_hash_handle by_object;  /* by the object's address */
+    struct entry *prev, *next; /* in the list of unused ones */
+};
+
+struct object_cache {
+    pthread_mutex_t lock; /* guards all below; held while a file is read */
+    struct entry *entries;
+    struct entry *by_object;
+    struct entry *unused; /* the oldest first */
+    size_t unused_size;
+};
+
+int object_cache_new(struct object_cache **result)
+{
+    struct object_cache *cache = calloc(1, sizeof(*cache));
+    if (!cache)
+        return -ENOMEM;
+    pthread_mutex_init(&cache->lock, NULL);
+    *result = cache;
+    return 0;
+}
+
+static void forget(struct object_cache *cache, struct entry *entry)
+{
+    HASH_DELETE(hh, cache->entries, entry);
+    HASH_DELETE(by_object, cache->by_object, entry);
+    object_free(entry->object);
+    free(entry);
+}
+
+static void forget_unused(struct object_cache *cache, size_t keep)
+{
+    while (cache->unused && cache->unused_size > keep) {
+        struct entry *oldest = cache->unused;
+        DL_DELETE(cache->unused, oldest);
+        cache->unused_size -= oldest->size;
+        forget(cache, oldest);
+    }
+}
+
+void object_cache_free(struct object_cache *cache)
+{
+    if (!cache)
+        return;
+    forget_unused(cache, 0);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache);
+}
+
+static int add(struct object_cache *cache, const struct file_key *key, int fd,
+               struct entry **result, struct probe_error *error)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return error_memory(error);
+    int status = object_read(fd, &entry->object, error);
+    if (status < 0) {
+        free(entry);
+        return status;
+    }
+    entry->key = *key;
+    entry->size = sizeof(*entry) + object_size(entry->object);
+    HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
+    if (entry->hh.tbl)
+        HASH_ADD(by_object, cache->by_object, object, sizeof(entry->object), entry);
+    if (!entry->hh.tbl || !entry->by_object.tbl) {
+        if (entry->hh.tbl)
+            HASH_DELETE(hh, cache->entries, entry);
+        object_free(entry->object);
+        free(entry);
+        return error_memory(error);
+    }
+    *result = entry;
+    return 0;
+}
+
+int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
+                     struct probe_error *error)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return error_set(error, errno, "cannot examine the file");
+    if (!S_ISREG(status.st_mode))
+        return error_set(error, EINVAL, "not a regular file");
+    struct file_key key;
+    memset(&key, 0, sizeof(key)); /* padding is hashed, too */
+    key.device = status.st_dev;
+    key.inode = status.st_ino;
+    key.size = status.st_size;
+    key.modified = status.st_mtim;
+    key.changed = status.st_ctim;
+
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = NULL;
+    HASH_FIND(hh, cache->entries, &key, sizeof(key), entry);
+    *new = !entry;
+    int result = entry ? 0 : add(cache, &key, fd, &entry, error);
+    if (result == 0) {
+        if (entry->users == 0 && !*new) {
+            DL_DELETE(cache->unused, entry);
+            cache->unused_size -= entry->size;
+        }
+        entry->users++;
+        *object = entry->object;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return result;
+}
+
+static struct entry *find_object(struct object_cache *cache, struct object *object)
+{
+    struct entry *entry = NULL;
+    HASH_FIND(by_object, cache->by_object, &object, sizeof(object), entry);
+    return entry;
+}
+
+void object_cache_use(struct object_cache *cache, struct object *object)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find_object(cache, object);
+    if (entry)
+        entry->users++;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void object_cache_put(struct object_cache *cache, struct object *object)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find_object(cache, object);
+    if (entry && --entry->users == 0) {
+        DL_APPEND(cache->unused, entry);
+        cache->unused_size += entry->size;
+        forget_unused(cache, UNUSED_SIZE_MAX);
+    }
+    pthread_mutex_unlock(&cache->lock);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libprobe-engine: see and switch the static tracing probes of running processes.
+ *
+ * The model, from the outside in:
+ *
+ *   engine   what all targets share: options, the log hook, the cache of object files
+ *   image    one memory image of a process (from one exec to the next), as open descriptors
+ *   target   the probes found in an image; a probe is known by its index, 0 .. count-1
+ *   update   one change of one or more probes: planned, checked, then applied
+ *
+ *   struct probe_engine *engine;
+ *   struct probe_target *target;
+ *   struct probe_error error;
+ *
+ *   probe_engine_new(NULL, &engine);
+ *   if (probe_target_open(engine, pid, PROBE_WRITE, &target, &error) < 0)
+ *       errx(1, "%s", error.text);
+ *   for (size_t i = 0; i < probe_target_count(target); i++)
+ *       puts(probe_target_name(target, i));
+ *
+ * Every function that can fail returns 0 (or a count) or a negative errno value; results come last
+ * and are untouched on failure. Where a `struct probe_error *` is taken, a failure leaves in it one
+ * whole sentence for people; it may be NULL. The library never prints and never exits.
+ *
+ * Threads: an engine may be used by many threads at once. A target, its updates and its image are
+ * for one thread at a time.
+ */
+#ifndef PROBE_ENGINE_H
+#define PROBE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PROBE_API __attribute__((visibility("default")))
+
+/* Room for the sentence of one failure. */
+struct probe_error {
+    char text[512];
+};
+
+/* ---- engine ---------------------------------------------------------------------------- */
+
+struct probe_engine;
+
+enum probe_log_level { PROBE_LOG_ERROR, PROBE_LOG_WARNING, PROBE_LOG_INFO, PROBE_LOG_DEBUG };
+
+struct probe_engine_options {
+    /* Where procfs is mounted; NULL for "/proc". */
+    const char *proc;
+    /* Called with whole sentences, from any thread that uses the engine; NULL for silence. */
+    void (*log)(void *data, enum probe_log_level level, const char *sentence);
+    void *log_data;
+};
+
+/* Makes an engine; OPTIONS may be NULL. Errors: ENOMEM, or what opening procfs gives. */
+PROBE_API int probe_engine_new(const struct probe_engine_options *options,
+                               struct probe_engine **engine);
+/* Frees the engine (NULL is fine); its targets must be closed before. */
+PROBE_API void probe_engine_free(struct probe_engine *engine);
+
+/* ---- image ----------------------------------------------------------------------------- */
+
+/*
+ * What tells one image from every other: the process's start time and the layout of its memory,
+ * fields 22, 26 to 28 and 45 to 51 of /proc/PID/stat. Compare with probe_image_id_equal().
+ */
+struct probe_image_id {
+    uint64_t start_time; /* clock ticks since boot */
+    uint64_t layout[10]; /* addresses; 0 or 1 where the caller may not see them */
+};
+
+PROBE_API bool probe_image_id_equal(const struct probe_image_id *a, const struct probe_image_id *b);
+
+/*
+ * Reads the identity of the image that PID has now. Errors: ENOENT where there is no such process
+ * or it has no memory (a zombie, a kernel thread); ESRCH where it ended meanwhile.
+ */
+PROBE_API int probe_image_identify(struct probe_engine *engine, pid_t pid,
+                                   struct probe_image_id *id);
+
+/* How much of an image is opened. Each step includes the one before. */
+enum probe_access {
+    PROBE_NAMES, /* its mappings: which probes there are */
+    PROBE_READ,  /* its memory, for reading: their states */
+    PROBE_WRITE, /* its memory, for writing: to switch them */
+};
+
+/*
+ * The descriptors of one image. They are bound to that image by the kernel when they are opened,
+ * so one process may open them and another use them: fields may be sent over a socket one by one.
+ * -1 where there is none. `own` says that the user of the image may ask the kernel by pid, too.
+ */
+struct probe_image {
+    pid_t pid;
+    pid_t tid; /* a live thread of it: PID itself while its main thread runs */
+    struct probe_image_id id;
+    enum probe_access access;
+    bool own;
+    int maps; /* /proc/PID/maps */
+    int mem;  /* /proc/PID/mem */
+    int exe;  /* O_PATH of /proc/PID/exe, only where `own` is false */
+    int root; /* O_PATH of /proc/PID/root, only where `own` is false */
+};
+
+/* An image with no descriptor in it: what probe_image_done() leaves. */
+#define PROBE_IMAGE_NONE ((struct probe_image){.maps = -1, .mem = -1, .exe = -1, .root = -1})
+
+/*
+ * Opens what ACCESS needs of the image that PID has now, with the authority of the calling thread.
+ * Touches no page of the process. Errors: ENOENT no such process or none with memory; EBUSY it
+ * shares its memory with its parent (a vfork child before its exec); EACCES, EPERM the kernel
+ * refuses; ESRCH it ended or replaced its program meanwhile; EMFILE, ENFILE, ENOMEM.
+ */
+PROBE_API int probe_image_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                               struct probe_image *image, struct probe_error *error);
+
+/*
+ * The same for somebody else's use: also opens `exe` and `root`, and leaves `own` false, so that
+ * whoever gets the descriptors needs no authority over the process.
+ */
+PROBE_API int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                                   struct probe_image *image, struct probe_error *error);
+
+/* Closes what is open and leaves PROBE_IMAGE_NONE. */
+PROBE_API void probe_image_done(struct probe_image *image);
+
+/* ---- target ---------------------------------------------------------------------------- */
+
+struct probe_target;
+
+/*
+ * Opens PID with the caller's own authority and finds its probes. Errors: those of
+ * probe_image_open() and probe_target_attach().
+ */
+PROBE_API int probe_target_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                                struct probe_target **target, struct probe_error *error);
+
+/* Closes the target and its image. NULL is fine. Nothing in the process changes. */
+PROBE_API void probe_target_close(struct probe_target *target);
+
+/* A target without an image, to be given one by probe_target_attach(). Errors: ENOMEM. */
+PROBE_API int probe_target_new(struct probe_engine *engine, struct probe_target **target);
+
+/*
+ * Makes IMAGE the one that TARGET works through, and looks for its probes. The target owns the
+ * descriptors from here on, also on failure, and closes those it had. The image must be the one it
+ * had before, if it had one: ESRCH otherwise. Further errors: ENOMEM, EIO.
+ */
+PROBE_API int probe_target_attach(struct probe_target *target, struct probe_image *image,
+                                  struct probe_error *error);
+
+/* Closes the image's descriptors, and keeps what is known of its probes. */
+PROBE_API void probe_target_detach(struct probe_target *target);
+
+/*
+ * Looks again, so that probes in objects that came or went since are known. Returns 0; indices are
+ * the same after it if and only if probe_target_generation() is. Errors: ESRCH the image has gone;
+ * ENOMEM; EIO.
+ */
+PROBE_API int probe_target_look(struct probe_target *target, struct probe_error *error);
+
+PROBE_API pid_t probe_target_pid(const struct probe_target *target);
+PROBE_API const struct probe_image_id *probe_target_id(const struct probe_target *target);
+/* A number that grows each time that a look finds other objects than the one before. */
+PROBE_API uint64_t probe_target_generation(const struct probe_target *target);
+/* What the attached image allows; PROBE_NAMES without one. */
+PROBE_API enum probe_access probe_target_access(const struct probe_target *target);
+
+/* How many probes there are. */
+PROBE_API size_t probe_target_count(const struct probe_target *target);
+
+/*
+ * The name of probe INDEX as it is shown: at most 255 bytes, escaped as %XX. Names are sorted by
+ * byte value. The string lives until the next look, attach or close.
+ */
+PROBE_API const char *probe_target_name(const struct probe_target *target, size_t index);
+
+/* The index of the probe that is shown as NAME, or -ENOENT. */
+PROBE_API ssize_t probe_target_find(const struct probe_target *target, const char *name);
+
+/*
+ * The program's path, as /proc/PID/exe gives it, into PATH of SIZE bytes, without a NUL; returns
+ * its length. Errors: ESRCH the image has gone; EACCES; ENAMETOOLONG.
+ */
+PROBE_API ssize_t probe_target_exe(const struct probe_target *target, char *path, size_t size,
+                                   struct probe_error *error);
+
+/*
+ * Sentences on objects that could not be used, each once, in the order found: the I-th, or NULL
+ * past the last. The string lives until the target is closed.
+ */
+PROBE_API const char *probe_target_problem(const struct probe_target *target, size_t i);
+
+/* ---- states ---------------------------------------------------------------------------- */
+
+enum probe_state {
+    PROBE_OFF,   /* all counters 0, all sites off */
+    PROBE_ON,    /* all counters above 0, all sites on */
+    PROBE_MIXED, /* counters or sites disagree, or a site holds something else */
+};
+
+/*
+ * Reads the states of COUNT probes, given by their indices (NULL: all, and COUNT must be
+ * probe_target_count()), into STATES, an array of COUNT. Errors: ESRCH the image has gone; EFAULT
+ * a page is not readable; EACCES the image is not open for reading; ENOMEM; EIO.
+ */
+PROBE_API int probe_target_states(struct probe_target *target, const size_t *indices, size_t count,
+                                  enum probe_state *states, struct probe_error *error);
+
+/* One state for many: off or on where all are, mixed where they differ or one is. */
+PROBE_API enum probe_state probe_state_join(const enum probe_state *states, size_t count);
+
+/* ---- update ---------------------------------------------------------------------------- */
+
+struct probe_update;
+
+enum probe_action {
+    PROBE_SWITCH_OFF, /* counters to 0, sites off */
+    PROBE_SWITCH_ON,  /* counters of 0 to 1, sites on */
+    /* One's own reference, beside those of others; sites follow "counter above 0". */
+    PROBE_COUNT_ADD,
+    PROBE_COUNT_SUBTRACT,
+    PROBE_COUNT_SET, /* counters to a value */
+};
+
+/* Begins an update of TARGET, which must outlive it. Errors: ENOMEM. */
+PROBE_API int probe_update_new(struct probe_target *target, struct probe_update **update);
+PROBE_API void probe_update_free(struct probe_update *update);
+
+/*
+ * Adds probe INDEX with what is to become of it (VALUE is for PROBE_COUNT_SET, else 0); probes are
+ * changed in the order added. The same probe may be added again with the same action and value, to
+ * no effect. Errors: EINVAL it was added with another; EAGAIN as below; ENOMEM.
+ */
+PROBE_API int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
+                               unsigned int value, struct probe_error *error);
+
+/*
+ * Checks everything, then applies it. On failure nothing has changed. Errors: ESRCH the image has
+ * gone; EAGAIN it has loaded or unloaded objects since the update began, so that indices are
+ * others: make a new update; EINVAL two probes with different actions share a counter; ENOEXEC the
+ * bytes at a site are not a probe's; EBUSY a kernel tracer counts there; EOVERFLOW, ERANGE a
+ * counter cannot have the value (the highest is 65535, and 32767 where the kernel counts, too);
+ * EACCES, EPERM the image is not open for writing; EFAULT a page cannot be read or written;
+ * ETIMEDOUT another update of this process did not end; ENOMEM; EIO.
+ */
+PROBE_API int probe_update_apply(struct probe_update *update, struct probe_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Small reads of procfs. */
+#ifndef ENGINE_PROC_H
+#define ENGINE_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Opens PID/NAME below PROC, or PID/task/TID/NAME where TID is another. Returns it or -errno. */
+int proc_open(int proc, pid_t pid, pid_t tid, const char *name, int flags);
+
+/*
+ * Reads the file from its beginning to its end into a new string, NUL-ended; returns its length.
+ * Errors: ENOMEM, EFBIG (more than 64 MiB), and what reading gives.
+ */
+ssize_t proc_read_all(int fd, char **text);
+
+/* Reads at most SIZE - 1 bytes of PID/NAME into TEXT, NUL-ended; returns the length or -errno. */
+ssize_t proc_read(int proc, pid_t pid, pid_t tid, const char *name, char *text, size_t size);
+
+/* The fields of /proc/PID/stat that matter here. */
+struct proc_stat {
+    char state;
+    pid_t parent;
+    uint64_t start_time; /* field 22 */
+    uint64_t layout[10]; /* fields 26 to 28 and 45 to 51 */
+};
+
+/* Parses the text of a stat file; -EINVAL where it is none. Format: proc(5). */
+int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat);
+
+int proc_stat_read(int proc, pid_t pid, pid_t tid, struct proc_stat *stat);
+
+/* The number after FIELD (as "Uid:") in PID/status, in decimal; -1 where there is none. */
+long proc_status_number(int proc, pid_t pid, const char *field);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot.h"
+
+#include "arch.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void add_counters(const struct part *part, struct snapshot *snapshot)
+{
+    const struct object *object = part->loaded->object;
+    for (uint32_t i = 0; i < part->probe->counter_count; i++) {
+        const struct counter *counter = &object->counters[part->probe->first_counter + i];
+        snapshot->counters[snapshot->counter_count++] = (struct snapshot_counter){
+            .address = counter->address + part->loaded->bias,
+            .loaded = part->loaded,
+            .kernel_counts = counter->kernel_counts,
+        };
+    }
+}
+
+/* The part's counters stand in the snapshot from FIRST_COUNTER on. */
+static void add_sites(const struct part *part, size_t first_counter, struct snapshot *snapshot)
+{
+    const struct object *object = part->loaded->object;
+    for (uint32_t i = 0; i < part->probe->site_count; i++) {
+        uint32_t index = part->probe->first_site + i;
+        const struct site *site = &object->sites[index];
+        snapshot->sites[snapshot->site_count++] = (struct snapshot_site){
+            .address = site->address + part->loaded->bias,
+            .loaded = part->loaded,
+            .counter = first_counter + (site->counter - part->probe->first_counter),
+            .index = index,
+            .patched = site->patched,
+        };
+    }
+}
+
+static void add_probe(const struct probe_target *target, size_t index, struct snapshot *snapshot)
+{
+    const struct target_probe *probe = &target->probes[index];
+    struct snapshot_probe *taken = &snapshot->probes[snapshot->probe_count++];
+    taken->name = target_probe_name(target, probe);
+    taken->first_counter = snapshot->counter_count;
+    taken->first_site = snapshot->site_count;
+    for (uint32_t i = 0; i < probe->part_count; i++) {
+        const struct part *part = &target->parts[probe->first_part + i];
+        size_t first_counter = snapshot->counter_count;
+        add_counters(part, snapshot);
+        add_sites(part, first_counter, snapshot);
+    }
+    taken->counter_count = snapshot->counter_count - taken->first_counter;
+    taken->site_count = snapshot->site_count - taken->first_site;
+}
+
+static int allocate(const struct probe_target *target, const size_t *indices, size_t count,
+                    struct snapshot *snapshot)
+{
+    size_t counters = 0;
+    size_t sites = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct target_probe *probe = &target->probes[indices ? indices[i] : i];
+        for (uint32_t p = 0; p < probe->part_count; p++) {
+            counters += target->parts[probe->first_part + p].probe->counter_count;
+            sites += target->parts[probe->first_part + p].probe->site_count;
+        }
+    }
+    snapshot->probes = calloc(count + 1, sizeof(*snapshot->probes));
+    snapshot->counters = calloc(counters + 1, sizeof(*snapshot->counters));
+    snapshot->sites = calloc(sites + 1, sizeof(*snapshot->sites));
+    return snapshot->probes && snapshot->counters && snapshot->sites ? 0 : -ENOMEM;
+}
+
+static int read_all(struct probe_target *target, struct snapshot *snapshot,
+                    struct probe_error *error)
+{
+    size_t count = snapshot->counter_count + snapshot->site_count;
+    struct memory_piece *pieces = calloc(count + 1, sizeof(*pieces));
+    if (!pieces)
+        return error_memory(error);
+    struct memory_piece *piece = pieces;
+    for (size_t i = 0; i < snapshot->counter_count; i++) {
+        struct snapshot_counter *counter = &snapshot->counters[i];
+        *piece++ = (struct memory_piece){counter->address, sizeof(counter->value),
+                                         (uint8_t *)&counter->value};
+    }
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        struct snapshot_site *site = &snapshot->sites[i];
+        *piece++ =
+            (struct memory_piece){site->address, site->patched ? SITE_LENGTH : 1, site->bytes};
+    }
+    int status = memory_read(&target->image, pieces, count, error);
+    free(pieces);
+    /* Only now is it known whose memory that was. */
+    struct probe_error gone;
+    if (image_check(target->engine, &target->image, &gone) < 0) {
+        if (error)
+            *error = gone;
+        return -ESRCH;
+    }
+    return status;
+}
+
+int snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
+                  struct snapshot *result, struct probe_error *error)
+{
+    struct snapshot snapshot = {0};
+    int status = allocate(target, indices, count, &snapshot);
+    if (status < 0) {
+        error_memory(error);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            add_probe(target, indices ? indices[i] : i, &snapshot);
+        status = read_all(target, &snapshot, error);
+    }
+    if (status < 0)
+        snapshot_done(&snapshot);
+    else
+        *result = snapshot;
+    return status;
+}
+
+void snapshot_done(struct snapshot *snapshot)
+{
+    free(snapshot->probes);
+    free(snapshot->counters);
+    free(snapshot->sites);
+    *snapshot = (struct snapshot){0};
+}
+
+enum probe_state snapshot_state(const struct snapshot *snapshot, size_t i)
+{
+    const struct snapshot_probe *probe = &snapshot->probes[i];
+    bool all_on = true;
+    bool all_off = true;
+    for (size_t c = 0; c < probe->counter_count; c++) {
+        bool on = snapshot->counters[probe->first_counter + c].value > 0;
+        all_on = all_on && on;
+        all_off = all_off && !on;
+    }
+    for (size_t s = 0; s < probe->site_count; s++) {
+        const struct snapshot_site *site = &snapshot->sites[probe->first_site + s];
+        if (!site->patched)
+            continue;
+        all_on = all_on && site->bytes[arch_switch_offset] == arch_switch_on;
+        all_off = all_off && site->bytes[arch_switch_offset] == arch_switch_off;
+    }
+    return all_on ? PROBE_ON : all_off ? PROBE_OFF : PROBE_MIXED;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot.h"
+
+int probe_target_states(struct probe_target *target, const size_t *indices, size_t count,
+                        enum probe_state *states, struct probe_error *error)
+{
+    struct snapshot snapshot;
+    int status = snapshot_take(target, indices, count, &snapshot, error);
+    if (status < 0)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        states[i] = snapshot_state(&snapshot, i);
+    snapshot_done(&snapshot);
+    return 0;
+}
+
+enum probe_state probe_state_join(const enum probe_state *states, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (states[i] != states[0])
+            return PROBE_MIXED;
+    }
+    return count > 0 ? states[0] : PROBE_OFF;
+}

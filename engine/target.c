@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "target.h"
+
+#include "name.h"
+#include "proc.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What cannot be used is told once for each target; a hostile one gets no more than this. */
+enum { PROBLEMS_MAX = 32 };
+
+int probe_target_new(struct probe_engine *engine, struct probe_target **result)
+{
+    struct probe_target *target = calloc(1, sizeof(*target));
+    if (!target)
+        return -ENOMEM;
+    target->engine = engine;
+    target->image = PROBE_IMAGE_NONE;
+    *result = target;
+    return 0;
+}
+
+static void forget_probes(struct probe_target *target)
+{
+    free(target->parts);
+    free(target->probes);
+    target->parts = NULL;
+    target->probes = NULL;
+    target->part_count = target->probe_count = 0;
+    loaded_done(target->engine, &target->loaded);
+}
+
+void probe_target_close(struct probe_target *target)
+{
+    if (!target)
+        return;
+    forget_probes(target);
+    maps_done(&target->maps);
+    for (size_t i = 0; i < target->problem_count; i++)
+        free(target->problems[i]);
+    free(target->problems);
+    probe_image_done(&target->image);
+    free(target);
+}
+
+int probe_target_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                      struct probe_target **result, struct probe_error *error)
+{
+    struct probe_image image;
+    struct probe_target *target = NULL;
+    int status = probe_image_open(engine, pid, access, &image, error);
+    if (status < 0)
+        return status;
+    status = probe_target_new(engine, &target);
+    if (status < 0) {
+        probe_image_done(&image);
+        return error_memory(error);
+    }
+    status = probe_target_attach(target, &image, error);
+    if (status < 0)
+        probe_target_close(target);
+    else
+        *result = target;
+    return status;
+}
+
+int probe_target_attach(struct probe_target *target, struct probe_image *image,
+                        struct probe_error *error)
+{
+    bool first = target->image.pid == 0;
+    if (!first &&
+        (target->image.pid != image->pid || !probe_image_id_equal(&target->image.id, &image->id))) {
+        pid_t pid = image->pid;
+        probe_image_done(image);
+        return error_set(error, ESRCH, "process %d has ended or replaced its program", pid);
+    }
+    struct probe_image old = target->image;
+    target->image = *image;
+    *image = PROBE_IMAGE_NONE;
+    probe_image_done(&old);
+    return probe_target_look(target, error);
+}
+
+void probe_target_detach(struct probe_target *target)
+{
+    struct probe_image kept = PROBE_IMAGE_NONE;
+    kept.pid = target->image.pid;
+    kept.tid = target->image.tid;
+    kept.id = target->image.id;
+    probe_image_done(&target->image);
+    target->image = kept;
+}
+
+static bool is_known_problem(const struct probe_target *target, const char *sentence)
+{
+    for (size_t i = 0; i < target->problem_count; i++) {
+        if (strcmp(target->problems[i], sentence) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A loaded_problem: keeps the sentence for the target, and logs it once for the object. */
+static void add_problem(void *data, const char *path, const char *reason, bool new)
+{
+    struct probe_target *target = data;
+    struct probe_error sentence;
+    char shown[256];
+    text_escape(path, strlen(path), false, shown, sizeof(shown));
+    error_set(&sentence, 0, "object '%s' of process %d is not used: %s", shown, target->image.pid,
+              reason);
+    if (new)
+        engine_log(target->engine, PROBE_LOG_WARNING, "%s", sentence.text);
+    if (target->problem_count == PROBLEMS_MAX || is_known_problem(target, sentence.text))
+        return;
+    char **problems = reallocarray(target->problems, target->problem_count + 1, sizeof(*problems));
+    if (!problems)
+        return;
+    target->problems = problems;
+    char *copy = strdup(sentence.text);
+    if (copy)
+        target->problems[target->problem_count++] = copy;
+}
+
+static int compare_parts(const void *a, const void *b)
+{
+    const struct part *x = a;
+    const struct part *y = b;
+    int order = strcmp(x->probe->name, y->probe->name);
+    if (order != 0)
+        return order;
+    return x->loaded < y->loaded ? -1 : x->loaded > y->loaded;
+}
+
+/* Fills the target's parts from the objects that it has loaded, and its probes from the parts. */
+static int merge(struct probe_target *target)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < target->loaded.count; i++)
+        count += target->loaded.items[i].object->probe_count;
+    if (count == 0)
+        return 0;
+    if (count > UINT32_MAX)
+        return -ENOMEM;
+    target->parts = calloc(count, sizeof(*target->parts));
+    target->probes = calloc(count, sizeof(*target->probes));
+    if (!target->parts || !target->probes)
+        return -ENOMEM;
+    for (size_t i = 0; i < target->loaded.count; i++) {
+        const struct loaded *loaded = &target->loaded.items[i];
+        for (size_t p = 0; p < loaded->object->probe_count; p++)
+            target->parts[target->part_count++] = (struct part){&loaded->object->probes[p], loaded};
+    }
+    if (target->loaded.count > 1)
+        qsort(target->parts, count, sizeof(*target->parts), compare_parts);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *name = target->parts[i].probe->name;
+        if (i > 0 && strcmp(name, target->parts[i - 1].probe->name) == 0)
+            target->probes[target->probe_count - 1].part_count++;
+        else
+            target->probes[target->probe_count++] = (struct target_probe){(uint32_t)i, 1};
+    }
+    return 0;
+}
+
+/* Puts what was found among MAPS in the place of what was known before. */
+static int find_probes(struct probe_target *target, const struct maps *maps,
+                       struct probe_error *error)
+{
+    struct loaded_list loaded;
+    int status =
+        loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
+    if (status < 0)
+        return status;
+    forget_probes(target);
+    target->generation++;
+    target->loaded = loaded;
+    status = merge(target);
+    if (status < 0) {
+        forget_probes(target);
+        return error_memory(error);
+    }
+    return 0;
+}
+
+int probe_target_look(struct probe_target *target, struct probe_error *error)
+{
+    struct maps maps;
+    if (target->image.maps < 0)
+        return error_set(error, EACCES, "process %d is not open", target->image.pid);
+    int status = image_check(target->engine, &target->image, error);
+    if (status < 0)
+        return status;
+    status = maps_read(target->image.maps, &maps);
+    if (status == 0 && maps.count == 0) {
+        maps_done(&maps);
+        status = -ESRCH;
+    }
+    if (status < 0)
+        return error_set(error, status == -EINVAL ? EIO : -status,
+                         "process %d: cannot read its mappings: %s", target->image.pid,
+                         strerror(-status));
+
+    if (target->generation == 0 || !maps_have_same_files(&target->maps, &maps))
+        status = find_probes(target, &maps, error);
+    if (status < 0) {
+        maps_done(&maps);
+        return status;
+    }
+    maps_done(&target->maps);
+    target->maps = maps;
+    return 0;
+}
+
+pid_t probe_target_pid(const struct probe_target *target)
+{
+    return target->image.pid;
+}
+
+const struct probe_image_id *probe_target_id(const struct probe_target *target)
+{
+    return &target->image.id;
+}
+
+uint64_t probe_target_generation(const struct probe_target *target)
+{
+    return target->generation;
+}
+
+enum probe_access probe_target_access(const struct probe_target *target)
+{
+    return target->image.mem < 0 ? PROBE_NAMES : target->image.access;
+}
+
+size_t probe_target_count(const struct probe_target *target)
+{
+    return target->probe_count;
+}
+
+const char *target_probe_name(const struct probe_target *target, const struct target_probe *probe)
+{
+    return target->parts[probe->first_part].probe->name;
+}
+
+const char *probe_target_name(const struct probe_target *target, size_t index)
+{
+    return target_probe_name(target, &target->probes[index]);
+}
+
+ssize_t probe_target_find(const struct probe_target *target, const char *name)
+{
+    size_t low = 0;
+    size_t high = target->probe_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(probe_target_name(target, middle), name);
+        if (order == 0)
+            return (ssize_t)middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -ENOENT;
+}
+
+ssize_t probe_target_exe(const struct probe_target *target, char *path, size_t size,
+                         struct probe_error *error)
+{
+    ssize_t length = image_exe(target->engine, &target->image, path, size);
+    int status = length < 0 ? 0 : image_check(target->engine, &target->image, error);
+    if (length < 0)
+        return error_set(error, (int)-length, "process %d: cannot read the link to its program: %s",
+                         target->image.pid, strerror((int)-length));
+    return status < 0 ? status : length;
+}
+
+const char *probe_target_problem(const struct probe_target *target, size_t i)
+{
+    return i < target->problem_count ? target->problems[i] : NULL;
+}
+
+int target_text(struct probe_target *target, const struct loaded *loaded,
+                const uint8_t (**text)[SITE_LENGTH], struct probe_error *error)
+{
+    int fd = -1;
+    if (!object_has_text(loaded->object)) {
+        for (size_t i = 0; i < target->maps.count && fd < 0; i++) {
+            const struct mapping *mapping = &target->maps.items[i];
+            if (mapping->inode == loaded->inode && mapping->device == loaded->device) {
+                fd = image_open_file(target->engine, &target->image, mapping);
+                break;
+            }
+        }
+        if (fd < 0)
+            return error_set(error, fd == -1 ? EIO : -fd, "cannot open object '%s' again",
+                             loaded->path);
+    }
+    int status = object_text(loaded->object, fd, text, error);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}

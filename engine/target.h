@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the engine: the probes of one image, over all its objects. */
+#ifndef ENGINE_TARGET_H
+#define ENGINE_TARGET_H
+
+#include "image.h"
+#include "loaded.h"
+
+/* The part of a probe that one loaded object brings. */
+struct part {
+    const struct object_probe *probe;
+    const struct loaded *loaded;
+};
+
+/* A probe: its parts, one after the other among the target's. */
+struct target_probe {
+    uint32_t first_part, part_count;
+};
+
+struct probe_target {
+    struct probe_engine *engine;
+    struct probe_image image; /* pid and id stay when the descriptors are closed */
+    uint64_t generation;
+    struct maps maps;
+    struct loaded_list loaded;
+    struct part *parts; /* sorted by name */
+    size_t part_count;
+    struct target_probe *probes;
+    size_t probe_count;
+    char **problems;
+    size_t problem_count;
+};
+
+/* The name of a probe is that of any of its parts. */
+const char *target_probe_name(const struct probe_target *target, const struct target_probe *probe);
+
+/* The sites' bytes as they are in the file of LOADED. Errors: ENOMEM, EIO, those of opening it. */
+int target_text(struct probe_target *target, const struct loaded *loaded,
+                const uint8_t (**text)[SITE_LENGTH], struct probe_error *error);
+
+#endif

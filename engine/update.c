@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of an update:
+ *
+ *   1. lock the target against other updates, also those of other programs
+ *   2. look again: the same image? which objects are loaded now?
+ *   3. read all counters and sites of the probes
+ *   4. check every address against the mappings, every site against its file, every value
+ *   5. write, counter by counter and site by site; if a write fails, write the inverse
+ *
+ * Nothing is written before step 5, and whatever fails before it has changed nothing.
+ */
+#include "target.h"
+
+#include "memory.h"
+#include "plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+/* How long another program's update may take; flock() itself could wait for ever. */
+enum { LOCK_TRIES = 900, LOCK_WAIT_NS = 1000000 };
+
+struct probe_update {
+    struct probe_target *target;
+    uint64_t generation; /* of the target, for which the indices are */
+    size_t *indices;     /* of the probes, in the order added */
+    struct plan_change *changes;
+    size_t count, room;
+    uint32_t *added; /* for each probe of the target: its place in the above + 1 */
+};
+
+int probe_update_new(struct probe_target *target, struct probe_update **result)
+{
+    struct probe_update *update = calloc(1, sizeof(*update));
+    uint32_t *added = calloc(target->probe_count + 1, sizeof(*added));
+    if (!update || !added) {
+        free(update);
+        free(added);
+        return -ENOMEM;
+    }
+    update->target = target;
+    update->generation = target->generation;
+    update->added = added;
+    *result = update;
+    return 0;
+}
+
+void probe_update_free(struct probe_update *update)
+{
+    if (!update)
+        return;
+    free(update->indices);
+    free(update->changes);
+    free(update->added);
+    free(update);
+}
+
+static int make_room(struct probe_update *update)
+{
+    if (update->count < update->room)
+        return 0;
+    size_t room = update->room ? update->room * 2 : 16;
+    size_t *indices = reallocarray(update->indices, room, sizeof(*indices));
+    if (indices)
+        update->indices = indices;
+    struct plan_change *changes = reallocarray(update->changes, room, sizeof(*changes));
+    if (changes)
+        update->changes = changes;
+    if (!indices || !changes)
+        return -ENOMEM;
+    update->room = room;
+    return 0;
+}
+
+int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
+                     unsigned int value, struct probe_error *error)
+{
+    if (update->generation != update->target->generation)
+        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                         update->target->image.pid);
+    if (update->added[index] > 0) {
+        const struct plan_change *change = &update->changes[update->added[index] - 1];
+        if (change->action == action && change->value == value)
+            return 0;
+        return error_set(error, EINVAL, "probe '%s' cannot get two values in one update",
+                         probe_target_name(update->target, index));
+    }
+    if (make_room(update) < 0)
+        return error_memory(error);
+    update->indices[update->count] = index;
+    update->changes[update->count] = (struct plan_change){update->count, action, value};
+    update->added[index] = (uint32_t)++update->count;
+    return 0;
+}
+
+/* Keeps other updates out, of this program and of others; ended by unlock(). */
+static int lock(const struct probe_target *target, struct probe_error *error)
+{
+    if (target->image.mem < 0)
+        return error_set(error, EACCES, "process %d is not open for writing", target->image.pid);
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(target->image.mem, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_set(error, EIO, "process %d: cannot lock its memory: %s",
+                             target->image.pid, strerror(errno));
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+    }
+    return error_set(error, ETIMEDOUT, "process %d: another update of it does not end",
+                     target->image.pid);
+}
+
+static void unlock(const struct probe_target *target)
+{
+    flock(target->image.mem, LOCK_UN);
+}
+
+/* Does every address lie where this object's counters and sites may lie? */
+static int check_addresses(const struct probe_target *target, const struct snapshot *snapshot,
+                           struct probe_error *error)
+{
+    for (size_t i = 0; i < snapshot->counter_count; i++) {
+        const struct snapshot_counter *counter = &snapshot->counters[i];
+        if (!loaded_owns(counter->loaded, &target->maps, counter->address, sizeof(counter->value),
+                         LOADED_DATA, error))
+            return -EACCES;
+    }
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        const struct snapshot_site *site = &snapshot->sites[i];
+        if (site->patched && !loaded_owns(site->loaded, &target->maps, site->address, SITE_LENGTH,
+                                          LOADED_CODE, error))
+            return -EACCES;
+    }
+    return 0;
+}
+
+typedef const uint8_t (*text_of_sites)[SITE_LENGTH];
+
+struct texts {
+    const struct probe_target *target;
+    text_of_sites *of; /* for each of the target's loaded objects */
+};
+
+static int find_texts(struct probe_target *target, const struct snapshot *snapshot,
+                      struct texts *texts, struct probe_error *error)
+{
+    texts->target = target;
+    texts->of = calloc(target->loaded.count + 1, sizeof(*texts->of));
+    if (!texts->of)
+        return error_memory(error);
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        const struct loaded *loaded = snapshot->sites[i].loaded;
+        text_of_sites *text = &texts->of[loaded - target->loaded.items];
+        int status = *text ? 0 : target_text(target, loaded, text, error);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+/* A plan_file_bytes. */
+static const uint8_t *file_bytes(void *data, const struct snapshot_site *site)
+{
+    const struct texts *texts = data;
+    return texts->of[site->loaded - texts->target->loaded.items][site->index];
+}
+
+static int write_step(const struct probe_image *image, const struct plan_step *step, uint16_t value,
+                      struct probe_error *error)
+{
+    uint8_t byte = (uint8_t)value;
+    return step->is_site ? memory_write(image, step->address, &byte, sizeof(byte), error)
+                         : memory_write(image, step->address, &value, sizeof(value), error);
+}
+
+/* Applies the inverse of STEP to what is there now, which others may have changed since. */
+static int undo_step(const struct probe_image *image, const struct plan_step *step)
+{
+    uint16_t now = 0;
+    struct memory_piece piece = {step->address, step->is_site ? 1 : sizeof(now), (uint8_t *)&now};
+    int status = memory_read(image, &piece, 1, NULL);
+    if (status < 0)
+        return status;
+    if (step->is_site)
+        return now == step->new ? write_step(image, step, step->old, NULL) : 0;
+    int value = now - (step->new - step->old);
+    value = value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value;
+    return write_step(image, step, (uint16_t)value, NULL);
+}
+
+static int apply_plan(const struct probe_target *target, const struct plan *plan,
+                      struct probe_error *error)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        int status = write_step(&target->image, &plan->steps[i], plan->steps[i].new, error);
+        if (status == 0)
+            continue;
+        while (i-- > 0) {
+            if (undo_step(&target->image, &plan->steps[i]) < 0 && status != -ESRCH)
+                engine_log(target->engine, PROBE_LOG_ERROR,
+                           "process %d: an update failed, and what it wrote at 0x%" PRIx64
+                           " cannot be taken back",
+                           target->image.pid, plan->steps[i].address);
+        }
+        return status;
+    }
+    return 0;
+}
+
+static int apply_snapshot(struct probe_update *update, const struct snapshot *snapshot,
+                          struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct texts texts = {0};
+    struct plan plan = {0};
+    int status = check_addresses(target, snapshot, error);
+    if (status == 0)
+        status = find_texts(target, snapshot, &texts, error);
+    if (status == 0)
+        status =
+            plan_make(snapshot, update->changes, update->count, file_bytes, &texts, &plan, error);
+    if (status == 0)
+        status = apply_plan(target, &plan, error);
+    plan_done(&plan);
+    free(texts.of);
+    return status;
+}
+
+static int apply_locked(struct probe_update *update, struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct snapshot snapshot;
+    int status = probe_target_look(target, error);
+    if (status < 0)
+        return status;
+    if (update->generation != target->generation)
+        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                         target->image.pid);
+    status = snapshot_take(target, update->indices, update->count, &snapshot, error);
+    if (status < 0)
+        return status;
+    status = apply_snapshot(update, &snapshot, error);
+    snapshot_done(&snapshot);
+    return status;
+}
+
+int probe_update_apply(struct probe_update *update, struct probe_error *error)
+{
+    int status = lock(update->target, error);
+    if (status < 0)
+        return status;
+    status = apply_locked(update, error);
+    unlock(update->target);
+    return status;
+}
