@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PACKET_MAX = 64 << 10, FDS_MAX = 4 };
+
+struct request_packet {
+    struct request request;
+    struct probe_image image;
+    uint64_t payload;
+};
+
+struct reply_packet {
+    struct reply reply;
+    uint64_t payload;
+};
+
+int channel_pair(int ends[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
+}
+
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+/* Milliseconds until DEADLINE, at least 0; -1 (for ever) without one. */
+static int time_left(const struct timespec *deadline)
+{
+    struct timespec now;
+    if (!deadline)
+        return -1;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000 +
+                   (deadline->tv_nsec - now.tv_nsec) / 1000000;
+    return left > 0 ? (int)left : 0;
+}
+
+static int wait_for(int channel, short events, const struct timespec *deadline)
+{
+    for (;;) {
+        struct pollfd poller = {.fd = channel, .events = events};
+        int ready = poll(&poller, 1, time_left(deadline));
+        if (ready > 0)
+            return 0;
+        if (ready == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -EPIPE;
+    }
+}
+
+/* ---- packets ---------------------------------------------------------------------------- */
+
+static int send_packet(int channel, const void *bytes, size_t length, const int *fds,
+                       size_t fd_count, const struct timespec *deadline)
+{
+    union {
+        char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec vector = {(void *)bytes, length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (fd_count > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+    }
+    for (;;) {
+        if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length)
+            return 0;
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return -EPIPE;
+        int status = wait_for(channel, POLLOUT, deadline);
+        if (status < 0)
+            return status;
+    }
+}
+
+/* Takes what descriptors came, at most FDS_MAX; the others do not exist (MSG_CTRUNC closes them).
+ */
+static size_t take_fds(struct msghdr *message, int fds[FDS_MAX])
+{
+    size_t count = 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < here; i++) {
+            int fd = -1;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            if (count < FDS_MAX)
+                fds[count++] = fd;
+            else
+                close(fd);
+        }
+    }
+    return count;
+}
+
+/* Receives a packet of exactly LENGTH bytes. */
+static int receive_packet(int channel, void *bytes, size_t length, int fds[FDS_MAX],
+                          size_t *fd_count, const struct timespec *deadline)
+{
+    union {
+        char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec vector = {bytes, length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (fds) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+    }
+    int status = wait_for(channel, POLLIN, deadline);
+    if (status < 0)
+        return status;
+    ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    size_t count = got >= 0 && fds ? take_fds(&message, fds) : 0;
+    if (got != (ssize_t)length || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+        while (count > 0)
+            close(fds[--count]);
+        return -EPIPE;
+    }
+    if (fd_count)
+        *fd_count = count;
+    return 0;
+}
+
+/* ---- payloads --------------------------------------------------------------------------- */
+
+static int send_payload(int channel, const char *bytes, size_t length,
+                        const struct timespec *deadline)
+{
+    int status = 0;
+    while (length > 0 && status == 0) {
+        size_t piece = length < PACKET_MAX ? length : PACKET_MAX;
+        status = send_packet(channel, bytes, piece, NULL, 0, deadline);
+        bytes += piece;
+        length -= piece;
+    }
+    return status;
+}
+
+static int receive_payload(int channel, uint64_t length, char **result,
+                           const struct timespec *deadline)
+{
+    *result = NULL;
+    if (length == 0)
+        return 0;
+    if (length > PAYLOAD_MAX)
+        return -EPIPE;
+    char *bytes = malloc(length);
+    int status = bytes ? 0 : -ENOMEM;
+    for (uint64_t at = 0; at < length && status == 0;) {
+        size_t piece = length - at < PACKET_MAX ? (size_t)(length - at) : PACKET_MAX;
+        status = receive_packet(channel, bytes + at, piece, NULL, NULL, deadline);
+        at += piece;
+    }
+    if (status < 0) {
+        free(bytes);
+        return status;
+    }
+    *result = bytes;
+    return 0;
+}
+
+/* ---- images ----------------------------------------------------------------------------- */
+
+/* Where an image's descriptors are, in the order in which they travel. */
+static void image_fields(struct probe_image *image, int *fields[FDS_MAX])
+{
+    fields[0] = &image->maps;
+    fields[1] = &image->mem;
+    fields[2] = &image->exe;
+    fields[3] = &image->root;
+}
+
+static size_t image_fds(struct probe_image image, int fds[FDS_MAX])
+{
+    int *fields[FDS_MAX];
+    size_t count = 0;
+    image_fields(&image, fields);
+    for (size_t i = 0; i < FDS_MAX; i++) {
+        if (*fields[i] >= 0)
+            fds[count++] = *fields[i];
+    }
+    return count;
+}
+
+/* Puts the descriptors that came in the places of those that were sent. */
+static bool image_take(struct probe_image *image, const int *fds, size_t count)
+{
+    int *fields[FDS_MAX];
+    size_t used = 0;
+    image_fields(image, fields);
+    for (size_t i = 0; i < FDS_MAX; i++) {
+        if (*fields[i] >= 0)
+            *fields[i] = used < count ? fds[used++] : -1;
+    }
+    return used == count;
+}
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+int channel_call(int channel, struct call *call, const struct timespec *deadline)
+{
+    int fds[FDS_MAX];
+    size_t fd_count = image_fds(call->image, fds);
+    struct request_packet request;
+    struct reply_packet reply;
+    memset(&request, 0, sizeof(request)); /* no byte of the stack crosses, padding included */
+    request.request = call->request;
+    request.image = call->image;
+    request.payload = call->in_length;
+
+    int status = send_packet(channel, &request, sizeof(request), fds, fd_count, deadline);
+    if (status == 0)
+        status = send_payload(channel, call->in, call->in_length, deadline);
+    if (status == 0)
+        status = receive_packet(channel, &reply, sizeof(reply), NULL, NULL, deadline);
+    if (status == 0)
+        status = receive_payload(channel, reply.payload, &call->out, deadline);
+    if (status < 0)
+        return status;
+    call->reply = reply.reply;
+    call->reply.sentence.text[sizeof(call->reply.sentence.text) - 1] = '\0';
+    call->out_length = (size_t)reply.payload;
+    return 0;
+}
+
+int channel_receive(int channel, struct call *call)
+{
+    struct request_packet packet;
+    int fds[FDS_MAX];
+    size_t fd_count = 0;
+    char *payload = NULL;
+    if (receive_packet(channel, &packet, sizeof(packet), fds, &fd_count, NULL) < 0)
+        return -EPIPE;
+    *call = CALL_INIT;
+    call->request = packet.request;
+    call->request.probe[sizeof(call->request.probe) - 1] = '\0';
+    call->image = packet.image;
+    if (!image_take(&call->image, fds, fd_count) ||
+        receive_payload(channel, packet.payload, &payload, NULL) < 0) {
+        probe_image_done(&call->image);
+        return -EPIPE;
+    }
+    call->in = payload;
+    call->in_length = (size_t)packet.payload;
+    return 0;
+}
+
+int channel_reply(int channel, const struct call *call)
+{
+    struct reply_packet packet;
+    memset(&packet, 0, sizeof(packet));
+    packet.reply = call->reply;
+    packet.payload = call->out_length;
+    int status = send_packet(channel, &packet, sizeof(packet), NULL, 0, NULL);
+    return status < 0 ? status : send_payload(channel, call->out, call->out_length, NULL);
+}
+
+int channel_send_fd(int channel, int fd)
+{
+    struct timespec now = {0}; /* a deadline in the past: it fits now or not at all */
+    return send_packet(channel, "", 1, &fd, 1, &now);
+}
+
+int channel_receive_fd(int channel)
+{
+    char byte = 0;
+    int fds[FDS_MAX];
+    size_t count = 0;
+    if (receive_packet(channel, &byte, sizeof(byte), fds, &count, NULL) < 0 || count != 1)
+        return -EPIPE;
+    return fds[0];
+}

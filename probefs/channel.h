@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls over a socket, between the server and a worker. One call at a time on each channel:
+ *
+ *   client: request, payload length, image    then the payload, in packets of at most 64 KiB
+ *   worker: reply, payload length             then the payload, likewise
+ *
+ * The descriptors of an image travel with the first packet. Neither side believes a length: a
+ * packet of the wrong size, or a payload beyond PAYLOAD_MAX, ends the channel.
+ */
+#ifndef PROBEFS_CHANNEL_H
+#define PROBEFS_CHANNEL_H
+
+#include "protocol.h"
+
+#include <time.h>
+
+enum { PAYLOAD_MAX = 64 << 20 };
+
+/* Two connected ends. Errors: EMFILE, ENFILE, ENOMEM. */
+int channel_pair(int ends[2]);
+
+/*
+ * Sends CALL's request and waits for its reply until DEADLINE (CLOCK_MONOTONIC). The image's
+ * descriptors stay the caller's. Errors: ETIMEDOUT; EPIPE the other end has gone or makes no
+ * sense; ENOMEM. After an error the channel is of no use any more.
+ */
+int channel_call(int channel, struct call *call, const struct timespec *deadline);
+
+/* The other side: waits for a request. Returns 0, or -EPIPE where the client has gone. */
+int channel_receive(int channel, struct call *call);
+/* Answers it. */
+int channel_reply(int channel, const struct call *call);
+
+/* Sends descriptor FD alone, without waiting; and waits for one. Errors: EPIPE, EAGAIN. */
+int channel_send_fd(int channel, int fd);
+int channel_receive_fd(int channel);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#define HASH_NONFATAL_OOM 1
+#include "inodes.h"
+
+#include <errno.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+int inodes_init(struct inodes *inodes)
+{
+    *inodes = (struct inodes){.root = {.place = PLACE_ROOT, .lookups = 1}};
+    if (getrandom(inodes->secret, sizeof(inodes->secret), 0) != sizeof(inodes->secret))
+        return -EIO;
+    return -pthread_mutex_init(&inodes->lock, NULL);
+}
+
+static void target_free(struct target *target)
+{
+    struct written *written = NULL;
+    struct written *next = NULL;
+    HASH_ITER (hh, target->written, written, next) {
+        HASH_DEL(target->written, written);
+        free(written);
+    }
+    free(target);
+}
+
+static void unlist_target(struct inodes *inodes, struct target *target)
+{
+    if (target->listed)
+        HASH_DEL(inodes->targets, target);
+    target->listed = false;
+    if (target->users == 0)
+        target_free(target);
+}
+
+/* Ends a use. A target that nobody uses is kept where its files have times of their own. */
+static void drop_target(struct inodes *inodes, struct target *target)
+{
+    if (--target->users > 0 || (target->listed && target->written))
+        return;
+    unlist_target(inodes, target);
+}
+
+static void inode_free(struct inodes *inodes, struct inode *inode)
+{
+    HASH_DEL(inodes->table, inode);
+    drop_target(inodes, inode->target);
+    free(inode->probe);
+    free(inode);
+}
+
+void inodes_done(struct inodes *inodes)
+{
+    struct inode *inode = NULL;
+    struct inode *next = NULL;
+    HASH_ITER (hh, inodes->table, inode, next)
+        inode_free(inodes, inode);
+    struct target *target = NULL;
+    struct target *following = NULL;
+    HASH_ITER (hh, inodes->targets, target, following)
+        unlist_target(inodes, target);
+    pthread_mutex_destroy(&inodes->lock);
+}
+
+/* ---- numbers ---------------------------------------------------------------------------- */
+
+const struct node_kind *inode_kind(uint64_t number)
+{
+    uint64_t kind = (number & (KIND_MAX - 1)) - 1;
+    return kind < node_kind_count ? &node_kinds[kind] : NULL;
+}
+
+uint64_t inode_number(const struct inode *inode, unsigned int kind)
+{
+    return inode->key << KIND_BITS | (kind + 1);
+}
+
+static uint64_t make_key(const struct inodes *inodes, const struct target *target,
+                         const char *probe)
+{
+    SHA2_CTX context;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint64_t key = 0;
+    SHA256Init(&context);
+    SHA256Update(&context, inodes->secret, sizeof(inodes->secret));
+    SHA256Update(&context, (const uint8_t *)&target->pid, sizeof(target->pid));
+    SHA256Update(&context, (const uint8_t *)&target->id, sizeof(target->id));
+    if (probe)
+        SHA256Update(&context, (const uint8_t *)probe, strlen(probe));
+    SHA256Final(digest, &context);
+    memcpy(&key, digest, sizeof(key));
+    key >>= KIND_BITS;
+    return key ? key : 1; /* 0 is the root's */
+}
+
+uint64_t inodes_directory_number(struct inodes *inodes, const struct target *target,
+                                 const char *probe)
+{
+    unsigned int kind = tree_directory(probe ? PLACE_PROBE : PLACE_PROCESS);
+    return make_key(inodes, target, probe) << KIND_BITS | (kind + 1);
+}
+
+struct inode *inodes_find(struct inodes *inodes, uint64_t number)
+{
+    uint64_t key = number >> KIND_BITS;
+    struct inode *inode = &inodes->root;
+    if (key != 0) {
+        pthread_mutex_lock(&inodes->lock);
+        HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
+        pthread_mutex_unlock(&inodes->lock);
+    }
+    return inode;
+}
+
+/* ---- targets ---------------------------------------------------------------------------- */
+
+/* The start time counts from boot. The distance is read once: it must not wander with the clock. */
+static struct timespec start_of(const struct probe_image_id *id)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static time_t boot; /* guarded by lock */
+    long ticks = sysconf(_SC_CLK_TCK);
+    pthread_mutex_lock(&lock);
+    if (boot == 0) {
+        struct timespec now;
+        struct timespec since;
+        clock_gettime(CLOCK_REALTIME, &now);
+        clock_gettime(CLOCK_BOOTTIME, &since);
+        boot = now.tv_sec - since.tv_sec - (now.tv_nsec < since.tv_nsec);
+    }
+    time_t start = boot + (time_t)(id->start_time / (uint64_t)ticks);
+    pthread_mutex_unlock(&lock);
+    return (struct timespec){.tv_sec = start};
+}
+
+static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
+                      struct target **result)
+{
+    struct target *target = calloc(1, sizeof(*target));
+    if (!target)
+        return -ENOMEM;
+    target->pid = pid;
+    target->id = *id;
+    target->start = start_of(id);
+    HASH_ADD_INT(inodes->targets, pid, target);
+    if (!target->hh.tbl) {
+        free(target);
+        return -ENOMEM;
+    }
+    target->listed = true;
+    *result = target;
+    return 0;
+}
+
+int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
+                      struct target **result)
+{
+    pthread_mutex_lock(&inodes->lock);
+    struct target *target = NULL;
+    HASH_FIND_INT(inodes->targets, &pid, target);
+    if (target && !probe_image_id_equal(&target->id, id)) {
+        unlist_target(inodes, target);
+        target = NULL;
+    }
+    int status = target ? 0 : add_target(inodes, pid, id, &target);
+    if (status == 0) {
+        target->users++;
+        *result = target;
+    }
+    pthread_mutex_unlock(&inodes->lock);
+    return status;
+}
+
+void inodes_put_target(struct inodes *inodes, struct target *target)
+{
+    pthread_mutex_lock(&inodes->lock);
+    drop_target(inodes, target);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                  void *data)
+{
+    pthread_mutex_lock(&inodes->lock);
+    struct target *target = NULL;
+    struct target *next = NULL;
+    HASH_ITER (hh, inodes->targets, target, next) {
+        if (target->users == 0 && !alive(data, target))
+            unlist_target(inodes, target);
+    }
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+/* ---- directories ------------------------------------------------------------------------ */
+
+static int add_inode(struct inodes *inodes, uint64_t key, struct target *target, const char *probe,
+                     struct inode **result)
+{
+    struct inode *inode = calloc(1, sizeof(*inode));
+    if (!inode || (probe && !(inode->probe = strdup(probe)))) {
+        free(inode);
+        return -ENOMEM;
+    }
+    inode->key = key;
+    inode->place = probe ? PLACE_PROBE : PLACE_PROCESS;
+    inode->target = target;
+    HASH_ADD(hh, inodes->table, key, sizeof(inode->key), inode);
+    if (!inode->hh.tbl) {
+        free(inode->probe);
+        free(inode);
+        return -ENOMEM;
+    }
+    target->users++;
+    *result = inode;
+    return 0;
+}
+
+int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe,
+                   struct inode **result)
+{
+    uint64_t key = make_key(inodes, target, probe);
+    struct inode *inode = NULL;
+    pthread_mutex_lock(&inodes->lock);
+    HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
+    int status = inode ? 0 : add_inode(inodes, key, target, probe, &inode);
+    if (status == 0) {
+        inode->lookups++;
+        *result = inode;
+    }
+    pthread_mutex_unlock(&inodes->lock);
+    return status;
+}
+
+void inodes_look_up_file(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    inode->lookups++;
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+/* Takes COUNT look-ups away. Called with the lock held. */
+static void drop_inode(struct inodes *inodes, struct inode *inode, uint64_t count)
+{
+    inode->lookups -= count < inode->lookups ? count : inode->lookups;
+    if (inode->lookups == 0 && inode->key != 0)
+        inode_free(inodes, inode);
+}
+
+void inodes_forget(struct inodes *inodes, uint64_t number, uint64_t count)
+{
+    uint64_t key = number >> KIND_BITS;
+    struct inode *inode = NULL;
+    pthread_mutex_lock(&inodes->lock);
+    HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
+    if (inode)
+        drop_inode(inodes, inode, count);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+void inodes_opened(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    inode->lookups++;
+    inode->open++;
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+void inodes_closed(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    inode->open--;
+    drop_inode(inodes, inode, 1);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+bool inodes_is_open(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    bool open = inode->open > 0;
+    pthread_mutex_unlock(&inodes->lock);
+    return open;
+}
+
+/* ---- times ------------------------------------------------------------------------------ */
+
+static struct written *find_written(struct target *target, uint64_t number)
+{
+    struct written *written = NULL;
+    HASH_FIND(hh, target->written, &number, sizeof(number), written);
+    return written;
+}
+
+static struct written *add_written(struct target *target, uint64_t number)
+{
+    struct written *written = calloc(1, sizeof(*written));
+    if (!written)
+        return NULL;
+    written->number = number;
+    HASH_ADD(hh, target->written, number, sizeof(written->number), written);
+    if (!written->hh.tbl) {
+        free(written);
+        return NULL;
+    }
+    return written;
+}
+
+void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t number)
+{
+    pthread_mutex_lock(&inodes->lock);
+    struct written *written = find_written(target, number);
+    if (!written)
+        written = add_written(target, number);
+    if (written) /* without memory, the file keeps the time it had */
+        clock_gettime(CLOCK_REALTIME, &written->time);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,
+                        struct timespec *time)
+{
+    pthread_mutex_lock(&inodes->lock);
+    const struct written *written = find_written(target, number);
+    if (written)
+        *time = written->time;
+    pthread_mutex_unlock(&inodes->lock);
+    return written;
+}

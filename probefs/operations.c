@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE operations. Each finds its node, asks who calls where that matters, makes one call
+ * below, and answers exactly once.
+ */
+#include "server.h"
+
+#include "attributes.h"
+#include "directory.h"
+#include "file.h"
+#include "readme.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BACKGROUND = 60000, MAX_WRITE = 1 << 20 };
+
+static struct server *server_of(fuse_req_t request)
+{
+    return fuse_req_userdata(request);
+}
+
+/* ---- who calls -------------------------------------------------------------------------- */
+
+static bool is_in_group(fuse_req_t request, const struct fuse_ctx *context, int64_t group)
+{
+    if (group == NO_GROUP)
+        return false;
+    if (context->gid == (gid_t)group)
+        return true;
+    int count = fuse_req_getgroups(request, 0, NULL);
+    gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
+    int got = groups ? fuse_req_getgroups(request, count, groups) : 0;
+    bool found = false;
+    for (int i = 0; i < got && i < count && !found; i++)
+        found = groups[i] == (gid_t)group;
+    free(groups);
+    return found;
+}
+
+static struct caller caller_of(fuse_req_t request)
+{
+    const struct fuse_ctx *context = fuse_req_ctx(request);
+    return (struct caller){
+        .pid = context->pid,
+        .uid = context->uid,
+        .gid = context->gid,
+        .in_group = is_in_group(request, context, server_of(request)->options->group),
+    };
+}
+
+/* Answers with an error, and logs its sentence where there is one. */
+static void fail(fuse_req_t request, int status, const struct probe_error *error)
+{
+    if (error && error->text[0])
+        log_message(PROBE_LOG_INFO, "%s", error->text);
+    fuse_reply_err(request, -status);
+}
+
+/* ---- names ------------------------------------------------------------------------------ */
+
+static void fill_entry(struct server *server, const struct inode *inode, uint64_t number,
+                       const struct ownership *owner, struct fuse_entry_param *entry)
+{
+    *entry = (struct fuse_entry_param){
+        .ino = number,
+        .attr_timeout = ATTRIBUTES_VALID,
+        .entry_timeout = ATTRIBUTES_VALID,
+    };
+    attributes_fill(server, inode->target, number, owner, &entry->attr);
+}
+
+/* Looks for a process, or a probe of one; all callers get the same answer. */
+static int find_directory(struct server *server, const struct inode *parent, const char *name,
+                          struct inode **result)
+{
+    struct probe_image_id id;
+    struct process_user user;
+    struct route route;
+    struct target *target = NULL;
+    pid_t pid = parent->target ? parent->target->pid : process_parse(name);
+    if (pid <= 0 || process_find_user(pid, &user) < 0 ||
+        router_identify(server->router, pid, &id) < 0 ||
+        (parent->target && !probe_image_id_equal(&id, &parent->target->id)))
+        return -ENOENT;
+
+    struct call call = CALL_INIT;
+    call.request.operation = OPERATION_FIND;
+    call.request.pid = pid;
+    call.request.id = id;
+    if (parent->target && strlen(name) >= sizeof(call.request.probe))
+        return -ENAMETOOLONG;
+    if (parent->target)
+        snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
+    int status = router_begin(server->router, &user, 0, AUTHORITY_ADMIN, &route);
+    if (status == 0) {
+        status = router_call(server->router, &route, &call);
+        router_end(&route);
+        free(call.out);
+    }
+    if (status < 0)
+        return status == -ENOMEM || status == -ETIMEDOUT ? status : -ENOENT;
+    status = inodes_get_target(&server->inodes, pid, &id, &target);
+    if (status < 0)
+        return status;
+    status = inodes_look_up(&server->inodes, target, parent->target ? name : NULL, result);
+    inodes_put_target(&server->inodes, target);
+    return status;
+}
+
+static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, parent);
+    struct fuse_entry_param entry;
+    struct ownership owner;
+    int kind = tree_find(inode->place, name);
+    uint64_t number = 0;
+    if (kind >= 0) {
+        inodes_look_up_file(&server->inodes, inode);
+        number = inode_number(inode, (unsigned int)kind);
+    } else {
+        int status =
+            inode->place == PLACE_PROBE ? -ENOENT : find_directory(server, inode, name, &inode);
+        if (status < 0) {
+            fail(request, status, NULL);
+            return;
+        }
+        number = inode_number(inode, tree_directory(inode->place));
+    }
+    if (attributes_find_owner(server, inode, &owner) < 0) {
+        inodes_forget(&server->inodes, number, 1);
+        fail(request, -ENOENT, NULL);
+        return;
+    }
+    fill_entry(server, inode, number, &owner, &entry);
+    if (fuse_reply_entry(request, &entry) < 0)
+        inodes_forget(&server->inodes, number, 1);
+}
+
+static void op_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
+{
+    inodes_forget(&server_of(request)->inodes, number, count);
+    fuse_reply_none(request);
+}
+
+static void op_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+    for (size_t i = 0; i < count; i++)
+        inodes_forget(&server_of(request)->inodes, forgets[i].ino, forgets[i].nlookup);
+    fuse_reply_none(request);
+}
+
+/* ---- attributes ------------------------------------------------------------------------- */
+
+/* Is the image of the node's target still there? Else the error for a name, or for what is open. */
+static int check_alive(struct server *server, struct inode *inode)
+{
+    struct probe_image_id id;
+    if (!inode->target || (router_identify(server->router, inode->target->pid, &id) == 0 &&
+                           probe_image_id_equal(&id, &inode->target->id)))
+        return 0;
+    return inodes_is_open(&server->inodes, inode) ? -ESRCH : -ESTALE;
+}
+
+static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    struct ownership owner;
+    struct stat attributes;
+    (void)info;
+    int status = check_alive(server, inode);
+    if (status == 0)
+        status = attributes_find_owner(server, inode, &owner);
+    if (status < 0) {
+        fail(request, status == -ENOENT ? -ESTALE : status, NULL);
+        return;
+    }
+    attributes_fill(server, inode->target, number, &owner, &attributes);
+    fuse_reply_attr(request, &attributes, ATTRIBUTES_VALID);
+}
+
+/* Truncating and touching are harmless, and change nothing; modes and owners are not for change. */
+static void op_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what,
+                       struct fuse_file_info *info)
+{
+    (void)attributes;
+    if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+        fail(request, -EPERM, NULL);
+    else
+        op_getattr(request, number, info);
+}
+
+/* ---- links ------------------------------------------------------------------------------ */
+
+static void reply_self(fuse_req_t request, const struct caller *caller)
+{
+    char text[16];
+    pid_t pid = caller->pid > 0 ? process_of_thread(caller->pid) : -ENOENT;
+    if (pid <= 0) {
+        fail(request, -ENOENT, NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "%d", pid);
+    fuse_reply_readlink(request, text);
+}
+
+static void op_readlink(fuse_req_t request, fuse_ino_t number)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    struct caller caller = caller_of(request);
+    struct probe_error error = {""};
+    struct file file;
+    char *path = NULL;
+    size_t length = 0;
+    if (!inode->target) {
+        reply_self(request, &caller);
+        return;
+    }
+    unsigned int kind = (unsigned int)(inode_kind(number) - node_kinds);
+    int status = file_open(server, inode, kind, &caller, false, &file, &error);
+    if (status == 0) {
+        status = file_read(server, &file, 0, PATH_MAX - 1, &path, &length, &error);
+        file_close(server, &file);
+    }
+    char *text = status == 0 ? strndup(path ? path : "", length) : NULL;
+    if (text)
+        fuse_reply_readlink(request, text);
+    else
+        fail(request, status < 0 ? status : -ENOMEM, &error);
+    free(text);
+    free(path);
+}
+
+/* ---- directories ------------------------------------------------------------------------ */
+
+static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    struct caller caller = caller_of(request);
+    struct probe_error error = {""};
+    struct directory *directory = NULL;
+    int status = directory_open(server, inode, &caller, &directory, &error);
+    if (status < 0) {
+        fail(request, status, &error);
+        return;
+    }
+    info->fh = (uintptr_t)directory;
+    inodes_opened(&server->inodes, inode);
+    if (fuse_reply_open(request, info) < 0) {
+        inodes_closed(&server->inodes, inode);
+        directory_close(directory);
+    }
+}
+
+static void op_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct directory *directory = (struct directory *)(uintptr_t)info->fh;
+    (void)number;
+    inodes_closed(&server_of(request)->inodes, directory->inode);
+    directory_close(directory);
+    fuse_reply_err(request, 0);
+}
+
+/* The bytes of a reply to readdir, as they are added up. */
+struct listing {
+    fuse_req_t request;
+    char *bytes;
+    size_t size, used;
+    bool plus;
+};
+
+/* Adds one entry; returns false, and has no effect, where there is no room for it. */
+static bool add_entry(struct listing *listing, const char *name,
+                      const struct fuse_entry_param *entry, off_t next)
+{
+    char *at = listing->bytes + listing->used;
+    size_t room = listing->size - listing->used;
+    size_t length = listing->plus
+                        ? fuse_add_direntry_plus(listing->request, at, room, name, entry, next)
+                        : fuse_add_direntry(listing->request, at, room, name, &entry->attr, next);
+    if (length > room)
+        return false;
+    listing->used += length;
+    return true;
+}
+
+static bool add_dot(struct listing *listing, const struct directory *directory, off_t offset)
+{
+    struct fuse_entry_param entry = {0};
+    entry.attr.st_mode = S_IFDIR;
+    entry.attr.st_ino = inode_number(directory->inode, tree_directory(directory->inode->place));
+    return add_entry(listing, offset == 0 ? "." : "..", &entry, offset + 1);
+}
+
+/* The directory that ENTRY names, looked up once more; -errno where its target cannot be kept. */
+static int look_up_entry(struct server *server, const struct directory *directory,
+                         const struct directory_entry *entry, struct inode **inode)
+{
+    struct target *target = directory->inode->target;
+    if (entry->kind >= 0) {
+        inodes_look_up_file(&server->inodes, directory->inode);
+        *inode = directory->inode;
+        return 0;
+    }
+    if (!entry->process)
+        return inodes_look_up(&server->inodes, target, entry->name, inode);
+    int status =
+        inodes_get_target(&server->inodes, entry->process->pid, &entry->process->id, &target);
+    if (status < 0)
+        return status;
+    status = inodes_look_up(&server->inodes, target, NULL, inode);
+    inodes_put_target(&server->inodes, target);
+    return status;
+}
+
+/* Adds the entry at OFFSET; its node counts as looked up where the kernel learns of it (plus). */
+static bool add_node(struct listing *listing, struct server *server,
+                     const struct directory *directory, off_t offset)
+{
+    const struct directory_entry *node = &directory->entries[offset - 2];
+    struct fuse_entry_param entry;
+    struct ownership owner;
+    struct inode *inode = NULL;
+    if (look_up_entry(server, directory, node, &inode) < 0)
+        return true; /* left out */
+    unsigned int kind = node->kind >= 0 ? (unsigned int)node->kind : tree_directory(inode->place);
+    uint64_t number = inode_number(inode, kind);
+    bool there = attributes_find_owner(server, inode, &owner) == 0;
+    bool added = there;
+    if (there) {
+        fill_entry(server, inode, number, &owner, &entry);
+        added = add_entry(listing, node->name, &entry, offset + 1);
+    }
+    if (!added || !listing->plus)
+        inodes_forget(&server->inodes, number, 1);
+    return added || !there;
+}
+
+static void read_directory(fuse_req_t request, size_t size, off_t offset,
+                           struct fuse_file_info *info, bool plus)
+{
+    struct server *server = server_of(request);
+    struct directory *directory = (struct directory *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    struct listing listing = {.request = request, .size = size, .plus = plus};
+    int status = offset == 0 && directory->used ? directory_fill(server, directory, &error) : 0;
+    directory->used = true;
+    if (status == 0 && !(listing.bytes = malloc(size)))
+        status = -ENOMEM;
+    if (status < 0) {
+        fail(request, status == -ESTALE ? -ESRCH : status, &error);
+        return;
+    }
+    bool added = true;
+    for (; added && offset < 2; offset++)
+        added = add_dot(&listing, directory, offset);
+    for (; added && (size_t)offset - 2 < directory->count; offset++)
+        added = add_node(&listing, server, directory, offset);
+    fuse_reply_buf(request, listing.bytes, listing.used);
+    free(listing.bytes);
+}
+
+static void op_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                       struct fuse_file_info *info)
+{
+    (void)number;
+    read_directory(request, size, offset, info, false);
+}
+
+static void op_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                           struct fuse_file_info *info)
+{
+    (void)number;
+    read_directory(request, size, offset, info, true);
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    const struct node_kind *kind = inode_kind(number);
+    bool write = (info->flags & O_ACCMODE) != O_RDONLY;
+    struct caller caller = caller_of(request);
+    struct probe_error error = {""};
+    struct file *file = NULL;
+    int status = write && !kind->write ? -EACCES : 0;
+    if (status == 0 && inode->target) {
+        file = calloc(1, sizeof(*file));
+        status = file ? file_open(server, inode, (unsigned int)(kind - node_kinds), &caller, write,
+                                  file, &error)
+                      : -ENOMEM;
+    }
+    if (status < 0) {
+        free(file);
+        fail(request, status, &error);
+        return;
+    }
+    info->fh = (uintptr_t)file;
+    info->direct_io = 1;
+    info->noflush = 1;
+    if (fuse_reply_open(request, info) < 0 && file) {
+        file_close(server, file);
+        free(file);
+    }
+}
+
+static void op_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    (void)number;
+    if (file) {
+        file_close(server_of(request), file);
+        free(file);
+    }
+    fuse_reply_err(request, 0);
+}
+
+static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                    struct fuse_file_info *info)
+{
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    char *bytes = NULL;
+    size_t length = 0;
+    (void)number;
+    if (!file) {
+        size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
+        fuse_reply_buf(request, README_TEXT + README_SIZE - left, left < size ? left : size);
+        return;
+    }
+    int status =
+        file_read(server_of(request), file, (uint64_t)offset, size, &bytes, &length, &error);
+    if (status < 0)
+        fail(request, status, &error);
+    else
+        fuse_reply_buf(request, bytes, length);
+    free(bytes);
+}
+
+static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, size_t length,
+                     off_t offset, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    (void)offset;
+    int status = file_write(server, file, bytes, length, &error);
+    if (status < 0) {
+        fail(request, status, &error);
+        return;
+    }
+    inodes_set_written(&server->inodes, file->inode->target, number);
+    fuse_reply_write(request, length);
+}
+
+/* ---- what the tree does not allow ------------------------------------------------------- */
+
+/* `echo 1 > NAME` asks to make NAME: what is not there cannot be. */
+static void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                      struct fuse_file_info *info)
+{
+    (void)parent, (void)name, (void)mode, (void)info;
+    fuse_reply_err(request, ENOENT);
+}
+
+static void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+                     dev_t device)
+{
+    (void)parent, (void)name, (void)mode, (void)device;
+    fuse_reply_err(request, EPERM);
+}
+
+static void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    (void)parent, (void)name, (void)mode;
+    fuse_reply_err(request, EPERM);
+}
+
+static void op_remove(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    (void)parent, (void)name;
+    fuse_reply_err(request, EPERM);
+}
+
+static void op_symlink(fuse_req_t request, const char *path, fuse_ino_t parent, const char *name)
+{
+    (void)path, (void)parent, (void)name;
+    fuse_reply_err(request, EPERM);
+}
+
+static void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
+                      fuse_ino_t new_parent, const char *new_name, unsigned int flags)
+{
+    (void)parent, (void)name, (void)new_parent, (void)new_name, (void)flags;
+    fuse_reply_err(request, EPERM);
+}
+
+static void op_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t parent, const char *name)
+{
+    (void)number, (void)parent, (void)name;
+    fuse_reply_err(request, EPERM);
+}
+
+/* ---- the session ------------------------------------------------------------------------ */
+
+static void op_init(void *data, struct fuse_conn_info *connection)
+{
+    struct server *server = data;
+    connection->max_background = MAX_BACKGROUND;
+    connection->max_write = MAX_WRITE;
+    /* Without it, `echo 1 >` would be a truncation of its own before each open. */
+    if (connection->capable & FUSE_CAP_ATOMIC_O_TRUNC)
+        connection->want |= FUSE_CAP_ATOMIC_O_TRUNC;
+    if (server->mounted)
+        server->mounted(server->mounted_data);
+}
+
+const struct fuse_lowlevel_ops server_operations = {
+    .init = op_init,
+    .lookup = op_lookup,
+    .forget = op_forget,
+    .forget_multi = op_forget_multi,
+    .getattr = op_getattr,
+    .setattr = op_setattr,
+    .readlink = op_readlink,
+    .opendir = op_opendir,
+    .readdir = op_readdir,
+    .readdirplus = op_readdirplus,
+    .releasedir = op_releasedir,
+    .open = op_open,
+    .read = op_read,
+    .write = op_write,
+    .release = op_release,
+    .create = op_create,
+    .mknod = op_mknod,
+    .mkdir = op_mkdir,
+    .unlink = op_remove,
+    .rmdir = op_remove,
+    .symlink = op_symlink,
+    .rename = op_rename,
+    .link = op_link,
+};

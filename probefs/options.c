@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum key { KEY_HELP, KEY_VERSION };
+
+/* What fuse_opt_parse() fills in, as text where it needs a closer look. */
+struct raw_options {
+    int foreground, debug;
+    char *engine, *group, *log;
+    char *words[2]; /* SOURCE and MOUNTPOINT, or MOUNTPOINT */
+    size_t word_count;
+    bool help, version;
+};
+
+#define RAW(template, field, value)                                                                \
+    {                                                                                              \
+        template, offsetof(struct raw_options, field), value                                       \
+    }
+
+static const struct fuse_opt specification[] = {
+    RAW("-f", foreground, 1),
+    RAW("-d", debug, 1),
+    RAW("debug", debug, 1),
+    RAW("engine=%s", engine, 0),
+    RAW("gid=%s", group, 0),
+    RAW("log=%s", log, 0),
+    FUSE_OPT_KEY("-h", KEY_HELP),
+    FUSE_OPT_KEY("--help", KEY_HELP),
+    FUSE_OPT_KEY("-V", KEY_VERSION),
+    FUSE_OPT_KEY("--version", KEY_VERSION),
+    FUSE_OPT_END,
+};
+
+static int fail(const char *format, const char *what)
+{
+    fprintf(stderr, "probefs: ");
+    fprintf(stderr, format, what);
+    fprintf(stderr, "\n");
+    return -1;
+}
+
+static int take_option(void *data, const char *argument, int key, struct fuse_args *args)
+{
+    struct raw_options *raw = data;
+    (void)args;
+    switch (key) {
+    case KEY_HELP:
+        raw->help = true;
+        return 0;
+    case KEY_VERSION:
+        raw->version = true;
+        return 0;
+    case FUSE_OPT_KEY_NONOPT:
+        if (raw->word_count == sizeof(raw->words) / sizeof(*raw->words))
+            return fail("unexpected argument '%s'", argument);
+        raw->words[raw->word_count] = strdup(argument);
+        return raw->words[raw->word_count++] ? 0 : -1;
+    default:
+        return 1; /* FUSE's own, or nobody's: the session tells */
+    }
+}
+
+static int parse_group(const char *text, int64_t *group)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && number < UINT32_MAX) {
+        *group = (int64_t)number;
+        return 0;
+    }
+    const struct group *found = getgrnam(text);
+    if (!found)
+        return fail("there is no group '%s'", text);
+    *group = (int64_t)found->gr_gid;
+    return 0;
+}
+
+static int interpret(const struct raw_options *raw, struct options *options)
+{
+    if (raw->help || raw->version)
+        return 0;
+    if (raw->word_count == 0) {
+        fprintf(stderr, "probefs: no mountpoint is given; see probefs --help\n");
+        return -1;
+    }
+    if (raw->engine && strcmp(raw->engine, "vm") != 0)
+        return fail("there is no engine '%s': use engine=vm", raw->engine);
+    if (raw->log && !log_level_parse(raw->log, &options->log_level))
+        return fail("'%s' is no log level: use error, warning, info or debug", raw->log);
+    if (raw->group && parse_group(raw->group, &options->group) < 0)
+        return -1;
+    /* The server leaves the directory that it was started in. */
+    const char *word = raw->words[raw->word_count - 1];
+    options->mountpoint = realpath(word, NULL);
+    if (!options->mountpoint && errno == ENOTCONN) /* what a dead server left behind */
+        options->mountpoint = strdup(word);
+    if (!options->mountpoint) {
+        fprintf(stderr, "probefs: cannot mount at '%s': %s\n", word, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+int options_parse(struct fuse_args *args, struct options *options)
+{
+    struct raw_options raw = {0};
+    *options = (struct options){.group = NO_GROUP, .log_level = PROBE_LOG_WARNING};
+    int status = fuse_opt_parse(args, &raw, specification, take_option);
+    if (status == 0) {
+        options->help = raw.help;
+        options->version = raw.version;
+        options->debug = raw.debug;
+        options->foreground = raw.foreground || raw.debug;
+        if (raw.debug)
+            options->log_level = PROBE_LOG_DEBUG;
+        status = interpret(&raw, options);
+    }
+    free(raw.engine);
+    free(raw.group);
+    free(raw.log);
+    free(raw.words[0]);
+    free(raw.words[1]);
+    return status < 0 ? -EINVAL : 0;
+}
+
+void options_done(struct options *options)
+{
+    free(options->mountpoint);
+}
+
+void options_print_help(void)
+{
+    printf("usage: probefs [-f] [-d] [-o OPTIONS] [SOURCE] MOUNTPOINT\n"
+           "\n"
+           "Shows the static tracing probes of running processes as files.\n"
+           "\n"
+           "  -f              stay in the foreground, log to stderr\n"
+           "  -d              the same, and show every request\n"
+           "  -h, --help      show this\n"
+           "  -V, --version   show the version\n"
+           "\n"
+           "  -o engine=vm    how memory is written (vm: nothing is stopped)\n"
+           "  -o gid=GROUP    members of GROUP may do what root may\n"
+           "  -o log=LEVEL    error, warning (the default), info or debug\n"
+           "\n"
+           "FUSE's own options (see mount.fuse3(8)) are accepted, too.\n");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of probefs. */
+#ifndef PROBEFS_OPTIONS_H
+#define PROBEFS_OPTIONS_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "log.h"
+
+#include <sys/types.h>
+
+enum { NO_GROUP = -1 };
+
+struct options {
+    char *mountpoint;
+    bool foreground, debug;
+    bool help, version;
+    enum probe_log_level log_level;
+    int64_t group; /* of -o gid=, or NO_GROUP */
+};
+
+/*
+ * Parses ARGS; what is FUSE's own stays in them, for fuse_session_new(). On failure a message has
+ * been printed, and -EINVAL is returned.
+ */
+int options_parse(struct fuse_args *args, struct options *options);
+void options_done(struct options *options);
+
+/* What --help prints. */
+void options_print_help(void);
+
+#endif

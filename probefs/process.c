@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Reads the start of /proc/PID/status, which holds all that is asked for here. */
+static int read_status(pid_t pid, char *text, size_t size)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
+    ssize_t got = read(fd, text, size - 1);
+    close(fd);
+    if (got <= 0)
+        return -ENOENT;
+    text[got] = '\0';
+    return 0;
+}
+
+/* The number behind FIELD, as "\nUid:". The name before all fields has its newlines escaped. */
+static bool find_number(const char *text, const char *field, long *number)
+{
+    const char *found = strstr(text, field);
+    if (found)
+        *number = strtol(found + strlen(field), NULL, 10);
+    return found;
+}
+
+int process_find_user(pid_t pid, struct process_user *user)
+{
+    char text[2048];
+    long process = 0;
+    long uid = 0;
+    long gid = 0;
+    int status = read_status(pid, text, sizeof(text));
+    if (status < 0)
+        return status;
+    if (!find_number(text, "\nTgid:", &process) || process != pid ||
+        !find_number(text, "\nUid:", &uid) || !find_number(text, "\nGid:", &gid))
+        return -ENOENT;
+    *user = (struct process_user){(uid_t)uid, (gid_t)gid};
+    return 0;
+}
+
+pid_t process_of_thread(pid_t tid)
+{
+    char text[2048];
+    long process = 0;
+    if (read_status(tid, text, sizeof(text)) < 0 || !find_number(text, "\nTgid:", &process))
+        return -ENOENT;
+    return (pid_t)process;
+}
+
+int process_find_owner(pid_t pid, uid_t *uid, gid_t *gid)
+{
+    char path[32];
+    struct stat status;
+    snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+    if (stat(path, &status) < 0)
+        return -ENOENT;
+    *uid = status.st_uid;
+    *gid = status.st_gid;
+    return 0;
+}
+
+pid_t process_parse(const char *text)
+{
+    char *end = NULL;
+    if (text[0] < '1' || text[0] > '9')
+        return -1;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    return *end || errno || number > INT_MAX ? -1 : (pid_t)number;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+    pid_t x = *(const pid_t *)a;
+    pid_t y = *(const pid_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+int process_list(pid_t **result, size_t *result_count)
+{
+    DIR *directory = opendir("/proc");
+    if (!directory)
+        return -errno;
+    pid_t *pids = NULL;
+    size_t count = 0;
+    size_t room = 0;
+    int status = 0;
+    for (struct dirent *entry; status == 0 && (entry = readdir(directory));) {
+        pid_t pid = process_parse(entry->d_name);
+        if (pid < 0)
+            continue;
+        if (count == room) {
+            room = room ? room * 2 : 1024;
+            pid_t *larger = reallocarray(pids, room, sizeof(*pids));
+            if (!larger)
+                status = -ENOMEM;
+            else
+                pids = larger;
+        }
+        if (status == 0)
+            pids[count++] = pid;
+    }
+    closedir(directory);
+    if (status < 0) {
+        free(pids);
+        return status;
+    }
+    if (count > 0)
+        qsort(pids, count, sizeof(*pids), compare_pids);
+    *result = pids;
+    *result_count = count;
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the server asks of a service, in the same process or in a worker: find, scan, open, read,
+ * write, flush, release. A service looks into processes of one user, and knows nothing of FUSE.
+ *
+ * A call is a request with a payload, answered by a reply with a payload. Both structures cross
+ * the socket as they are: server and worker are the same program.
+ *
+ * A request may bring an image that the server opened because the service's own authority does not
+ * reach (see `needs`): it is used for this request, and closed with it.
+ */
+#ifndef PROBEFS_PROTOCOL_H
+#define PROBEFS_PROTOCOL_H
+
+#include <probe-engine.h>
+
+enum operation {
+    OPERATION_FIND,    /* pid, probe or "": is it there? */
+    OPERATION_SCAN,    /* payload scan_entry[]: which processes have probes? The reply likewise */
+    OPERATION_OPEN,    /* pid, kind, probe, write: a handle */
+    OPERATION_READ,    /* handle, offset, size: bytes */
+    OPERATION_WRITE,   /* handle, payload */
+    OPERATION_RELEASE, /* handle */
+};
+
+/* Names are at most this long, with their NUL. */
+enum { PROBE_NAME_SIZE = 256 };
+
+struct request {
+    enum operation operation;
+    pid_t pid;
+    struct probe_image_id id; /* the image that is meant; any other is ESRCH */
+    unsigned int kind;        /* of node */
+    bool write;               /* opened for writing */
+    char probe[PROBE_NAME_SIZE];
+    uint64_t handle;
+    uint64_t offset;
+    uint32_t size;
+};
+
+struct scan_entry {
+    pid_t pid;
+    struct probe_image_id id;
+    bool has_probes;
+    bool needs_image; /* the service's own authority does not reach */
+};
+
+struct reply {
+    int error; /* 0 or an errno value */
+    /* The service may not open the image with this access: the server may, and ask again. */
+    bool needs_image;
+    bool sees_maps; /* but it may see its mappings */
+    enum probe_access needs;
+    uint64_t handle;
+    struct probe_error sentence;
+};
+
+struct call {
+    struct request request;
+    const char *in; /* the request's payload; the caller's */
+    size_t in_length;
+    struct probe_image image; /* PROBE_IMAGE_NONE, or one for this request; the callee closes it */
+
+    struct reply reply;
+    char *out; /* the reply's payload; allocated for the caller, or NULL */
+    size_t out_length;
+};
+
+#define CALL_INIT ((struct call){.image = PROBE_IMAGE_NONE})
+
+#endif

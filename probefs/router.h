@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which service answers a call: the server's own, for processes of its own user, or a worker of
+ * the process's user. Here, too, is the one place where the server opens an image for a worker.
+ */
+#ifndef PROBEFS_ROUTER_H
+#define PROBEFS_ROUTER_H
+
+#include "caller.h"
+#include "workers.h"
+
+struct router;
+
+int router_new(const struct workers_options *options, struct router **router);
+void router_free(struct router *router);
+
+/* The identity of the image that PID has now, as the server sees it. Errors: ENOENT, ESRCH. */
+int router_identify(struct router *router, pid_t pid, struct probe_image_id *id);
+
+/* Where a handle was opened, and what its opener may. Opaque but for its size. */
+struct route {
+    struct worker *worker; /* NULL: in the server */
+    enum authority authority;
+};
+
+/*
+ * The route to processes of USER for a caller with AUTHORITY; ended by router_end(). Errors:
+ * EACCES a server that is not root serves its own user alone; those of workers_get().
+ */
+int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
+                 enum authority authority, struct route *route);
+void router_end(struct route *route);
+
+/*
+ * Makes CALL on that route. Returns 0, or the error of the call as a negative errno value, with a
+ * sentence in the reply. The caller frees the reply's payload.
+ */
+int router_call(struct router *router, const struct route *route, struct call *call);
+
+/* One process with probes. */
+struct router_process {
+    pid_t pid;
+    struct probe_image_id id;
+};
+
+/*
+ * All processes with probes that CALLER may look into, sorted, to be freed. Users whose worker
+ * does not answer are left out. Errors: ENOMEM; what reading /proc gives.
+ */
+int router_list(struct router *router, const struct caller *caller,
+                struct router_process **processes, size_t *count);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What all FUSE operations share. */
+#ifndef PROBEFS_SERVER_H
+#define PROBEFS_SERVER_H
+
+#include "inodes.h"
+#include "options.h"
+#include "router.h"
+
+struct server {
+    const struct options *options;
+    struct router *router;
+    struct inodes inodes;
+    struct timespec started;
+    uid_t uid;
+    gid_t gid;
+    /* Called once, when the kernel and the server have agreed that the mount answers. */
+    void (*mounted)(void *data);
+    void *mounted_data;
+};
+
+/* The operations table, for fuse_session_new() with a struct server. */
+extern const struct fuse_lowlevel_ops server_operations;
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files of processes, as seen with the authority of the process that it runs in. The same code
+ * serves in the server and in its workers.
+ */
+#ifndef PROBEFS_SERVICE_H
+#define PROBEFS_SERVICE_H
+
+#include "protocol.h"
+
+struct service;
+
+/* Errors: ENOMEM; what opening procfs gives. */
+int service_new(struct service **service);
+void service_free(struct service *service);
+
+/* Answers one call: fills in its reply and payload. Any thread may call at any time. */
+void service_call(struct service *service, struct call *call);
+
+#endif

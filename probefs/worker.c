@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker.h"
+
+#include "channel.h"
+#include "log.h"
+#include "service.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What each thread that serves a channel needs. */
+struct channel_thread {
+    struct service *service;
+    int channel;
+};
+
+static void *serve_channel(void *data)
+{
+    struct channel_thread thread = *(struct channel_thread *)data;
+    struct call call;
+    free(data);
+    while (channel_receive(thread.channel, &call) == 0) {
+        service_call(thread.service, &call);
+        int status = channel_reply(thread.channel, &call);
+        free((char *)call.in);
+        free(call.out);
+        if (status < 0)
+            break;
+    }
+    close(thread.channel);
+    return NULL;
+}
+
+static void start_channel(struct service *service, int channel)
+{
+    struct channel_thread *thread = malloc(sizeof(*thread));
+    pthread_attr_t attributes;
+    pthread_t id;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (thread)
+        *thread = (struct channel_thread){service, channel};
+    if (!thread || pthread_create(&id, &attributes, serve_channel, thread) != 0) {
+        log_message(PROBE_LOG_ERROR, "a worker cannot start a thread");
+        free(thread);
+        close(channel); /* the server sees it closed, and answers its caller */
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+/* ---- becoming the user ------------------------------------------------------------------ */
+
+/* Supplementary groups as at the user's login; none where the user is not in the database. */
+static int take_groups(uid_t uid, gid_t gid)
+{
+    const struct passwd *user = getpwuid(uid);
+    return user ? initgroups(user->pw_name, gid) : setgroups(0, NULL);
+}
+
+/* Leaves CAPABILITIES permitted, none in effect, and none to be had again. */
+static int keep_capabilities(const cap_value_t *capabilities, int count, cap_flag_value_t effective)
+{
+    cap_t set = cap_init();
+    int status = set ? 0 : -1;
+    if (status == 0 && count > 0)
+        status = cap_set_flag(set, CAP_PERMITTED, count, capabilities, CAP_SET);
+    if (status == 0 && count > 0)
+        status = cap_set_flag(set, CAP_EFFECTIVE, count, capabilities, effective);
+    if (status == 0)
+        status = cap_set_proc(set);
+    cap_free(set);
+    return status;
+}
+
+/*
+ * All three user ids, all three group ids and the groups become the user's. Of the capabilities,
+ * CAP_CHECKPOINT_RESTORE stays permitted: it is raised to open /proc/PID/map_files, and allows no
+ * more than the kernel's checks on the process do.
+ */
+static int become(uid_t uid, gid_t gid)
+{
+    static const cap_value_t kept[] = {CAP_CHECKPOINT_RESTORE};
+    if (take_groups(uid, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(uid, uid, uid) < 0)
+        return -1;
+    /* Kernels before 5.9 do not know it. */
+    int count = cap_get_bound(CAP_CHECKPOINT_RESTORE) == CAP_SET ? 1 : 0;
+    if (keep_capabilities(kept, count, CAP_CLEAR) < 0)
+        return -1;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* Its memory and its descriptors are nobody's but the server's. */
+static int seal(void)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/*
+ * The arguments: NAME UID GID LOG-LEVEL LOG-TO, where UID is "-" for the identity that it is
+ * started with.
+ */
+static int take_arguments(int argc, char **argv)
+{
+    enum probe_log_level level = PROBE_LOG_WARNING;
+    if (argc != 5 || !log_level_parse(argv[3], &level))
+        return -1;
+    log_open(WORKER_NAME, level, strcmp(argv[4], "syslog") == 0);
+    if (strcmp(argv[1], "-") == 0)
+        return 0;
+    return become((uid_t)strtoul(argv[1], NULL, 10), (gid_t)strtoul(argv[2], NULL, 10));
+}
+
+int worker_main(int argc, char **argv)
+{
+    struct service *service = NULL;
+    signal(SIGPIPE, SIG_IGN);
+    if (take_arguments(argc, argv) < 0 || seal() < 0 || chdir("/") < 0) {
+        log_message(PROBE_LOG_ERROR, "cannot become a worker: %s", strerror(errno));
+        return 1;
+    }
+    if (service_new(&service) < 0) {
+        log_message(PROBE_LOG_ERROR, "a worker cannot start: out of memory");
+        return 1;
+    }
+    for (;;) {
+        int channel = channel_receive_fd(WORKER_CONTROL);
+        if (channel < 0)
+            break;
+        start_channel(service, channel);
+    }
+    /* The server has gone, or needs this worker no more. A thread may be stuck: nothing waits. */
+    _exit(0);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers.h"
+
+#include "channel.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum {
+    ANSWER_SECONDS = 1,
+    IDLE_SECONDS = 30,
+    CHANNELS_MAX = 32, /* that are kept open for the next calls */
+    CORPSES_MAX = 4,   /* of one user */
+};
+
+struct worker {
+    struct workers *workers;
+    struct worker_identity identity;
+    pid_t pid;
+    int pidfd;
+
+    /* What follows is guarded by the lock of `workers`. */
+    int control;
+    int channels[CHANNELS_MAX]; /* idle ones */
+    size_t channel_count;
+    unsigned int users;
+    bool listed;    /* gets new calls */
+    bool abandoned; /* was ended because it did not answer */
+    time_t idle_since;
+    struct worker *prev, *next;
+};
+
+/* A worker that was killed and has not been seen dead yet. */
+struct corpse {
+    uid_t uid;
+    int pidfd;
+    struct corpse *next;
+};
+
+struct workers {
+    struct workers_options options;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a worker became idle, or all are to end */
+    struct worker *list;
+    struct corpse *corpses;
+    bool ending;
+    pthread_t sweeper;
+};
+
+static time_t now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* ---- starting --------------------------------------------------------------------------- */
+
+/*
+ * Runs this program again, as a worker; CHILD_END becomes its control. It starts from nothing: no
+ * memory and no descriptor of the server's but the log's, a session of its own.
+ */
+static int spawn(const struct workers *workers, const struct worker_identity *identity,
+                 int child_end, pid_t *pid)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    char uid[16] = "-";
+    char gid[16] = "-";
+    if (!identity->privileged) {
+        snprintf(uid, sizeof(uid), "%u", identity->uid);
+        snprintf(gid, sizeof(gid), "%u", identity->gid);
+    }
+    char *argv[] = {WORKER_NAME,
+                    uid,
+                    gid,
+                    (char *)levels[workers->options.log_level],
+                    workers->options.to_syslog ? "syslog" : "stderr",
+                    NULL};
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawn_file_actions_init(&actions);
+    int status = posix_spawn_file_actions_adddup2(&actions, child_end, WORKER_CONTROL);
+    if (status == 0)
+        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_CONTROL + 1);
+    if (status == 0)
+        status = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return -status;
+}
+
+static int start(struct workers *workers, const struct worker_identity *identity,
+                 struct worker **result)
+{
+    int ends[2];
+    struct worker *worker = calloc(1, sizeof(*worker));
+    int status = worker ? channel_pair(ends) : -ENOMEM;
+    if (status < 0) {
+        free(worker);
+        return status;
+    }
+    status = spawn(workers, identity, ends[1], &worker->pid);
+    close(ends[1]);
+    if (status == 0) {
+        worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
+        status = worker->pidfd < 0 ? -errno : 0;
+    }
+    if (status < 0) {
+        close(ends[0]);
+        free(worker);
+        log_message(PROBE_LOG_ERROR, "cannot start a worker for user %u", identity->uid);
+        return status;
+    }
+    worker->workers = workers;
+    worker->identity = *identity;
+    worker->control = ends[0];
+    log_message(PROBE_LOG_DEBUG, "worker %d serves user %u", worker->pid, identity->uid);
+    *result = worker;
+    return 0;
+}
+
+/* ---- ending ----------------------------------------------------------------------------- */
+
+/* All below are called with the lock held. */
+
+static void worker_free(struct worker *worker)
+{
+    close(worker->pidfd);
+    free(worker);
+}
+
+/* Takes it off the list: its channels are closed, so it ends when it has answered. */
+static void unlist(struct worker *worker)
+{
+    if (!worker->listed)
+        return;
+    DL_DELETE(worker->workers->list, worker);
+    worker->listed = false;
+    close(worker->control);
+    while (worker->channel_count > 0)
+        close(worker->channels[--worker->channel_count]);
+    if (worker->users == 0)
+        worker_free(worker);
+}
+
+static void add_corpse(struct workers *workers, const struct worker *worker)
+{
+    struct corpse *corpse = malloc(sizeof(*corpse));
+    if (!corpse)
+        return;
+    *corpse = (struct corpse){.uid = worker->identity.uid, .pidfd = dup(worker->pidfd)};
+    LL_PREPEND(workers->corpses, corpse);
+}
+
+/* Ends a worker that does not answer, as far as it can be ended. */
+static void abandon(struct worker *worker)
+{
+    if (worker->abandoned)
+        return;
+    worker->abandoned = true;
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    add_corpse(worker->workers, worker);
+    log_message(PROBE_LOG_WARNING,
+                "worker %d of user %u did not answer within %d s and was ended: something that "
+                "this user's processes have mapped does not answer",
+                worker->pid, worker->identity.uid, ANSWER_SECONDS);
+    unlist(worker);
+}
+
+static bool is_dead(int pidfd)
+{
+    struct pollfd poller = {.fd = pidfd, .events = POLLIN};
+    return pidfd < 0 || poll(&poller, 1, 0) > 0;
+}
+
+static unsigned int count_corpses(struct workers *workers, uid_t uid)
+{
+    unsigned int count = 0;
+    struct corpse *corpse = NULL;
+    struct corpse *next = NULL;
+    LL_FOREACH_SAFE(workers->corpses, corpse, next)
+    {
+        if (is_dead(corpse->pidfd)) {
+            LL_DELETE(workers->corpses, corpse);
+            close(corpse->pidfd);
+            free(corpse);
+        } else if (corpse->uid == uid) {
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Ends those that are idle for long; returns when the next will be, or 0. */
+static time_t sweep(struct workers *workers)
+{
+    time_t now = now_seconds();
+    time_t next = 0;
+    struct worker *worker = NULL;
+    struct worker *following = NULL;
+    DL_FOREACH_SAFE(workers->list, worker, following)
+    {
+        if (worker->users > 0)
+            continue;
+        time_t end = worker->idle_since + IDLE_SECONDS;
+        if (end <= now || workers->ending)
+            unlist(worker);
+        else if (next == 0 || end < next)
+            next = end;
+    }
+    return next;
+}
+
+static void *sweep_forever(void *data)
+{
+    struct workers *workers = data;
+    pthread_mutex_lock(&workers->lock);
+    while (!workers->ending) {
+        time_t next = sweep(workers);
+        struct timespec until = {.tv_sec = next};
+        if (next == 0)
+            pthread_cond_wait(&workers->changed, &workers->lock);
+        else
+            pthread_cond_timedwait(&workers->changed, &workers->lock, &until);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return NULL;
+}
+
+/* ---- all workers ------------------------------------------------------------------------ */
+
+int workers_new(const struct workers_options *options, struct workers **result)
+{
+    struct workers *workers = calloc(1, sizeof(*workers));
+    pthread_condattr_t attributes;
+    if (!workers)
+        return -ENOMEM;
+    workers->options = *options;
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&workers->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int status = pthread_create(&workers->sweeper, NULL, sweep_forever, workers);
+    if (status != 0) {
+        free(workers);
+        return -status;
+    }
+    *result = workers;
+    return 0;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (!workers)
+        return;
+    pthread_mutex_lock(&workers->lock);
+    workers->ending = true;
+    pthread_cond_signal(&workers->changed);
+    pthread_mutex_unlock(&workers->lock);
+    pthread_join(workers->sweeper, NULL);
+    struct worker *worker = NULL;
+    struct worker *next = NULL;
+    DL_FOREACH_SAFE(workers->list, worker, next)
+    unlist(worker);
+    struct corpse *corpse = NULL;
+    struct corpse *following = NULL;
+    LL_FOREACH_SAFE(workers->corpses, corpse, following)
+    {
+        close(corpse->pidfd);
+        free(corpse);
+    }
+    pthread_cond_destroy(&workers->changed);
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
+
+static bool is_identity(const struct worker *worker, const struct worker_identity *identity)
+{
+    return worker->identity.uid == identity->uid && worker->identity.gid == identity->gid &&
+           worker->identity.privileged == identity->privileged;
+}
+
+int workers_get(struct workers *workers, const struct worker_identity *identity,
+                struct worker **result)
+{
+    int status = 0;
+    pthread_mutex_lock(&workers->lock);
+    struct worker *worker = NULL;
+    DL_FOREACH(workers->list, worker)
+    {
+        if (is_identity(worker, identity))
+            break;
+    }
+    /* Its user may kill it; that is no reason to refuse the next call. */
+    if (worker && is_dead(worker->pidfd)) {
+        unlist(worker);
+        worker = NULL;
+    }
+    if (!worker && count_corpses(workers, identity->uid) >= CORPSES_MAX)
+        status = -ETIMEDOUT;
+    else if (!worker)
+        status = start(workers, identity, &worker);
+    if (status == 0) {
+        if (!worker->listed) {
+            DL_APPEND(workers->list, worker);
+            worker->listed = true;
+        }
+        worker->users++;
+        *result = worker;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return status;
+}
+
+void worker_use(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    worker->users++;
+    pthread_mutex_unlock(&worker->workers->lock);
+}
+
+void worker_put(struct worker *worker)
+{
+    struct workers *workers = worker->workers;
+    pthread_mutex_lock(&workers->lock);
+    if (--worker->users == 0) {
+        worker->idle_since = now_seconds();
+        if (!worker->listed)
+            worker_free(worker);
+        pthread_cond_signal(&workers->changed);
+    }
+    pthread_mutex_unlock(&workers->lock);
+}
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+/* A channel for one call: an idle one, or a new one. */
+static int take_channel(struct worker *worker)
+{
+    int ends[2];
+    int result = -EIO;
+    pthread_mutex_lock(&worker->workers->lock);
+    if (worker->channel_count > 0) {
+        result = worker->channels[--worker->channel_count];
+    } else if (worker->listed) {
+        result = channel_pair(ends);
+        if (result == 0) {
+            result = channel_send_fd(worker->control, ends[1]) < 0 ? -EIO : ends[0];
+            close(ends[1]);
+            if (result < 0)
+                close(ends[0]);
+        }
+    }
+    pthread_mutex_unlock(&worker->workers->lock);
+    return result;
+}
+
+static void give_channel(struct worker *worker, int channel)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    if (worker->listed && worker->channel_count < CHANNELS_MAX)
+        worker->channels[worker->channel_count++] = channel;
+    else
+        close(channel);
+    pthread_mutex_unlock(&worker->workers->lock);
+}
+
+/* The call failed on its way: what does that say about the worker? */
+static int fail_call(struct worker *worker, int channel, int status)
+{
+    close(channel);
+    pthread_mutex_lock(&worker->workers->lock);
+    if (status == -ETIMEDOUT)
+        abandon(worker);
+    else if (status == -EPIPE)
+        unlist(worker);
+    if (worker->abandoned)
+        status = -ETIMEDOUT;
+    pthread_mutex_unlock(&worker->workers->lock);
+    return status == -EPIPE ? -EIO : status;
+}
+
+int worker_call(struct worker *worker, struct call *call)
+{
+    struct timespec deadline;
+    int channel = take_channel(worker);
+    if (channel < 0)
+        return channel;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += ANSWER_SECONDS;
+    int status = channel_call(channel, call, &deadline);
+    if (status < 0)
+        return fail_call(worker, channel, status);
+    give_channel(worker, channel);
+    return 0;
+}
