@@ -205,6 +205,26 @@ int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_acce
     return open_image(engine, pid, access, false, image, error);
 }
 
+int probe_image_copy(const struct probe_image *image, struct probe_image *result)
+{
+    struct probe_image copy = *image;
+    int *fields[] = {&copy.maps, &copy.mem, &copy.exe, &copy.root};
+    int status = 0;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+        int fd = *fields[i];
+        if (fd < 0)
+            continue;
+        *fields[i] = status == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+        if (*fields[i] < 0 && status == 0)
+            status = -errno;
+    }
+    if (status < 0)
+        probe_image_done(&copy);
+    else
+        *result = copy;
+    return status;
+}
+
 void probe_image_done(struct probe_image *image)
 {
     int fds[] = {image->maps, image->mem, image->exe, image->root};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "name.h"
 
+#include "probe-engine.h"
+
 #include <sha2.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,7 +49,7 @@ static bool is_plain(uint32_t c)
     bool invisible = c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
                      (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
                      (c >= 0xe0000 && c <= 0xe007f);
-    return !control && !invisible && c != '%';
+    return !control && !invisible;
 }
 
 /* Writes the next character of TEXT as it is or escaped; returns how many bytes of TEXT it took. */
@@ -89,7 +91,12 @@ static size_t escape(const char *text, size_t length, const char *special, char 
 
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size)
 {
-    return escape(text, length, column ? " " : "", out, size);
+    return escape(text, length, column ? " %" : "", out, size);
+}
+
+size_t probe_escape(const char *text, size_t length, char *out, size_t size)
+{
+    return text_escape(text, length, false, out, size);
 }
 
 static bool misleads_at_start(const char *name)
@@ -168,8 +175,8 @@ static void cut(const char *provider, const char *name, char *shown, size_t used
 
 void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 1])
 {
-    static const char special[] = " /,*?[]\\";
-    static const char special_colon[] = " /,*?[]\\:";
+    static const char special[] = " /%,*?[]\\";
+    static const char special_colon[] = " /%,*?[]\\:";
     size_t used = 0;
     bool fits = true;
 

@@ -3,8 +3,8 @@
  * Text that comes from a target, made safe to show: bytes that would mislead are written as %XX.
  *
  * Text is taken as UTF-8. Whatever is not valid UTF-8, control characters (C0, DEL, C1) and the
- * characters that reorder or hide text on a terminal are always escaped, and so is '%' itself: no
- * two texts look the same. How much more is escaped depends on where the text goes.
+ * characters that reorder or hide text on a terminal are always escaped. How much more is escaped
+ * depends on where the text goes; in names and columns '%' itself is, so that no two look the same.
  */
 #ifndef ENGINE_NAME_H
 #define ENGINE_NAME_H
@@ -24,7 +24,7 @@ void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 
 
 /*
  * Escapes LENGTH bytes of TEXT into OUT of SIZE (NUL-ended, cut at a whole character where it does
- * not fit); returns the length written. With COLUMN spaces are escaped, too.
+ * not fit); returns the length written. With COLUMN spaces and '%' are escaped, too.
  */
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size);
 

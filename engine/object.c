@@ -101,8 +101,8 @@ size_t object_size(const struct object *object)
            object->counter_count * sizeof(*object->counters) + strings;
 }
 
-/* Where a link-time address stands in the file. Sites are known to lie in a segment. */
-static uint64_t file_offset(const struct object *object, uint64_t address)
+/* Sites are known to lie in a segment. */
+uint64_t object_file_offset(const struct object *object, uint64_t address)
 {
     for (size_t i = 0; i < object->segment_count; i++) {
         const struct segment *segment = &object->segments[i];
@@ -160,7 +160,8 @@ static int read_text(struct object *object, int fd)
     int result = order && text ? 0 : -ENOMEM;
     if (result == 0) {
         for (size_t i = 0; i < object->site_count; i++)
-            order[i] = (struct site_offset){file_offset(object, object->sites[i].address), i};
+            order[i] =
+                (struct site_offset){object_file_offset(object, object->sites[i].address), i};
         qsort(order, object->site_count, sizeof(*order), compare_offsets);
         result = read_windows(fd, order, object->site_count, text);
     }

@@ -78,6 +78,9 @@ int object_text(struct object *object, int fd, const uint8_t (**text)[SITE_LENGT
 /* Are they known already? */
 bool object_has_text(struct object *object);
 
+/* Where the code at a link-time address stands in the file. */
+uint64_t object_file_offset(const struct object *object, uint64_t address);
+
 /* The bytes of memory that an object takes. */
 size_t object_size(const struct object *object);
 

@@ -21,7 +21,7 @@ struct planned {
 };
 
 struct planner {
-    const struct snapshot *snapshot;
+    const struct probe_snapshot *snapshot;
     plan_file_bytes *file_bytes;
     void *data;
     struct planned *counters; /* by address */
@@ -51,11 +51,30 @@ static unsigned int highest_value(const struct snapshot_counter *counter)
     return counter->kernel_counts ? INT16_MAX : UINT16_MAX;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Does this change, which gives back a reference, leave COUNTER alone? */
+static bool is_left_alone(const struct snapshot_counter *counter, const struct plan_change *change)
+{
+    return change->only &&
+           (counter->value == 0 || !bsearch(&counter->address, change->only, change->only_count,
+                                            sizeof(*change->only), compare_addresses));
+}
+
 /* What the counter becomes, or the error of a value that it cannot have. */
 static int next_value(const struct snapshot_counter *counter, const struct plan_change *change,
                       uint16_t *next)
 {
     unsigned int value = counter->value;
+    if (is_left_alone(counter, change)) {
+        *next = counter->value;
+        return 0;
+    }
     switch (change->action) {
     case PROBE_SWITCH_OFF:
         *next = 0;
@@ -129,10 +148,17 @@ static uint16_t new_value(const struct planner *planner, const struct snapshot_c
     return planned ? planned->new : counter->value;
 }
 
-/* Does this change forget the references that others hold? */
-static bool forgets_references(const struct plan_change *change)
+bool plan_forgets_references(const struct plan_change *change)
 {
     return change->action == PROBE_SWITCH_OFF || change->action == PROBE_COUNT_SET;
+}
+
+int plan_fail_traced(uint64_t counter, struct probe_error *error)
+{
+    return error_set(error, EBUSY,
+                     "a kernel tracer (perf, bpftrace, SystemTap) counts in the semaphore at "
+                     "0x%" PRIx64 ": end it first, or take away your own reference with -1",
+                     counter);
 }
 
 static int check_site(struct planner *planner, const struct snapshot_site *site,
@@ -140,12 +166,9 @@ static int check_site(struct planner *planner, const struct snapshot_site *site,
 {
     const struct snapshot_counter *counter = &planner->snapshot->counters[site->counter];
     const uint8_t *file = planner->file_bytes(planner->data, site);
-    if (forgets_references(change) && counter->kernel_counts && arch_is_traced(site->bytes, file))
-        return error_set(planner->error, EBUSY,
-                         "a kernel tracer (perf, bpftrace, SystemTap) counts in the semaphore of "
-                         "probe '%s' at 0x%" PRIx64 ": end it first, or take away your own "
-                         "reference with -1",
-                         probe, counter->address);
+    if (plan_forgets_references(change) && counter->kernel_counts &&
+        arch_is_traced(site->bytes, file))
+        return plan_fail_traced(counter->address, planner->error);
     if (site->patched && !arch_is_site(site->bytes, file))
         return error_set(planner->error, ENOEXEC,
                          "the bytes at 0x%" PRIx64 " (%02x %02x %02x %02x %02x %02x) are not a "
@@ -184,7 +207,7 @@ static void change_counters(struct planner *planner, const struct snapshot_probe
 
 static int plan_probe(struct planner *planner, const struct plan_change *change)
 {
-    const struct snapshot *snapshot = planner->snapshot;
+    const struct probe_snapshot *snapshot = planner->snapshot;
     const struct snapshot_probe *probe = &snapshot->probes[change->probe];
     int status = 0;
     for (size_t i = 0; i < probe->site_count && status == 0; i++)
@@ -210,8 +233,9 @@ static void forget_counters(struct planner *planner)
     }
 }
 
-int plan_make(const struct snapshot *snapshot, const struct plan_change *changes, size_t count,
-              plan_file_bytes *file_bytes, void *data, struct plan *plan, struct probe_error *error)
+int plan_make(const struct probe_snapshot *snapshot, const struct plan_change *changes,
+              size_t count, plan_file_bytes *file_bytes, void *data, struct plan *plan,
+              struct probe_error *error)
 {
     struct planner planner = {
         .snapshot = snapshot,

@@ -128,6 +128,9 @@ PROBE_API int probe_image_open(struct probe_engine *engine, pid_t pid, enum prob
 PROBE_API int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_access access,
                                    struct probe_image *image, struct probe_error *error);
 
+/* Duplicates IMAGE's descriptors into COPY. Errors: EMFILE, ENFILE. */
+PROBE_API int probe_image_copy(const struct probe_image *image, struct probe_image *copy);
+
 /* Closes what is open and leaves PROBE_IMAGE_NONE. */
 PROBE_API void probe_image_done(struct probe_image *image);
 
@@ -217,6 +220,45 @@ PROBE_API int probe_target_states(struct probe_target *target, const size_t *ind
 /* One state for many: off or on where all are, mixed where they differ or one is. */
 PROBE_API enum probe_state probe_state_join(const enum probe_state *states, size_t count);
 
+/* The counters and sites of some probes, as they were at one moment. */
+struct probe_snapshot;
+
+/* One site of a probe. The strings live as long as the target's generation does. */
+struct probe_site {
+    uint64_t address;       /* at runtime */
+    enum probe_state state; /* mixed: its bytes are not a site's; a plain nop follows its counter */
+    const char *object;     /* path, escaped, without spaces */
+    uint64_t offset;        /* in that file */
+    const char *arguments;  /* as the note gives them, not escaped */
+};
+
+/*
+ * Reads COUNT probes, given by their indices (NULL: all, and COUNT must be probe_target_count()).
+ * The snapshot's I-th probe is the I-th index. It must be freed before the next look. Errors: those
+ * of probe_target_states().
+ */
+PROBE_API int probe_snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
+                                  struct probe_snapshot **snapshot, struct probe_error *error);
+PROBE_API void probe_snapshot_free(struct probe_snapshot *snapshot);
+
+PROBE_API const char *probe_snapshot_name(const struct probe_snapshot *snapshot, size_t i);
+PROBE_API enum probe_state probe_snapshot_state(const struct probe_snapshot *snapshot, size_t i);
+/* The I-th probe's counters: how many, and the C-th, in the order of their addresses. */
+PROBE_API size_t probe_snapshot_counter_count(const struct probe_snapshot *snapshot, size_t i);
+PROBE_API uint16_t probe_snapshot_counter(const struct probe_snapshot *snapshot, size_t i,
+                                          size_t c);
+/* Its sites, likewise. */
+PROBE_API size_t probe_snapshot_site_count(const struct probe_snapshot *snapshot, size_t i);
+PROBE_API struct probe_site probe_snapshot_site(const struct probe_snapshot *snapshot, size_t i,
+                                                size_t s);
+
+/*
+ * Escapes LENGTH bytes of TEXT that came from a target into OUT of SIZE, NUL-ended, so that no
+ * terminal is fooled: control characters and invalid UTF-8 become %XX. Returns the length; text
+ * that does not fit is cut.
+ */
+PROBE_API size_t probe_escape(const char *text, size_t length, char *out, size_t size);
+
 /* ---- update ---------------------------------------------------------------------------- */
 
 struct probe_update;
@@ -243,6 +285,27 @@ PROBE_API int probe_update_add(struct probe_update *update, size_t index, enum p
                                unsigned int value, struct probe_error *error);
 
 /*
+ * Adds all probes that PATTERN means, likewise:
+ *
+ *   NAME          the probe that is shown so
+ *   GLOB          a shell pattern, with * ? [ or \
+ *   ~REGEX        POSIX extended, anywhere in the name
+ *   START,STOP    two names: STOP is changed first where they are switched on, START where off,
+ *                 so that no span is left open
+ *
+ * Returns how many matched (at least 1). Errors: ENOENT nothing matches; EINVAL no such pattern, or
+ * a probe was added with another value; EAGAIN; ENOMEM.
+ */
+PROBE_API ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
+                                           enum probe_action action, unsigned int value,
+                                           struct probe_error *error);
+
+/* The update's probes that lose the references of others (switched off, or set): how many, and the
+ * I-th one's index. */
+PROBE_API size_t probe_update_reset_count(const struct probe_update *update);
+PROBE_API size_t probe_update_reset(const struct probe_update *update, size_t i);
+
+/*
  * Checks everything, then applies it. On failure nothing has changed. Errors: ESRCH the image has
  * gone; EAGAIN it has loaded or unloaded objects since the update began, so that indices are
  * others: make a new update; EINVAL two probes with different actions share a counter; ENOEXEC the
@@ -252,6 +315,26 @@ PROBE_API int probe_update_add(struct probe_update *update, size_t index, enum p
  * ETIMEDOUT another update of this process did not end; ENOMEM; EIO.
  */
 PROBE_API int probe_update_apply(struct probe_update *update, struct probe_error *error);
+
+/* ---- reference ------------------------------------------------------------------------- */
+
+/*
+ * One reference to a probe, which is given back to the very counters that it was taken from, even
+ * where objects came and went meanwhile.
+ */
+struct probe_reference;
+
+/* Adds 1 to each counter of probe INDEX, as an update. Errors: those of one. */
+PROBE_API int probe_reference_take(struct probe_target *target, size_t index,
+                                   struct probe_reference **reference, struct probe_error *error);
+/*
+ * Takes 1 away again, from what is there still and above 0. The reference stays to be freed.
+ * Errors: those of an update.
+ */
+PROBE_API int probe_reference_give(struct probe_target *target, struct probe_reference *reference,
+                                   struct probe_error *error);
+/* Frees it, and takes nothing away. NULL is fine. */
+PROBE_API void probe_reference_free(struct probe_reference *reference);
 
 #ifdef __cplusplus
 }

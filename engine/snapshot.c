@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void add_counters(const struct part *part, struct snapshot *snapshot)
+static void add_counters(const struct part *part, struct probe_snapshot *snapshot)
 {
     const struct object *object = part->loaded->object;
     for (uint32_t i = 0; i < part->probe->counter_count; i++) {
@@ -21,7 +21,8 @@ static void add_counters(const struct part *part, struct snapshot *snapshot)
 }
 
 /* The part's counters stand in the snapshot from FIRST_COUNTER on. */
-static void add_sites(const struct part *part, size_t first_counter, struct snapshot *snapshot)
+static void add_sites(const struct part *part, size_t first_counter,
+                      struct probe_snapshot *snapshot)
 {
     const struct object *object = part->loaded->object;
     for (uint32_t i = 0; i < part->probe->site_count; i++) {
@@ -37,7 +38,8 @@ static void add_sites(const struct part *part, size_t first_counter, struct snap
     }
 }
 
-static void add_probe(const struct probe_target *target, size_t index, struct snapshot *snapshot)
+static void add_probe(const struct probe_target *target, size_t index,
+                      struct probe_snapshot *snapshot)
 {
     const struct target_probe *probe = &target->probes[index];
     struct snapshot_probe *taken = &snapshot->probes[snapshot->probe_count++];
@@ -55,7 +57,7 @@ static void add_probe(const struct probe_target *target, size_t index, struct sn
 }
 
 static int allocate(const struct probe_target *target, const size_t *indices, size_t count,
-                    struct snapshot *snapshot)
+                    struct probe_snapshot *snapshot)
 {
     size_t counters = 0;
     size_t sites = 0;
@@ -72,7 +74,7 @@ static int allocate(const struct probe_target *target, const size_t *indices, si
     return snapshot->probes && snapshot->counters && snapshot->sites ? 0 : -ENOMEM;
 }
 
-static int read_all(struct probe_target *target, struct snapshot *snapshot,
+static int read_all(struct probe_target *target, struct probe_snapshot *snapshot,
                     struct probe_error *error)
 {
     size_t count = snapshot->counter_count + snapshot->site_count;
@@ -102,10 +104,10 @@ static int read_all(struct probe_target *target, struct snapshot *snapshot,
     return status;
 }
 
-int snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
-                  struct snapshot *result, struct probe_error *error)
+int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,
+                  struct probe_snapshot *result, struct probe_error *error)
 {
-    struct snapshot snapshot = {0};
+    struct probe_snapshot snapshot = {0};
     int status = allocate(target, indices, count, &snapshot);
     if (status < 0) {
         error_memory(error);
@@ -121,15 +123,53 @@ int snapshot_take(struct probe_target *target, const size_t *indices, size_t cou
     return status;
 }
 
-void snapshot_done(struct snapshot *snapshot)
+void snapshot_done(struct probe_snapshot *snapshot)
 {
     free(snapshot->probes);
     free(snapshot->counters);
     free(snapshot->sites);
-    *snapshot = (struct snapshot){0};
+    *snapshot = (struct probe_snapshot){0};
 }
 
-enum probe_state snapshot_state(const struct snapshot *snapshot, size_t i)
+/* ---- what it shows ---------------------------------------------------------------------- */
+
+int probe_snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
+                        struct probe_snapshot **result, struct probe_error *error)
+{
+    struct probe_snapshot *snapshot = malloc(sizeof(*snapshot));
+    if (!snapshot)
+        return error_memory(error);
+    int status = snapshot_init(target, indices, count, snapshot, error);
+    if (status < 0)
+        free(snapshot);
+    else
+        *result = snapshot;
+    return status;
+}
+
+void probe_snapshot_free(struct probe_snapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    snapshot_done(snapshot);
+    free(snapshot);
+}
+
+static enum probe_state site_state(const struct probe_snapshot *snapshot,
+                                   const struct snapshot_site *site)
+{
+    if (!site->patched)
+        return snapshot->counters[site->counter].value > 0 ? PROBE_ON : PROBE_OFF;
+    uint8_t byte = site->bytes[arch_switch_offset];
+    return byte == arch_switch_on ? PROBE_ON : byte == arch_switch_off ? PROBE_OFF : PROBE_MIXED;
+}
+
+const char *probe_snapshot_name(const struct probe_snapshot *snapshot, size_t i)
+{
+    return snapshot->probes[i].name;
+}
+
+enum probe_state probe_snapshot_state(const struct probe_snapshot *snapshot, size_t i)
 {
     const struct snapshot_probe *probe = &snapshot->probes[i];
     bool all_on = true;
@@ -140,11 +180,37 @@ enum probe_state snapshot_state(const struct snapshot *snapshot, size_t i)
         all_off = all_off && !on;
     }
     for (size_t s = 0; s < probe->site_count; s++) {
-        const struct snapshot_site *site = &snapshot->sites[probe->first_site + s];
-        if (!site->patched)
-            continue;
-        all_on = all_on && site->bytes[arch_switch_offset] == arch_switch_on;
-        all_off = all_off && site->bytes[arch_switch_offset] == arch_switch_off;
+        enum probe_state state = site_state(snapshot, &snapshot->sites[probe->first_site + s]);
+        all_on = all_on && state == PROBE_ON;
+        all_off = all_off && state == PROBE_OFF;
     }
     return all_on ? PROBE_ON : all_off ? PROBE_OFF : PROBE_MIXED;
+}
+
+size_t probe_snapshot_counter_count(const struct probe_snapshot *snapshot, size_t i)
+{
+    return snapshot->probes[i].counter_count;
+}
+
+uint16_t probe_snapshot_counter(const struct probe_snapshot *snapshot, size_t i, size_t c)
+{
+    return snapshot->counters[snapshot->probes[i].first_counter + c].value;
+}
+
+size_t probe_snapshot_site_count(const struct probe_snapshot *snapshot, size_t i)
+{
+    return snapshot->probes[i].site_count;
+}
+
+struct probe_site probe_snapshot_site(const struct probe_snapshot *snapshot, size_t i, size_t s)
+{
+    const struct snapshot_site *site = &snapshot->sites[snapshot->probes[i].first_site + s];
+    const struct object *object = site->loaded->object;
+    return (struct probe_site){
+        .address = site->address,
+        .state = site_state(snapshot, site),
+        .object = site->loaded->path,
+        .offset = object_file_offset(object, object->sites[site->index].address),
+        .arguments = object->strings + object->sites[site->index].arguments,
+    };
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The counters and sites of some probes of a target, as they are at one moment. */
+/* Inside the engine: the counters and sites of some probes of a target, as they are at one moment.
+ */
 #ifndef ENGINE_SNAPSHOT_H
 #define ENGINE_SNAPSHOT_H
 
@@ -28,7 +29,7 @@ struct snapshot_probe {
     size_t first_site, site_count;
 };
 
-struct snapshot {
+struct probe_snapshot {
     struct snapshot_probe *probes; /* in the order they were asked for */
     struct snapshot_counter *counters;
     struct snapshot_site *sites;
@@ -39,11 +40,8 @@ struct snapshot {
  * Reads COUNT probes of TARGET, given by their indices (NULL: all). Errors: those of memory_read();
  * ESRCH the image has gone meanwhile.
  */
-int snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
-                  struct snapshot *snapshot, struct probe_error *error);
-void snapshot_done(struct snapshot *snapshot);
-
-/* The state of the snapshot's I-th probe. */
-enum probe_state snapshot_state(const struct snapshot *snapshot, size_t i);
+int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,
+                  struct probe_snapshot *snapshot, struct probe_error *error);
+void snapshot_done(struct probe_snapshot *snapshot);
 
 #endif

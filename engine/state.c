@@ -4,12 +4,12 @@
 int probe_target_states(struct probe_target *target, const size_t *indices, size_t count,
                         enum probe_state *states, struct probe_error *error)
 {
-    struct snapshot snapshot;
-    int status = snapshot_take(target, indices, count, &snapshot, error);
+    struct probe_snapshot snapshot;
+    int status = snapshot_init(target, indices, count, &snapshot, error);
     if (status < 0)
         return status;
     for (size_t i = 0; i < count; i++)
-        states[i] = snapshot_state(&snapshot, i);
+        states[i] = probe_snapshot_state(&snapshot, i);
     snapshot_done(&snapshot);
     return 0;
 }

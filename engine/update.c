@@ -10,10 +10,10 @@
  *
  * Nothing is written before step 5, and whatever fails before it has changed nothing.
  */
-#include "target.h"
+#include "update.h"
 
+#include "arch.h"
 #include "memory.h"
-#include "plan.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,15 +24,6 @@
 
 /* How long another program's update may take; flock() itself could wait for ever. */
 enum { LOCK_TRIES = 900, LOCK_WAIT_NS = 1000000 };
-
-struct probe_update {
-    struct probe_target *target;
-    uint64_t generation; /* of the target, for which the indices are */
-    size_t *indices;     /* of the probes, in the order added */
-    struct plan_change *changes;
-    size_t count, room;
-    uint32_t *added; /* for each probe of the target: its place in the above + 1 */
-};
 
 int probe_update_new(struct probe_target *target, struct probe_update **result)
 {
@@ -77,15 +68,15 @@ static int make_room(struct probe_update *update)
     return 0;
 }
 
-int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
-                     unsigned int value, struct probe_error *error)
+int update_add(struct probe_update *update, size_t index, const struct plan_change *change,
+               struct probe_error *error)
 {
     if (update->generation != update->target->generation)
         return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
                          update->target->image.pid);
     if (update->added[index] > 0) {
-        const struct plan_change *change = &update->changes[update->added[index] - 1];
-        if (change->action == action && change->value == value)
+        const struct plan_change *before = &update->changes[update->added[index] - 1];
+        if (before->action == change->action && before->value == change->value)
             return 0;
         return error_set(error, EINVAL, "probe '%s' cannot get two values in one update",
                          probe_target_name(update->target, index));
@@ -93,9 +84,34 @@ int probe_update_add(struct probe_update *update, size_t index, enum probe_actio
     if (make_room(update) < 0)
         return error_memory(error);
     update->indices[update->count] = index;
-    update->changes[update->count] = (struct plan_change){update->count, action, value};
+    update->changes[update->count] = *change;
+    update->changes[update->count].probe = update->count;
     update->added[index] = (uint32_t)++update->count;
     return 0;
+}
+
+int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
+                     unsigned int value, struct probe_error *error)
+{
+    const struct plan_change change = {.action = action, .value = value};
+    return update_add(update, index, &change, error);
+}
+
+size_t probe_update_reset_count(const struct probe_update *update)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < update->count; i++)
+        count += plan_forgets_references(&update->changes[i]);
+    return count;
+}
+
+size_t probe_update_reset(const struct probe_update *update, size_t i)
+{
+    size_t at = 0;
+    for (;; at++) {
+        if (plan_forgets_references(&update->changes[at]) && i-- == 0)
+            return update->indices[at];
+    }
 }
 
 /* Keeps other updates out, of this program and of others; ended by unlock(). */
@@ -121,7 +137,7 @@ static void unlock(const struct probe_target *target)
 }
 
 /* Does every address lie where this object's counters and sites may lie? */
-static int check_addresses(const struct probe_target *target, const struct snapshot *snapshot,
+static int check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
                            struct probe_error *error)
 {
     for (size_t i = 0; i < snapshot->counter_count; i++) {
@@ -146,7 +162,7 @@ struct texts {
     text_of_sites *of; /* for each of the target's loaded objects */
 };
 
-static int find_texts(struct probe_target *target, const struct snapshot *snapshot,
+static int find_texts(struct probe_target *target, const struct probe_snapshot *snapshot,
                       struct texts *texts, struct probe_error *error)
 {
     texts->target = target;
@@ -212,13 +228,115 @@ static int apply_plan(const struct probe_target *target, const struct plan *plan
     return 0;
 }
 
-static int apply_snapshot(struct probe_update *update, const struct snapshot *snapshot,
+/* ---- kernel tracers ---------------------------------------------------------------------- */
+
+static int compare_addresses(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The counters whose references, the kernel's own among them, the update would forget. */
+static size_t find_forgotten(const struct probe_update *update,
+                             const struct probe_snapshot *snapshot, uint64_t *addresses)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < update->count; i++) {
+        const struct snapshot_probe *probe = &snapshot->probes[i];
+        for (size_t c = 0; c < probe->counter_count; c++) {
+            const struct snapshot_counter *counter = &snapshot->counters[probe->first_counter + c];
+            if (plan_forgets_references(&update->changes[i]) && counter->kernel_counts &&
+                counter->value > 0)
+                addresses[count++] = counter->address;
+        }
+    }
+    qsort(addresses, count, sizeof(*addresses), compare_addresses);
+    return count;
+}
+
+/* Does the part have one of the COUNT counters at ADDRESSES? */
+static bool has_counter(const struct part *part, const uint64_t *addresses, size_t count)
+{
+    for (uint32_t c = 0; c < part->probe->counter_count; c++) {
+        uint64_t address = part->loaded->object->counters[part->probe->first_counter + c].address +
+                           part->loaded->bias;
+        if (bsearch(&address, addresses, count, sizeof(address), compare_addresses))
+            return true;
+    }
+    return false;
+}
+
+/* The probes, not in the update themselves, that have one of these counters. */
+static size_t find_sharers(const struct probe_update *update, const uint64_t *addresses,
+                           size_t count, size_t *sharers)
+{
+    const struct probe_target *target = update->target;
+    size_t found = 0;
+    for (size_t i = 0; i < target->probe_count; i++) {
+        const struct target_probe *probe = &target->probes[i];
+        bool shares = false;
+        for (uint32_t p = 0; p < probe->part_count && !update->added[i] && !shares; p++)
+            shares = has_counter(&target->parts[probe->first_part + p], addresses, count);
+        if (shares)
+            sharers[found++] = i;
+    }
+    return found;
+}
+
+/*
+ * A counter that several probes share may hold the kernel's reference for any of them: the sites
+ * of the update's own probes are looked at when it is planned, those of the others here.
+ */
+static int check_sharers(struct probe_update *update, const uint64_t *addresses, size_t count,
+                         struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct probe_snapshot snapshot = {0};
+    struct texts texts = {0};
+    size_t *sharers = calloc(target->probe_count + 1, sizeof(*sharers));
+    if (!sharers)
+        return error_memory(error);
+    size_t sharer_count = find_sharers(update, addresses, count, sharers);
+    int status = 0;
+    if (sharer_count > 0)
+        status = snapshot_init(target, sharers, sharer_count, &snapshot, error);
+    if (status == 0)
+        status = find_texts(target, &snapshot, &texts, error);
+    for (size_t i = 0; i < snapshot.site_count && status == 0; i++) {
+        const struct snapshot_site *site = &snapshot.sites[i];
+        if (arch_is_traced(site->bytes, file_bytes(&texts, site)) &&
+            bsearch(&snapshot.counters[site->counter].address, addresses, count, sizeof(*addresses),
+                    compare_addresses))
+            status = plan_fail_traced(snapshot.counters[site->counter].address, error);
+    }
+    free(texts.of);
+    free(sharers);
+    snapshot_done(&snapshot);
+    return status;
+}
+
+static int check_tracers(struct probe_update *update, const struct probe_snapshot *snapshot,
+                         struct probe_error *error)
+{
+    uint64_t *addresses = calloc(snapshot->counter_count + 1, sizeof(*addresses));
+    if (!addresses)
+        return error_memory(error);
+    size_t count = find_forgotten(update, snapshot, addresses);
+    int status = count > 0 ? check_sharers(update, addresses, count, error) : 0;
+    free(addresses);
+    return status;
+}
+
+static int apply_snapshot(struct probe_update *update, const struct probe_snapshot *snapshot,
                           struct probe_error *error)
 {
     struct probe_target *target = update->target;
     struct texts texts = {0};
     struct plan plan = {0};
     int status = check_addresses(target, snapshot, error);
+    if (status == 0)
+        status = check_tracers(update, snapshot, error);
     if (status == 0)
         status = find_texts(target, snapshot, &texts, error);
     if (status == 0)
@@ -234,14 +352,14 @@ static int apply_snapshot(struct probe_update *update, const struct snapshot *sn
 static int apply_locked(struct probe_update *update, struct probe_error *error)
 {
     struct probe_target *target = update->target;
-    struct snapshot snapshot;
+    struct probe_snapshot snapshot;
     int status = probe_target_look(target, error);
     if (status < 0)
         return status;
     if (update->generation != target->generation)
         return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
                          target->image.pid);
-    status = snapshot_take(target, update->indices, update->count, &snapshot, error);
+    status = snapshot_init(target, update->indices, update->count, &snapshot, error);
     if (status < 0)
         return status;
     status = apply_snapshot(update, &snapshot, error);

@@ -69,7 +69,7 @@ static int read_names(struct server *server, struct directory *directory, size_t
                       struct probe_error *error)
 {
     struct file file;
-    int status = file_open(server, directory->inode, tree_directory(PLACE_PROCESS),
+    int status = file_open(server, directory->inode, &node_kinds[tree_directory(PLACE_PROCESS)],
                            &directory->caller, false, &file, error);
     if (status < 0)
         return status;

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 /* Is the image still the one that INODE stands for, and what may CALLER do with it? */
-static int find_route(struct server *server, const struct inode *inode, const struct caller *caller,
+static int find_route(struct server *server, const struct inode *inode,
+                      const struct node_kind *kind, const struct caller *caller,
                       struct route *route, struct probe_error *error)
 {
     struct probe_image_id id;
@@ -26,7 +28,8 @@ static int find_route(struct server *server, const struct inode *inode, const st
                                     : "");
         return -EACCES;
     }
-    return router_begin(server->router, &user, caller->gid, authority, route);
+    return router_begin(server->router, &user, caller->gid, authority, kind->outlives_server,
+                        route);
 }
 
 static void init_call(struct call *call, const struct inode *inode, enum operation operation)
@@ -49,41 +52,96 @@ static int make_call(struct server *server, const struct route *route, struct ca
     return status;
 }
 
-int file_open(struct server *server, struct inode *inode, unsigned int kind,
-              const struct caller *caller, bool write, struct file *file, struct probe_error *error)
+static bool is_hold(const struct file *file)
+{
+    return file->write && file->kind->outlives_server;
+}
+
+/* Opens the handle of FILE, whose route and inode are known. */
+static int open_handle(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
-    struct route route;
-    int status = find_route(server, inode, caller, &route, error);
+    init_call(&call, file->inode, OPERATION_OPEN);
+    call.request.kind = (unsigned int)(file->kind - node_kinds);
+    call.request.write = file->write;
+    int status = make_call(server, &file->route, &call, error);
+    free(call.out);
+    file->handle = call.reply.handle;
+    return status;
+}
+
+static int open_hold(struct server *server, struct file *file, struct probe_error *error)
+{
+    struct held *held = &file->inode->target->held;
+    pthread_mutex_lock(&held->lock);
+    int status = open_handle(server, file, error);
+    if (status == 0) {
+        file->held.worker = file->route.worker;
+        DL_APPEND(held->files, &file->held);
+    }
+    pthread_mutex_unlock(&held->lock);
+    return status;
+}
+
+int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
+              const struct caller *caller, bool write, struct file *result,
+              struct probe_error *error)
+{
+    struct file file = {.inode = inode, .kind = kind, .write = write};
+    held_wait(&inode->target->held);
+    int status = find_route(server, inode, kind, caller, &file.route, error);
     if (status < 0)
         return status;
-    init_call(&call, inode, OPERATION_OPEN);
-    call.request.kind = kind;
-    call.request.write = write;
-    status = make_call(server, &route, &call, error);
-    free(call.out);
+    *result = file; /* a hold's place in the target's list is in the caller's struct */
+    status =
+        is_hold(result) ? open_hold(server, result, error) : open_handle(server, result, error);
     if (status < 0) {
-        router_end(&route);
+        router_end(&result->route);
         return status == -ESRCH || status == -ENOENT ? -ESTALE : status;
     }
-    *file = (struct file){inode, route, call.reply.handle};
     inodes_opened(&server->inodes, inode);
     return 0;
 }
 
-void file_close(struct server *server, struct file *file)
+static void close_handle(struct server *server, struct file *file)
 {
     struct call call;
+    struct probe_error error = {""};
     init_call(&call, file->inode, OPERATION_RELEASE);
     call.request.handle = file->handle;
-    make_call(server, &file->route, &call, NULL);
+    if (make_call(server, &file->route, &call, &error) < 0)
+        log_message(PROBE_LOG_WARNING, "process %d: a file was not closed in order: %s",
+                    file->inode->target->pid, error.text);
     free(call.out);
+}
+
+void file_expect_close(struct file *file)
+{
+    if (is_hold(file))
+        held_expect_release(&file->inode->target->held);
+}
+
+void file_close(struct server *server, struct file *file)
+{
+    struct held *held = &file->inode->target->held;
+    if (is_hold(file)) {
+        pthread_mutex_lock(&held->lock);
+        DL_DELETE(held->files, &file->held);
+        close_handle(server, file);
+        pthread_mutex_unlock(&held->lock);
+        held_end_release(held);
+    } else {
+        close_handle(server, file);
+    }
+    free(file->text);
     router_end(&file->route);
     inodes_closed(&server->inodes, file->inode);
 }
 
-int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,
-              size_t *length, struct probe_error *error)
+/* ---- reading ---------------------------------------------------------------------------- */
+
+static int read_handle(struct server *server, struct file *file, uint64_t offset, size_t size,
+                       char **bytes, size_t *length, struct probe_error *error)
 {
     struct call call;
     init_call(&call, file->inode, OPERATION_READ);
@@ -102,25 +160,134 @@ int file_read(struct server *server, struct file *file, uint64_t offset, size_t 
     return 0;
 }
 
-int file_write(struct server *server, struct file *file, const char *bytes, size_t length,
-               struct probe_error *error)
+/* What the service knows of objects that cannot be used becomes part of the target's failures. */
+static void take_problems(struct failures *failures, char *text, size_t length)
+{
+    while (length > 0) {
+        char *newline = memchr(text, '\n', length);
+        if (!newline)
+            break;
+        *newline = '\0';
+        char shown[1024];
+        probe_escape(text, strlen(text), shown, sizeof(shown));
+        failures_add_once(failures, shown);
+        length -= (size_t)(newline + 1 - text);
+        text = newline + 1;
+    }
+}
+
+/* Makes the text of a file that shows the target's failures, which the server keeps. */
+static int make_failures(struct server *server, struct file *file, struct probe_error *error)
+{
+    enum { PROBLEMS_SIZE = 64 << 10 };
+    struct failures *failures = &file->inode->target->failures;
+    char *problems = NULL;
+    size_t length = 0;
+    int status = read_handle(server, file, 0, PROBLEMS_SIZE, &problems, &length, error);
+    if (status < 0)
+        return status;
+    take_problems(failures, problems, length);
+    free(problems);
+    free(file->text);
+    file->text = NULL;
+    FILE *out = open_memstream(&file->text, &file->length);
+    if (!out)
+        return -ENOMEM;
+    failures_print(failures, out);
+    return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+static int read_failures(struct server *server, struct file *file, uint64_t offset, size_t size,
+                         char **bytes, size_t *length, struct probe_error *error)
+{
+    int status = offset == 0 || !file->text ? make_failures(server, file, error) : 0;
+    if (status < 0)
+        return status;
+    size_t left = offset < file->length ? file->length - offset : 0;
+    *length = left < size ? left : size;
+    *bytes = malloc(*length + 1);
+    if (!*bytes)
+        return -ENOMEM;
+    if (*length > 0)
+        memcpy(*bytes, file->text + offset, *length);
+    return 0;
+}
+
+int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,
+              size_t *length, struct probe_error *error)
+{
+    held_wait(&file->inode->target->held);
+    return file->kind->has_failures
+               ? read_failures(server, file, offset, size, bytes, length, error)
+               : read_handle(server, file, offset, size, bytes, length, error);
+}
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+/* Tells the services that keep holds, but for FILE's own, whose counters were set. */
+static void forward_resets(struct server *server, struct file *file, const struct call *done)
+{
+    const struct held *held = &file->inode->target->held;
+    const struct held_file *holder = NULL;
+    const struct worker *told = NULL;
+    DL_FOREACH(held->files, holder)
+    {
+        if (holder->worker == file->route.worker || holder->worker == told)
+            continue;
+        const struct route route = {holder->worker, file->route.authority};
+        struct call call;
+        init_call(&call, file->inode, OPERATION_RESET);
+        call.in = done->out;
+        call.in_length = done->out_length;
+        make_call(server, &route, &call, NULL);
+        free(call.out);
+        told = holder->worker;
+    }
+}
+
+static int change(struct server *server, struct file *file, struct call *call,
+                  struct probe_error *error)
+{
+    struct held *held = &file->inode->target->held;
+    held_wait(held);
+    pthread_mutex_lock(&held->lock);
+    call->request.handle = file->handle;
+    call->request.report_resets = held_elsewhere(held, file->route.worker);
+    int status = make_call(server, &file->route, call, error);
+    if (status == 0 && call->out_length > 0)
+        forward_resets(server, file, call);
+    pthread_mutex_unlock(&held->lock);
+    free(call->out);
+    return status;
+}
+
+int file_write(struct server *server, struct file *file, uint64_t owner, const char *bytes,
+               size_t length, struct probe_error *error)
 {
     struct call call;
     init_call(&call, file->inode, OPERATION_WRITE);
-    call.request.handle = file->handle;
+    call.request.owner = owner;
     call.in = bytes;
     call.in_length = length;
-    int status = make_call(server, &file->route, &call, error);
-    free(call.out);
-    return status;
+    return change(server, file, &call, error);
+}
+
+int file_flush(struct server *server, struct file *file, uint64_t owner, struct probe_error *error)
+{
+    struct call call;
+    if (!file->write || !file->kind->flush)
+        return 0;
+    init_call(&call, file->inode, OPERATION_FLUSH);
+    call.request.owner = owner;
+    return change(server, file, &call, error);
 }
 
 int file_check(struct server *server, struct inode *inode, const struct caller *caller,
                struct probe_error *error)
 {
     struct file file;
-    int status =
-        file_open(server, inode, tree_directory(inode->place), caller, false, &file, error);
+    int status = file_open(server, inode, &node_kinds[tree_directory(inode->place)], caller, false,
+                           &file, error);
     if (status == 0)
         file_close(server, &file);
     return status;

@@ -7,26 +7,37 @@
 
 struct file {
     struct inode *inode;
+    const struct node_kind *kind;
     struct route route;
     uint64_t handle;
+    bool write;
+    struct held_file held; /* in the target's list, where this is a hold */
+    char *text;            /* what the server made of a read: see has_failures */
+    size_t length;
 };
 
 /*
  * Opens the node of KIND in INODE for CALLER. Errors: ESTALE the target, or the probe, has gone;
  * EACCES, EPERM; those of the service.
  */
-int file_open(struct server *server, struct inode *inode, unsigned int kind,
+int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
               const struct caller *caller, bool write, struct file *file,
               struct probe_error *error);
+
+/* Closes it. For a hold, file_expect_close() must have been called when the request came. */
 void file_close(struct server *server, struct file *file);
+void file_expect_close(struct file *file);
 
 /* At most SIZE bytes from OFFSET on, to be freed. Errors: ESRCH; those of the service. */
 int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,
               size_t *length, struct probe_error *error);
 
-/* One write. Errors: ESRCH; those of the service. */
-int file_write(struct server *server, struct file *file, const char *bytes, size_t length,
-               struct probe_error *error);
+/* One write by OWNER. Errors: ESRCH; those of the service. */
+int file_write(struct server *server, struct file *file, uint64_t owner, const char *bytes,
+               size_t length, struct probe_error *error);
+
+/* OWNER has closed a descriptor of it. Errors: those of the service. */
+int file_flush(struct server *server, struct file *file, uint64_t owner, struct probe_error *error);
 
 /* May CALLER look into the directory INODE, and is its target still there? Errors: as for open. */
 int file_check(struct server *server, struct inode *inode, const struct caller *caller,

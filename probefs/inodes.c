@@ -25,6 +25,8 @@ static void target_free(struct target *target)
         HASH_DEL(target->written, written);
         free(written);
     }
+    failures_done(&target->failures);
+    held_done(&target->held);
     free(target);
 }
 
@@ -146,9 +148,11 @@ static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image
     target->pid = pid;
     target->id = *id;
     target->start = start_of(id);
+    failures_init(&target->failures);
+    held_init(&target->held);
     HASH_ADD_INT(inodes->targets, pid, target);
     if (!target->hh.tbl) {
-        free(target);
+        target_free(target);
         return -ENOMEM;
     }
     target->listed = true;

@@ -11,6 +11,8 @@
 #ifndef PROBEFS_INODES_H
 #define PROBEFS_INODES_H
 
+#include "failures.h"
+#include "held.h"
 #include "tree.h"
 
 #include <pthread.h>
@@ -29,6 +31,8 @@ struct target {
     pid_t pid;
     struct probe_image_id id;
     struct timespec start;
+    struct failures failures;
+    struct held held;
     /* Guarded by the lock of `inodes`: */
     unsigned int users;      /* inodes and requests */
     struct written *written; /* by number */

@@ -3,7 +3,7 @@
  * probefs: parses the options, mounts, tells its parent that the mount answers, serves until it is
  * unmounted or told to end. As a worker it is another program: see worker.h.
  */
-#include "server.h"
+#include "loop.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -18,8 +18,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { THREADS_MAX = 64 };
 
 /* ---- the background --------------------------------------------------------------------- */
 
@@ -132,31 +130,19 @@ static struct fuse_session *mount_session(struct fuse_args *args, struct server 
     return session;
 }
 
-static int serve(struct fuse_session *session)
-{
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
-    if (!config)
-        return -ENOMEM;
-    fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
-    fuse_loop_cfg_set_idle_threads(config, THREADS_MAX);
-    int status = fuse_session_loop_mt(session, config);
-    fuse_loop_cfg_destroy(config);
-    return status;
-}
-
 static int mount_and_serve(struct fuse_args *args, struct server *server)
 {
-    int status = -EIO;
     struct fuse_session *session = mount_session(args, server);
     if (!session)
         return -EIO;
     /* Workers are reaped by the kernel; so it must not be before fusermount3 was waited for. */
     signal(SIGCHLD, SIG_IGN);
-    if (fuse_set_signal_handlers(session) == 0) {
-        status = serve(session);
-        fuse_remove_signal_handlers(session);
-    }
+    int status = loop_serve(session);
     fuse_session_unmount(session);
+    if (status == -ETIMEDOUT) {
+        log_message(PROBE_LOG_WARNING, "unmounted, while a request still hangs in its target");
+        _exit(EXIT_FAILURE);
+    }
     fuse_session_destroy(session);
     return status;
 }
@@ -192,7 +178,9 @@ static int run(struct fuse_args *args, const struct options *options)
         return -errno;
     raise_file_limit();
     clock_gettime(CLOCK_REALTIME, &server.started);
-    status = inodes_init(&server.inodes);
+    status = loop_block_signals();
+    if (status == 0)
+        status = inodes_init(&server.inodes);
     if (status == 0)
         status = router_new(&workers, &server.router);
     if (status == 0) {

@@ -26,3 +26,12 @@ int node_exe_read(struct service_file *file, FILE *out, struct probe_error *erro
     fwrite(path, (size_t)length, 1, out);
     return 0;
 }
+
+int node_error_log_read(struct service_file *file, FILE *out, struct probe_error *error)
+{
+    (void)error;
+    const char *problem = NULL;
+    for (size_t i = 0; (problem = probe_target_problem(file->target, i)); i++)
+        fprintf(out, "%s.\n", problem);
+    return 0;
+}

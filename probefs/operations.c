@@ -18,6 +18,9 @@
 
 enum { MAX_BACKGROUND = 60000, MAX_WRITE = 1 << 20 };
 
+/* Room for a file's name, and for what was asked, in a line of the log. */
+enum { NODE_NAME_SIZE = 32, ASKED_SIZE = 256 };
+
 static struct server *server_of(fuse_req_t request)
 {
     return fuse_req_userdata(request);
@@ -52,12 +55,30 @@ static struct caller caller_of(fuse_req_t request)
     };
 }
 
-/* Answers with an error, and logs its sentence where there is one. */
-static void fail(fuse_req_t request, int status, const struct probe_error *error)
+static void fail(fuse_req_t request, int status)
 {
-    if (error && error->text[0])
-        log_message(PROBE_LOG_INFO, "%s", error->text);
     fuse_reply_err(request, -status);
+}
+
+/*
+ * Answers with the error of what was asked of the node NUMBER, and leaves the sentence in the
+ * target's error_log. FORMAT says what it was, as "open %s": the node's path in the target.
+ */
+static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t number,
+                    const char *format, int status, const struct probe_error *error)
+{
+    char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
+    char what[sizeof(path) + ASKED_SIZE];
+    const char *name = inode_kind(number)->name;
+    /* ESTALE is for the kernel, which looks again. */
+    if (inode->target && status != -ESTALE) {
+        const struct caller caller = caller_of(request);
+        snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
+                 inode->probe && name ? "/" : "", name ? name : "");
+        snprintf(what, sizeof(what), "%s '%s'", format, path);
+        failures_add(&inode->target->failures, &caller, what, status, error);
+    }
+    fail(request, status);
 }
 
 /* ---- names ------------------------------------------------------------------------------ */
@@ -95,7 +116,7 @@ static int find_directory(struct server *server, const struct inode *parent, con
         return -ENAMETOOLONG;
     if (parent->target)
         snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
-    int status = router_begin(server->router, &user, 0, AUTHORITY_ADMIN, &route);
+    int status = router_begin(server->router, &user, 0, AUTHORITY_ADMIN, false, &route);
     if (status == 0) {
         status = router_call(server->router, &route, &call);
         router_end(&route);
@@ -126,14 +147,14 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         int status =
             inode->place == PLACE_PROBE ? -ENOENT : find_directory(server, inode, name, &inode);
         if (status < 0) {
-            fail(request, status, NULL);
+            fail(request, status);
             return;
         }
         number = inode_number(inode, tree_directory(inode->place));
     }
     if (attributes_find_owner(server, inode, &owner) < 0) {
         inodes_forget(&server->inodes, number, 1);
-        fail(request, -ENOENT, NULL);
+        fail(request, -ENOENT);
         return;
     }
     fill_entry(server, inode, number, &owner, &entry);
@@ -177,7 +198,7 @@ static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     if (status == 0)
         status = attributes_find_owner(server, inode, &owner);
     if (status < 0) {
-        fail(request, status == -ENOENT ? -ESTALE : status, NULL);
+        fail(request, status == -ENOENT ? -ESTALE : status);
         return;
     }
     attributes_fill(server, inode->target, number, &owner, &attributes);
@@ -190,7 +211,7 @@ static void op_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attri
 {
     (void)attributes;
     if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-        fail(request, -EPERM, NULL);
+        fail(request, -EPERM);
     else
         op_getattr(request, number, info);
 }
@@ -202,7 +223,7 @@ static void reply_self(fuse_req_t request, const struct caller *caller)
     char text[16];
     pid_t pid = caller->pid > 0 ? process_of_thread(caller->pid) : -ENOENT;
     if (pid <= 0) {
-        fail(request, -ENOENT, NULL);
+        fail(request, -ENOENT);
         return;
     }
     snprintf(text, sizeof(text), "%d", pid);
@@ -222,8 +243,7 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
         reply_self(request, &caller);
         return;
     }
-    unsigned int kind = (unsigned int)(inode_kind(number) - node_kinds);
-    int status = file_open(server, inode, kind, &caller, false, &file, &error);
+    int status = file_open(server, inode, inode_kind(number), &caller, false, &file, &error);
     if (status == 0) {
         status = file_read(server, &file, 0, PATH_MAX - 1, &path, &length, &error);
         file_close(server, &file);
@@ -232,7 +252,7 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
     if (text)
         fuse_reply_readlink(request, text);
     else
-        fail(request, status < 0 ? status : -ENOMEM, &error);
+        fail_on(request, inode, number, "read the link", status < 0 ? status : -ENOMEM, &error);
     free(text);
     free(path);
 }
@@ -248,7 +268,7 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     struct directory *directory = NULL;
     int status = directory_open(server, inode, &caller, &directory, &error);
     if (status < 0) {
-        fail(request, status, &error);
+        fail_on(request, inode, number, "open the directory", status, &error);
         return;
     }
     info->fh = (uintptr_t)directory;
@@ -355,7 +375,7 @@ static void read_directory(fuse_req_t request, size_t size, off_t offset,
     if (status == 0 && !(listing.bytes = malloc(size)))
         status = -ENOMEM;
     if (status < 0) {
-        fail(request, status == -ESTALE ? -ESRCH : status, &error);
+        fail(request, status == -ESTALE ? -ESRCH : status);
         return;
     }
     bool added = true;
@@ -383,33 +403,52 @@ static void op_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, o
 
 /* ---- files ------------------------------------------------------------------------------ */
 
+/* Opens a file of a process; FILE stays NULL for those that the server knows by heart. */
+static int open_file(struct server *server, uint64_t number, const struct caller *caller,
+                     bool write, struct file **result, struct probe_error *error)
+{
+    struct inode *inode = inodes_find(&server->inodes, number);
+    const struct node_kind *kind = inode_kind(number);
+    if (write && !kind->write)
+        return -EACCES;
+    if (!inode->target)
+        return 0;
+    struct file *file = calloc(1, sizeof(*file));
+    if (!file)
+        return -ENOMEM;
+    int status = file_open(server, inode, kind, caller, write, file, error);
+    if (status < 0)
+        free(file);
+    else
+        *result = file;
+    return status;
+}
+
+static void close_file(struct server *server, struct file *file)
+{
+    file_close(server, file);
+    free(file);
+}
+
 static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
     struct server *server = server_of(request);
-    struct inode *inode = inodes_find(&server->inodes, number);
-    const struct node_kind *kind = inode_kind(number);
     bool write = (info->flags & O_ACCMODE) != O_RDONLY;
-    struct caller caller = caller_of(request);
+    const struct caller caller = caller_of(request);
     struct probe_error error = {""};
     struct file *file = NULL;
-    int status = write && !kind->write ? -EACCES : 0;
-    if (status == 0 && inode->target) {
-        file = calloc(1, sizeof(*file));
-        status = file ? file_open(server, inode, (unsigned int)(kind - node_kinds), &caller, write,
-                                  file, &error)
-                      : -ENOMEM;
-    }
+    int status = open_file(server, number, &caller, write, &file, &error);
     if (status < 0) {
-        free(file);
-        fail(request, status, &error);
+        fail_on(request, inodes_find(&server->inodes, number), number, write ? "write" : "read",
+                status, &error);
         return;
     }
     info->fh = (uintptr_t)file;
     info->direct_io = 1;
-    info->noflush = 1;
+    info->noflush = !write || !inode_kind(number)->flush;
     if (fuse_reply_open(request, info) < 0 && file) {
-        file_close(server, file);
-        free(file);
+        file_expect_close(file);
+        close_file(server, file);
     }
 }
 
@@ -417,10 +456,8 @@ static void op_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
 {
     struct file *file = (struct file *)(uintptr_t)info->fh;
     (void)number;
-    if (file) {
-        file_close(server_of(request), file);
-        free(file);
-    }
+    if (file)
+        close_file(server_of(request), file);
     fuse_reply_err(request, 0);
 }
 
@@ -431,7 +468,6 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     struct probe_error error = {""};
     char *bytes = NULL;
     size_t length = 0;
-    (void)number;
     if (!file) {
         size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
         fuse_reply_buf(request, README_TEXT + README_SIZE - left, left < size ? left : size);
@@ -440,10 +476,20 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     int status =
         file_read(server_of(request), file, (uint64_t)offset, size, &bytes, &length, &error);
     if (status < 0)
-        fail(request, status, &error);
+        fail_on(request, file->inode, number, "read", status, &error);
     else
         fuse_reply_buf(request, bytes, length);
     free(bytes);
+}
+
+/* As much of what was written as a line of the log has room for. */
+static void describe_write(const char *bytes, size_t length, char *what, size_t size)
+{
+    enum { SHOWN = 40 };
+    char text[3 * SHOWN + 1];
+    size_t end = length > 0 && bytes[length - 1] == '\n' ? length - 1 : length;
+    probe_escape(bytes, end < SHOWN ? end : SHOWN, text, sizeof(text));
+    snprintf(what, size, "write \"%s\"%s to", text, end > SHOWN ? "..." : "");
 }
 
 static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, size_t length,
@@ -452,14 +498,27 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     struct server *server = server_of(request);
     struct file *file = (struct file *)(uintptr_t)info->fh;
     struct probe_error error = {""};
+    char what[ASKED_SIZE];
     (void)offset;
-    int status = file_write(server, file, bytes, length, &error);
+    int status = file_write(server, file, info->lock_owner, bytes, length, &error);
     if (status < 0) {
-        fail(request, status, &error);
+        describe_write(bytes, length, what, sizeof(what));
+        fail_on(request, file->inode, number, what, status, &error);
         return;
     }
     inodes_set_written(&server->inodes, file->inode->target, number);
     fuse_reply_write(request, length);
+}
+
+static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    int status = file ? file_flush(server_of(request), file, info->lock_owner, &error) : 0;
+    if (status < 0)
+        fail_on(request, file->inode, number, "apply the last line written to", status, &error);
+    else
+        fuse_reply_err(request, 0);
 }
 
 /* ---- what the tree does not allow ------------------------------------------------------- */
@@ -539,6 +598,7 @@ const struct fuse_lowlevel_ops server_operations = {
     .open = op_open,
     .read = op_read,
     .write = op_write,
+    .flush = op_flush,
     .release = op_release,
     .create = op_create,
     .mknod = op_mknod,

@@ -19,8 +19,10 @@ enum operation {
     OPERATION_SCAN,    /* payload scan_entry[]: which processes have probes? The reply likewise */
     OPERATION_OPEN,    /* pid, kind, probe, write: a handle */
     OPERATION_READ,    /* handle, offset, size: bytes */
-    OPERATION_WRITE,   /* handle, payload */
+    OPERATION_WRITE,   /* handle, owner, payload */
+    OPERATION_FLUSH,   /* handle, owner */
     OPERATION_RELEASE, /* handle */
+    OPERATION_RESET,   /* pid, payload of names: their counters were set elsewhere */
 };
 
 /* Names are at most this long, with their NUL. */
@@ -36,6 +38,8 @@ struct request {
     uint64_t handle;
     uint64_t offset;
     uint32_t size;
+    uint64_t owner;     /* who writes or flushes: the same number for the same files */
+    bool report_resets; /* reply with the names of probes whose references were forgotten */
 };
 
 struct scan_entry {

@@ -83,17 +83,19 @@ static int find_identity(const struct process_user *user, gid_t caller_gid,
 }
 
 int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
-                 enum authority authority, struct route *route)
+                 enum authority authority, bool outlives_server, struct route *route)
 {
+    struct worker_identity identity;
     *route = (struct route){.authority = authority};
     if (authority == AUTHORITY_NONE)
         return -EACCES;
     /* A caller of uid 0 without the capability gets what the kernel would give to it: a worker. */
-    if (user->uid == router->uid && (authority == AUTHORITY_ADMIN || router->uid != 0))
-        return 0;
+    if (user->uid == router->uid && (authority == AUTHORITY_ADMIN || router->uid != 0)) {
+        identity = (struct worker_identity){router->uid, getegid(), true};
+        return outlives_server ? workers_get(router->workers, &identity, &route->worker) : 0;
+    }
     if (router->uid != 0)
         return -EACCES;
-    struct worker_identity identity;
     int status = find_identity(user, caller_gid, authority, &identity);
     return status < 0 ? status : workers_get(router->workers, &identity, &route->worker);
 }
@@ -229,8 +231,8 @@ static void *scan_group(void *data)
 {
     struct group *group = data;
     struct route route;
-    int status =
-        router_begin(group->router, &group->user, group->caller_gid, group->authority, &route);
+    int status = router_begin(group->router, &group->user, group->caller_gid, group->authority,
+                              false, &route);
     for (size_t i = 0; i < group->count && status == 0; i += SCAN_AT_ONCE) {
         size_t left = group->count - i;
         size_t count = left < SCAN_AT_ONCE ? left : SCAN_AT_ONCE;

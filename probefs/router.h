@@ -24,11 +24,12 @@ struct route {
 };
 
 /*
- * The route to processes of USER for a caller with AUTHORITY; ended by router_end(). Errors:
- * EACCES a server that is not root serves its own user alone; those of workers_get().
+ * The route to processes of USER for a caller with AUTHORITY; ended by router_end(). With
+ * OUTLIVES_SERVER it leads to a worker in any case. Errors: EACCES a server that is not root serves
+ * its own user alone; those of workers_get().
  */
 int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
-                 enum authority authority, struct route *route);
+                 enum authority authority, bool outlives_server, struct route *route);
 void router_end(struct route *route);
 
 /*

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "service-file.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <string.h>
+
+/* Objects that come and go between the look and the update make it start over, so often at most. */
+enum { TRIES = 10 };
 
 ssize_t service_file_probe(const struct service_file *file, struct probe_error *error)
 {
@@ -10,4 +14,35 @@ ssize_t service_file_probe(const struct service_file *file, struct probe_error *
         snprintf(error->text, sizeof(error->text), "process %d has no probe '%s' any more",
                  probe_target_pid(file->target), file->probe);
     return index;
+}
+
+static void end_claims(const struct service_file *file, const struct probe_update *update)
+{
+    size_t count = probe_update_reset_count(update);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = probe_target_name(file->target, probe_update_reset(update, i));
+        holds_end_claims(file->holds, name);
+        if (file->resets)
+            fwrite(name, strlen(name) + 1, 1, file->resets);
+    }
+}
+
+int service_file_update(struct service_file *file,
+                        int (*fill)(const struct service_file *file, struct probe_update *update,
+                                    const void *data, struct probe_error *error),
+                        const void *data, struct probe_error *error)
+{
+    int status = -EAGAIN;
+    for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
+        struct probe_update *update = NULL;
+        if (probe_update_new(file->target, &update) < 0)
+            return -ENOMEM;
+        status = fill(file, update, data, error);
+        if (status == 0)
+            status = probe_update_apply(update, error);
+        if (status == 0)
+            end_claims(file, update);
+        probe_update_free(update);
+    }
+    return status;
 }

@@ -3,16 +3,40 @@
 #ifndef PROBEFS_SERVICE_FILE_H
 #define PROBEFS_SERVICE_FILE_H
 
-#include <probe-engine.h>
+#include "holds.h"
+
+#include <stdio.h>
+
+/* The end of a write that did not end its line; see node-control.c. */
+struct cut_line {
+    char *text;
+    size_t length;
+    uint64_t owner; /* who wrote it: as flushes name their caller */
+};
 
 struct service_file {
     struct probe_target *target; /* locked, attached and looked at while a function is called */
     const char *probe;           /* its name, or NULL where the file belongs to the process */
+    struct holds *holds;         /* of the target */
+    struct hold **hold;          /* where this open file keeps its hold, if it is one */
+    struct cut_line *cut;        /* where it keeps its cut line */
+    uint64_t owner;              /* of this write or flush */
+    FILE *resets;                /* gets the names of probes whose references were forgotten */
 };
 
 /*
  * The index of the file's probe in its target, or -ENOENT where it went away with its library.
  */
 ssize_t service_file_probe(const struct service_file *file, struct probe_error *error);
+
+/*
+ * Makes one update: FILL adds the probes to it (and may be called again, where objects came or went
+ * meanwhile). Holds of probes that the update switched off or set lose their claims. Errors: those
+ * of FILL and of an update.
+ */
+int service_file_update(struct service_file *file,
+                        int (*fill)(const struct service_file *file, struct probe_update *update,
+                                    const void *data, struct probe_error *error),
+                        const void *data, struct probe_error *error);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef PROBEFS_SERVICE_TARGETS_H
 #define PROBEFS_SERVICE_TARGETS_H
 
+#include "holds.h"
 #include "protocol.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@ struct service_target {
 
     pthread_mutex_t lock;        /* guards what follows, for the time of one request */
     struct probe_target *target; /* with its own image attached, if ever it could be opened */
+    struct holds holds;
 };
 
 struct service_targets {

@@ -16,9 +16,14 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* How long the end of a worker waits for one target, in nanoseconds. */
+enum { HOLD_WAIT_NS = 200000000 };
 
 struct handle {
     uint64_t number;
@@ -27,9 +32,15 @@ struct handle {
     enum probe_access access;
     bool borrowed; /* opened through an image that the server sent */
     char probe[PROBE_NAME_SIZE];
-    char *text; /* what the last read from the beginning gave; guarded by the target's lock */
-    size_t length;
     UT_hash_handle hh;
+
+    /* What follows is guarded by the target's lock. */
+    char *text; /* what the last read from the beginning gave */
+    size_t length;
+    struct cut_line cut;
+    struct hold *hold;
+    /* A hold that was opened through a lent image is released through it, server or not. */
+    struct probe_image kept;
 };
 
 struct service {
@@ -38,6 +49,7 @@ struct service {
     pthread_mutex_t lock;
     struct handle *handles; /* by number; guarded by lock */
     uint64_t last_handle;   /* likewise */
+    atomic_bool ending;     /* no new hold */
 };
 
 int service_new(struct service **result)
@@ -62,6 +74,8 @@ int service_new(struct service **result)
 static void handle_free(struct service *service, struct handle *handle)
 {
     service_targets_put(&service->targets, handle->target, true);
+    probe_image_done(&handle->kept);
+    free(handle->cut.text);
     free(handle->text);
     free(handle);
 }
@@ -203,6 +217,14 @@ static struct handle *find_handle(struct service *service, uint64_t number)
     return handle;
 }
 
+static void remove_handle(struct service *service, struct handle *handle)
+{
+    pthread_mutex_lock(&service->lock);
+    HASH_DEL(service->handles, handle);
+    pthread_mutex_unlock(&service->lock);
+    handle_free(service, handle);
+}
+
 /* Names alone need no access to memory; a file that cannot be written needs none for writing. */
 static enum probe_access access_for(const struct node_kind *kind, bool write)
 {
@@ -211,14 +233,33 @@ static enum probe_access access_for(const struct node_kind *kind, bool write)
     return write ? PROBE_WRITE : PROBE_READ;
 }
 
-static int check_open(struct service *service, struct service_target *target, struct call *call,
-                      enum probe_access access)
+static struct service_file file_of(struct handle *handle, const struct call *call)
 {
-    int status = attach_new(service, target, call, access);
+    return (struct service_file){
+        .target = handle->target->target,
+        .probe = handle->probe[0] ? handle->probe : NULL,
+        .holds = &handle->target->holds,
+        .hold = &handle->hold,
+        .cut = &handle->cut,
+        .owner = call->request.owner,
+    };
+}
+
+static int check_open(struct service *service, struct handle *handle, struct call *call)
+{
+    struct service_file file = file_of(handle, call);
+    if (handle->borrowed && call->request.write && handle->kind->open &&
+        probe_image_copy(&call->image, &handle->kept) < 0)
+        return -EMFILE;
+    int status = attach_new(service, handle->target, call, handle->access);
     if (status < 0)
         return status;
-    if (call->request.probe[0] && probe_target_find(target->target, call->request.probe) < 0)
+    if (file.probe && probe_target_find(file.target, file.probe) < 0)
         return -ENOENT;
+    if (call->request.write && handle->kind->open && atomic_load(&service->ending))
+        return -EIO;
+    if (call->request.write && handle->kind->open)
+        return handle->kind->open(&file, &call->reply.sentence);
     return 0;
 }
 
@@ -233,6 +274,7 @@ static int open_handle(struct service *service, struct call *call)
     handle->kind = &node_kinds[request->kind];
     handle->borrowed = call->image.pid != 0;
     handle->access = access_for(handle->kind, request->write);
+    handle->kept = PROBE_IMAGE_NONE;
     memcpy(handle->probe, request->probe, sizeof(handle->probe));
     int status =
         service_targets_get(&service->targets, request->pid, &request->id, &handle->target);
@@ -240,30 +282,53 @@ static int open_handle(struct service *service, struct call *call)
         free(handle);
         return status;
     }
+    /* It is in the table before it has an effect: nothing can fail after that. */
+    status = add_handle(service, handle);
+    if (status < 0) {
+        handle_free(service, handle);
+        return status;
+    }
     pthread_mutex_lock(&handle->target->lock);
-    status = check_open(service, handle->target, call, handle->access);
+    status = check_open(service, handle, call);
     end_access(handle->target, handle->borrowed);
     pthread_mutex_unlock(&handle->target->lock);
-    if (status == 0)
-        status = add_handle(service, handle);
     if (status < 0)
-        handle_free(service, handle);
+        remove_handle(service, handle);
     else
         call->reply.handle = handle->number;
     return status;
 }
 
+/* Gives back the reference of a hold. Called with the target's lock held. */
+static int release_hold(struct service *service, struct handle *handle, struct call *call)
+{
+    int status = 0;
+    if (handle->kept.pid != 0)
+        call->image = handle->kept;
+    handle->kept = PROBE_IMAGE_NONE;
+    if (call->image.pid != 0 || probe_target_access(handle->target->target) < PROBE_WRITE)
+        status = attach_new(service, handle->target, call, PROBE_WRITE);
+    int released =
+        holds_release(&handle->target->holds, status == 0 ? handle->target->target : NULL,
+                      handle->hold, &call->reply.sentence);
+    handle->hold = NULL;
+    end_access(handle->target, handle->borrowed);
+    return status < 0 ? status : released;
+}
+
 static int release_handle(struct service *service, struct call *call)
 {
-    struct handle *handle = NULL;
-    pthread_mutex_lock(&service->lock);
-    HASH_FIND(hh, service->handles, &call->request.handle, sizeof(call->request.handle), handle);
-    if (handle)
-        HASH_DEL(service->handles, handle);
-    pthread_mutex_unlock(&service->lock);
-    if (handle)
-        handle_free(service, handle);
-    return 0;
+    struct handle *handle = find_handle(service, call->request.handle);
+    int status = 0;
+    if (!handle)
+        return 0;
+    pthread_mutex_lock(&handle->target->lock);
+    if (handle->hold)
+        status = release_hold(service, handle, call);
+    pthread_mutex_unlock(&handle->target->lock);
+    remove_handle(service, handle);
+    /* A target that has gone has taken its counters along. */
+    return status == -ESRCH || status == -ENOENT ? 0 : status;
 }
 
 /* Makes sure that the handle's target is attached with the access it was opened with. */
@@ -281,15 +346,15 @@ static int begin_access(struct service *service, struct handle *handle, struct c
     return probe_target_look(handle->target->target, &call->reply.sentence);
 }
 
-static int make_text(struct handle *handle, struct probe_error *error)
+static int make_text(struct handle *handle, struct call *call)
 {
-    struct service_file file = {handle->target->target, handle->probe[0] ? handle->probe : NULL};
+    struct service_file file = file_of(handle, call);
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (!out)
         return -ENOMEM;
-    int status = handle->kind->read(&file, out, error);
+    int status = handle->kind->read(&file, out, &call->reply.sentence);
     bool failed = ferror(out);
     if (fclose(out) != 0 || failed)
         status = status < 0 ? status : -ENOMEM;
@@ -326,7 +391,7 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
     if (call->request.offset == 0 || !handle->text) {
         int status = begin_access(service, handle, call);
         if (status == 0)
-            status = make_text(handle, &call->reply.sentence);
+            status = make_text(handle, call);
         end_access(handle->target, handle->borrowed);
         if (status < 0)
             return status;
@@ -334,16 +399,60 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
     return copy_text(handle, call);
 }
 
+/* The end of a write: what was gathered for the reply goes into it. */
+static int take_resets(struct service_file *file, char **names, size_t *length, struct call *call)
+{
+    if (!file->resets)
+        return 0;
+    if (fclose(file->resets) != 0) {
+        free(*names);
+        return -ENOMEM;
+    }
+    call->out = *names;
+    call->out_length = *length;
+    return 0;
+}
+
 static int write_handle(struct service *service, struct handle *handle, struct call *call)
 {
-    struct service_file file = {handle->target->target, handle->probe[0] ? handle->probe : NULL};
+    struct service_file file = file_of(handle, call);
+    char *names = NULL;
+    size_t length = 0;
+    bool flush = call->request.operation == OPERATION_FLUSH;
     if (!handle->kind->write || handle->access < PROBE_WRITE)
         return -EBADF;
+    if (flush && !handle->kind->flush)
+        return 0;
+    if (call->request.report_resets && !(file.resets = open_memstream(&names, &length)))
+        return -ENOMEM;
     int status = begin_access(service, handle, call);
-    if (status == 0)
+    if (status == 0 && flush)
+        status = handle->kind->flush(&file, &call->reply.sentence);
+    else if (status == 0)
         status = handle->kind->write(&file, call->in, call->in_length, &call->reply.sentence);
     end_access(handle->target, handle->borrowed);
-    return status;
+    int reported = take_resets(&file, &names, &length, call);
+    return status < 0 ? status : reported;
+}
+
+/* Ends the claims of holds on the probes that are named, each name ended by a NUL. */
+static int reset(struct service *service, struct call *call)
+{
+    struct service_target *target = NULL;
+    int status =
+        service_targets_get(&service->targets, call->request.pid, &call->request.id, &target);
+    if (status < 0)
+        return status;
+    pthread_mutex_lock(&target->lock);
+    for (size_t at = 0; at < call->in_length;) {
+        size_t length = strnlen(call->in + at, call->in_length - at);
+        if (at + length < call->in_length)
+            holds_end_claims(&target->holds, call->in + at);
+        at += length + 1;
+    }
+    pthread_mutex_unlock(&target->lock);
+    service_targets_put(&service->targets, target, true);
+    return 0;
 }
 
 static int with_handle(struct service *service, struct call *call,
@@ -377,12 +486,41 @@ void service_call(struct service *service, struct call *call)
         status = with_handle(service, call, read_handle);
         break;
     case OPERATION_WRITE:
+    case OPERATION_FLUSH:
         status = with_handle(service, call, write_handle);
         break;
     case OPERATION_RELEASE:
         status = release_handle(service, call);
         break;
+    case OPERATION_RESET:
+        status = reset(service, call);
+        break;
     }
     probe_image_done(&call->image);
     call->reply.error = -status;
+}
+
+void service_end_holds(struct service *service)
+{
+    struct handle *handle = NULL;
+    struct handle *next = NULL;
+    atomic_store(&service->ending, true);
+    pthread_mutex_lock(&service->lock);
+    HASH_ITER (hh, service->handles, handle, next) {
+        struct call call = CALL_INIT;
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += HOLD_WAIT_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        call.request.pid = handle->target->pid;
+        call.request.id = handle->target->id;
+        /* Whoever has the lock may hang in this target's memory. */
+        if (pthread_mutex_clocklock(&handle->target->lock, CLOCK_MONOTONIC, &until) != 0)
+            continue;
+        if (handle->hold)
+            release_hold(service, handle, &call);
+        pthread_mutex_unlock(&handle->target->lock);
+    }
+    pthread_mutex_unlock(&service->lock);
 }

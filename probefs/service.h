@@ -17,4 +17,10 @@ void service_free(struct service *service);
 /* Answers one call: fills in its reply and payload. Any thread may call at any time. */
 void service_call(struct service *service, struct call *call);
 
+/*
+ * Releases all holds, as far as that takes no longer than a moment; for a worker whose server has
+ * gone. No call may come after it.
+ */
+void service_end_holds(struct service *service);
+
 #endif

@@ -27,6 +27,12 @@ struct node_kind {
     /* Takes one write() of LENGTH bytes. NULL: not writable. */
     int (*write)(struct service_file *file, const char *text, size_t length,
                  struct probe_error *error);
+    /* Called when it is opened for writing; and when such a descriptor is closed. */
+    int (*open)(struct service_file *file, struct probe_error *error);
+    int (*flush)(struct service_file *file, struct probe_error *error);
+
+    bool outlives_server; /* has an effect that must end with the server: kept by a worker */
+    bool has_failures;    /* the server adds the target's failures to what is read */
 };
 
 /* Kinds are told by their index, which is below KIND_MAX (it fits an inode number's low bits). */

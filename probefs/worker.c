@@ -140,5 +140,6 @@ int worker_main(int argc, char **argv)
         start_channel(service, channel);
     }
     /* The server has gone, or needs this worker no more. A thread may be stuck: nothing waits. */
+    service_end_holds(service);
     _exit(0);
 }

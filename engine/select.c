@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Which probes a pattern means: a name, a glob, a regular expression or a pair. */
+#include "update.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Shown names have none of these bytes unless escaped, so a pattern is told by them. */
+static const char glob_bytes[] = "*?[\\";
+enum { REGEX_MARK = '~', PAIR_MARK = ',' };
+
+struct selection {
+    struct probe_update *update;
+    struct plan_change change;
+    ssize_t matched;
+    struct probe_error *error;
+};
+
+static int no_match(const struct selection *selection, const char *pattern)
+{
+    return error_set(selection->error, ENOENT, "process %d has no probe that matches '%s'",
+                     selection->update->target->image.pid, pattern);
+}
+
+static int add(struct selection *selection, size_t index)
+{
+    int status = update_add(selection->update, index, &selection->change, selection->error);
+    if (status == 0)
+        selection->matched++;
+    return status;
+}
+
+static int add_name(struct selection *selection, const char *name)
+{
+    ssize_t index = probe_target_find(selection->update->target, name);
+    return index < 0 ? no_match(selection, name) : add(selection, (size_t)index);
+}
+
+/* Adds the probes for whose names MATCHES says so, in the order of the names. */
+static int add_matching(struct selection *selection, const char *pattern,
+                        bool (*matches)(const void *data, const char *name), const void *data)
+{
+    const struct probe_target *target = selection->update->target;
+    int status = 0;
+    for (size_t i = 0; i < probe_target_count(target) && status == 0; i++) {
+        if (matches(data, probe_target_name(target, i)))
+            status = add(selection, i);
+    }
+    if (status == 0 && selection->matched == 0)
+        return no_match(selection, pattern);
+    return status;
+}
+
+static bool matches_glob(const void *data, const char *name)
+{
+    return fnmatch(data, name, 0) == 0;
+}
+
+static bool matches_regex(const void *data, const char *name)
+{
+    return regexec(data, name, 0, NULL, 0) == 0;
+}
+
+static int add_regex(struct selection *selection, const char *pattern)
+{
+    regex_t regex;
+    char reason[128];
+    int code = regcomp(&regex, pattern + 1, REG_EXTENDED | REG_NOSUB);
+    if (code != 0) {
+        regerror(code, &regex, reason, sizeof(reason));
+        return error_set(selection->error, code == REG_ESPACE ? ENOMEM : EINVAL,
+                         "'%s' is not a regular expression: %s", pattern, reason);
+    }
+    int status = add_matching(selection, pattern, matches_regex, &regex);
+    regfree(&regex);
+    return status;
+}
+
+/* Does this change leave the probe on, as far as its order in a pair goes? */
+static bool switches_on(const struct plan_change *change)
+{
+    return change->action == PROBE_SWITCH_ON || change->action == PROBE_COUNT_ADD ||
+           (change->action == PROBE_COUNT_SET && change->value > 0);
+}
+
+static int add_pair(struct selection *selection, const char *pattern)
+{
+    char *start = strdup(pattern);
+    if (!start)
+        return error_memory(selection->error);
+    char *stop = strchr(start, PAIR_MARK);
+    *stop++ = '\0';
+    int status = 0;
+    if (!*start || !*stop || strchr(stop, PAIR_MARK) || strpbrk(pattern, glob_bytes))
+        status = error_set(selection->error, EINVAL, "'%s' is not a pair START,STOP of two names",
+                           pattern);
+    bool on = switches_on(&selection->change);
+    if (status == 0)
+        status = add_name(selection, on ? stop : start);
+    if (status == 0)
+        status = add_name(selection, on ? start : stop);
+    free(start);
+    return status;
+}
+
+ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
+                                 enum probe_action action, unsigned int value,
+                                 struct probe_error *error)
+{
+    struct selection selection = {
+        .update = update,
+        .change = {.action = action, .value = value},
+        .error = error,
+    };
+    int status = 0;
+    if (pattern[0] == REGEX_MARK)
+        status = add_regex(&selection, pattern);
+    else if (strchr(pattern, PAIR_MARK))
+        status = add_pair(&selection, pattern);
+    else if (strpbrk(pattern, glob_bytes))
+        status = add_matching(&selection, pattern, matches_glob, pattern);
+    else
+        status = add_name(&selection, pattern);
+    return status < 0 ? status : selection.matched;
+}

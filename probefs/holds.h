@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The holds on one target: references that last as long as a file is open. Guarded by the target's
+ * lock.
+ */
+#ifndef PROBEFS_HOLDS_H
+#define PROBEFS_HOLDS_H
+
+#include <probe-engine.h>
+
+struct hold;
+
+struct holds {
+    struct hold *list;
+};
+
+/* Adds a reference to probe INDEX, which is NAME. Errors: those of an update; ENOMEM. */
+int holds_add(struct holds *holds, struct probe_target *target, size_t index, const char *name,
+              struct hold **hold, struct probe_error *error);
+
+/*
+ * Takes it away again, unless its claim has ended or TARGET is NULL (it cannot be reached), and
+ * frees HOLD. Errors: those of an update.
+ */
+int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,
+                  struct probe_error *error);
+
+/* Somebody set the counters of probe NAME: the holds there are have nothing to take away. */
+void holds_end_claims(struct holds *holds, const char *name);
+
+/* How many holds of NAME have a claim. */
+size_t holds_count(const struct holds *holds, const char *name);
+
+#endif

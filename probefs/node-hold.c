@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* hold: a reference for as long as the file is open for writing. Taken away by its release. */
+#include "nodes.h"
+
+#include <errno.h>
+
+int node_hold_open(struct service_file *file, struct probe_error *error)
+{
+    ssize_t index = service_file_probe(file, error);
+    if (index < 0)
+        return (int)index;
+    return holds_add(file->holds, file->target, (size_t)index, file->probe, file->hold, error);
+}
+
+int node_hold_read(struct service_file *file, FILE *out, struct probe_error *error)
+{
+    (void)error;
+    fprintf(out, "%zu\n", holds_count(file->holds, file->probe));
+    return 0;
+}
+
+int node_hold_write(struct service_file *file, const char *text, size_t length,
+                    struct probe_error *error)
+{
+    (void)file, (void)text, (void)length;
+    snprintf(error->text, sizeof(error->text),
+             "'hold' takes no text: keeping it open for writing is all it needs");
+    return -EINVAL;
+}
