@@ -34,8 +34,8 @@ bool probe_image_id_equal(const struct probe_image_id *a, const struct probe_ima
 
 static bool has_memory(const struct proc_stat *stat)
 {
-    /* A kernel thread, a zombie and a thread that is ending show no stack; so does no one else. */
-    return stat->state != 'Z' && stat->state != 'X' && stat->layout[2] != 0;
+    /* Where code starts is 0 without memory, and 1 where the caller may not see it. */
+    return stat->state != 'Z' && stat->state != 'X' && stat->layout[0] != 0;
 }
 
 /* Finds a thread of PID that still has the memory. */

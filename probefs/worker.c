@@ -82,6 +82,16 @@ static int keep_capabilities(const cap_value_t *capabilities, int count, cap_fla
     return status;
 }
 
+/* No program that it could start would have any capability. Needs CAP_SETPCAP. */
+static int drop_bounding_set(void)
+{
+    for (cap_value_t capability = 0; cap_get_bound(capability) >= 0; capability++) {
+        if (cap_drop_bound(capability) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /*
  * All three user ids, all three group ids and the groups become the user's. Of the capabilities,
  * CAP_CHECKPOINT_RESTORE stays permitted: it is raised to open /proc/PID/map_files, and allows no
@@ -90,11 +100,11 @@ static int keep_capabilities(const cap_value_t *capabilities, int count, cap_fla
 static int become(uid_t uid, gid_t gid)
 {
     static const cap_value_t kept[] = {CAP_CHECKPOINT_RESTORE};
-    if (take_groups(uid, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
-        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(uid, uid, uid) < 0)
-        return -1;
     /* Kernels before 5.9 do not know it. */
     int count = cap_get_bound(CAP_CHECKPOINT_RESTORE) == CAP_SET ? 1 : 0;
+    if (drop_bounding_set() < 0 || take_groups(uid, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(uid, uid, uid) < 0)
+        return -1;
     if (keep_capabilities(kept, count, CAP_CLEAR) < 0)
         return -1;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
