@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "diagnose.h"
 
+#include "name.h"
 #include "proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,4 +65,23 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                      "process %d of user %ld may not be looked into by user %ld (another group, "
                      "more capabilities, another user namespace, or a security module%s)",
                      pid, user, self, tracer > 0 ? "; it is being traced" : "");
+}
+
+int diagnose_traced(const struct probe_engine *engine, pid_t pid, int errnum,
+                    struct probe_error *error)
+{
+    char name[64] = "";
+    char shown[sizeof(name) * 3] = "";
+    long tracer = proc_status_number(engine->proc, pid, "TracerPid:");
+    if (tracer <= 0 && (errnum == EPERM || errnum == EACCES))
+        return diagnose_denied(engine, pid, "threads", errnum, error);
+    if (tracer <= 0)
+        return error_set(error, errnum, "process %d cannot be stopped: %s", pid, strerror(errnum));
+    ssize_t length =
+        proc_read(engine->proc, (pid_t)tracer, (pid_t)tracer, "comm", name, sizeof(name));
+    if (length > 0)
+        text_escape(name, (size_t)length - (name[length - 1] == '\n'), false, shown, sizeof(shown));
+    return error_set(error, EBUSY,
+                     "process %d is traced by %s (pid %ld): let it go, or mount with engine=vm",
+                     pid, *shown ? shown : "a process", tracer);
 }

@@ -6,10 +6,13 @@
 #include "error.h"
 #include "object-cache.h"
 
+#include <stdatomic.h>
+
 struct probe_engine {
     struct probe_engine_options options;
     int proc; /* the directory where procfs is mounted */
     struct object_cache *cache;
+    atomic_bool told_refusal; /* that the kernel refuses forced writes is said once */
 };
 
 /* Hands one sentence to the client's log hook. */

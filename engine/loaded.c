@@ -12,10 +12,13 @@
 #include "loaded.h"
 
 #include "name.h"
+#include "proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -308,4 +311,35 @@ bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t 
         at = mapping->end;
     }
     return true;
+}
+
+/* The size of the pages of MAPPING in KiB, as its paragraph in the text of smaps says; or 0. */
+static unsigned long page_size_of(const char *smaps, const struct mapping *mapping)
+{
+    static const char field[] = "\nKernelPageSize:";
+    char start[32];
+    snprintf(start, sizeof(start), "\n%" PRIx64 "-%" PRIx64 " ", mapping->start, mapping->end);
+    /* The first paragraph has no newline before it. */
+    const char *paragraph =
+        strncmp(smaps, start + 1, strlen(start + 1)) == 0 ? smaps : strstr(smaps, start);
+    const char *size = paragraph ? strstr(paragraph, field) : NULL;
+    return size ? strtoul(size + strlen(field), NULL, 10) : 0;
+}
+
+bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
+                        const struct mapping *mapping)
+{
+    const uint64_t giga = 1 << 30;
+    if (mapping->start % giga || mapping->end % giga)
+        return false;
+    char *smaps = NULL;
+    int fd = proc_open(engine->proc, image->pid, image->tid, "smaps", O_RDONLY);
+    ssize_t length = fd < 0 ? fd : proc_read_all(fd, &smaps);
+    if (fd >= 0)
+        close(fd);
+    if (length < 0)
+        return true; /* where it cannot be known, it may be */
+    bool gigantic = page_size_of(smaps, mapping) >= giga >> 10;
+    free(smaps);
+    return gigantic;
 }

@@ -33,6 +33,10 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
                 struct loaded_list *list, struct probe_error *error);
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list);
 
+/* Is the mapping on pages of 1 GiB? Asked of smaps, for those that could be. */
+bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
+                        const struct mapping *mapping);
+
 /* Where may an address of a site or a counter lie? */
 enum loaded_use { LOADED_CODE, LOADED_DATA };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "memory.h"
 
+#include "trace.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -145,17 +147,63 @@ int memory_read(const struct probe_image *image, struct memory_piece *pieces, si
     return done < 0 ? (int)done : 0;
 }
 
-int memory_write(const struct probe_image *image, uint64_t address, const void *bytes,
-                 size_t length, struct probe_error *error)
+static int fail_write(const struct probe_image *image, uint64_t address, const char *what,
+                      int errnum, struct probe_error *error)
 {
-    if (image->access < PROBE_WRITE)
-        return error_set(error, EACCES, "process %d is not open for writing", image->pid);
-    ssize_t put = pwrite(image->mem, bytes, length, (off_t)address);
-    if (put == (ssize_t)length)
-        return 0;
-    int errnum = put == 0 ? ESRCH : errno;
     if (errnum == ESRCH)
         return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
-    return error_set(error, errnum, "process %d: cannot write %zu bytes at 0x%" PRIx64 ": %s",
-                     image->pid, length, address, strerror(errnum));
+    return error_set(error, errnum, "process %d: cannot write the %s at 0x%" PRIx64 ": %s",
+                     image->pid, what, address, strerror(errnum));
+}
+
+/* Writes through mem; returns 0 or an errno value. */
+static int write_mem(const struct probe_image *image, uint64_t address, const void *bytes,
+                     size_t length)
+{
+    ssize_t put = pwrite(image->mem, bytes, length, (off_t)address);
+    return put == (ssize_t)length ? 0 : put == 0 ? ESRCH : errno;
+}
+
+int memory_write_counter(const struct memory_writer *writer, uint64_t address, uint16_t value,
+                         struct probe_error *error)
+{
+    const struct probe_image *image = writer->image;
+    if (image->access < PROBE_WRITE)
+        return error_set(error, EACCES, "process %d is not open for writing", image->pid);
+    if (writer->way != MEMORY_RUNNING) {
+        struct iovec local = {&value, sizeof(value)};
+        struct iovec remote = {(void *)(uintptr_t)address, sizeof(value)};
+        if (process_vm_writev(writer->tid, &local, 1, &remote, 1, 0) == sizeof(value))
+            return 0;
+        return fail_write(image, address, "semaphore", errno, error);
+    }
+    int errnum = write_mem(image, address, &value, sizeof(value));
+    return errnum ? fail_write(image, address, "semaphore", errnum, error) : 0;
+}
+
+/* ptrace writes 8 bytes: the byte among the seven others that are there. */
+static int poke_byte(const struct memory_writer *writer, uint64_t address, uint8_t byte)
+{
+    uint64_t word = 0;
+    uint64_t start = address & ~(uint64_t)7; /* never across a page */
+    unsigned int shift = (unsigned int)(address - start) * 8;
+    int status = trace_peek(writer->tid, start, &word);
+    if (status == 0)
+        status = trace_poke(writer->tid, start,
+                            (word & ~((uint64_t)0xff << shift)) | (uint64_t)byte << shift);
+    return -status;
+}
+
+int memory_write_code(const struct memory_writer *writer, uint64_t address, uint8_t byte,
+                      struct probe_error *error)
+{
+    const struct probe_image *image = writer->image;
+    if (image->access < PROBE_WRITE)
+        return error_set(error, EACCES, "process %d is not open for writing", image->pid);
+    int errnum = writer->way == MEMORY_POKED ? poke_byte(writer, address, byte)
+                                             : write_mem(image, address, &byte, sizeof(byte));
+    /* The page was read a moment ago, so that it cannot be written is the kernel's policy. */
+    if (writer->way != MEMORY_POKED && (errnum == EIO || errnum == EPERM || errnum == EACCES))
+        errnum = EROFS;
+    return errnum ? fail_write(image, address, "code", errnum, error) : 0;
 }

@@ -4,7 +4,8 @@
  *
  * Reads by pid (process_vm_readv) are the fastest, but a pid may run another image by the time of
  * the call: the caller asks image_check() afterwards, and believes nothing before. Writes go
- * through the mem descriptor only, which the kernel bound to the image when it was opened.
+ * through the mem descriptor, which the kernel bound to the image when it was opened, or to a
+ * thread that the caller has stopped and then found to be of the image.
  */
 #ifndef ENGINE_MEMORY_H
 #define ENGINE_MEMORY_H
@@ -25,11 +26,28 @@ struct memory_piece {
 int memory_read(const struct probe_image *image, struct memory_piece *pieces, size_t count,
                 struct probe_error *error);
 
+/* How is written. */
+enum memory_way {
+    MEMORY_RUNNING, /* through the mem descriptor, while the process runs */
+    MEMORY_STOPPED, /* the same, all threads being stopped by the calling thread */
+    MEMORY_POKED,   /* likewise, and the kernel refuses mem for code: with ptrace */
+};
+
+struct memory_writer {
+    const struct probe_image *image;
+    enum memory_way way;
+    pid_t tid; /* a stopped thread, unless MEMORY_RUNNING */
+};
+
+/* Writes a counter, as one write. Errors as below. */
+int memory_write_counter(const struct memory_writer *writer, uint64_t address, uint16_t value,
+                         struct probe_error *error);
+
 /*
- * Writes LENGTH bytes, 1 or 2, as one write. Errors: ESRCH the image has gone; EACCES it is not
- * open for writing; EFAULT, EPERM, EIO the kernel refuses to write there.
+ * Writes one byte of code. Errors: ESRCH the image has gone; EACCES it is not open for writing;
+ * EROFS the kernel refuses forced writes (stop the process, and poke); EFAULT, EPERM, EIO.
  */
-int memory_write(const struct probe_image *image, uint64_t address, const void *bytes,
-                 size_t length, struct probe_error *error);
+int memory_write_code(const struct memory_writer *writer, uint64_t address, uint8_t byte,
+                      struct probe_error *error);
 
 #endif

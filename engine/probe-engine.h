@@ -51,12 +51,29 @@ struct probe_engine;
 
 enum probe_log_level { PROBE_LOG_ERROR, PROBE_LOG_WARNING, PROBE_LOG_INFO, PROBE_LOG_DEBUG };
 
+/* How an update writes. */
+enum probe_method {
+    /* Nothing stops. Where the kernel refuses to write to code, as below, with ptrace's writes. */
+    PROBE_METHOD_VM,
+    /* All threads are stopped for the whole update: the target never sees half of it. */
+    PROBE_METHOD_PTRACE,
+};
+
 struct probe_engine_options {
+    enum probe_method method;
+    /* Write to code on pages of 1 GiB as well: the kernel copies such a page whole. */
+    bool allow_gigatext;
     /* Where procfs is mounted; NULL for "/proc". */
     const char *proc;
     /* Called with whole sentences, from any thread that uses the engine; NULL for silence. */
     void (*log)(void *data, enum probe_log_level level, const char *sentence);
     void *log_data;
+    /*
+     * Does thread TID of a target wait for an answer from the caller (a file system, say)? It
+     * cannot stop before it gets one, and counts as stopped. Called from any thread; may be NULL.
+     */
+    bool (*waits)(void *data, pid_t tid);
+    void *waits_data;
 };
 
 /* Makes an engine; OPTIONS may be NULL. Errors: ENOMEM, or what opening procfs gives. */
@@ -311,8 +328,9 @@ PROBE_API size_t probe_update_reset(const struct probe_update *update, size_t i)
  * others: make a new update; EINVAL two probes with different actions share a counter; ENOEXEC the
  * bytes at a site are not a probe's; EBUSY a kernel tracer counts there; EOVERFLOW, ERANGE a
  * counter cannot have the value (the highest is 65535, and 32767 where the kernel counts, too);
- * EACCES, EPERM the image is not open for writing; EFAULT a page cannot be read or written;
- * ETIMEDOUT another update of this process did not end; ENOMEM; EIO.
+ * EACCES, EPERM the image is not open for writing, or the process may not be stopped; EFAULT a page
+ * cannot be read or written; EFBIG code on pages of 1 GiB; ETIMEDOUT another update of this process
+ * did not end, or its threads did not stop; EBUSY another tracer has it, too; ENOMEM; EIO.
  */
 PROBE_API int probe_update_apply(struct probe_update *update, struct probe_error *error);
 

@@ -8,12 +8,15 @@
  *   4. check every address against the mappings, every site against its file, every value
  *   5. write, counter by counter and site by site; if a write fails, write the inverse
  *
- * Nothing is written before step 5, and whatever fails before it has changed nothing.
+ * Nothing is written before step 5, and whatever fails before it has changed nothing. Where the
+ * target is to be stopped, steps 2 to 5 are done while it is, and 2 and 3 once before.
  */
 #include "update.h"
 
-#include "arch.h"
-#include "memory.h"
+#include "kernel-tracers.h"
+#include "plan-apply.h"
+#include "texts.h"
+#include "tracee.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -136,10 +139,24 @@ static void unlock(const struct probe_target *target)
     flock(target->image.mem, LOCK_UN);
 }
 
+/* One byte of code written is one page copied, however large the page is. */
+static int check_pages(const struct probe_target *target, const struct mapping *mapping,
+                       struct probe_error *error)
+{
+    if (target->engine->options.allow_gigatext ||
+        !loaded_is_gigantic(target->engine, &target->image, mapping))
+        return 0;
+    return error_set(error, EFBIG,
+                     "process %d has its code at 0x%" PRIx64 " on pages of 1 GiB, and writing a "
+                     "byte would copy one: mount with -o allow_gigatext to do so",
+                     target->image.pid, mapping->start);
+}
+
 /* Does every address lie where this object's counters and sites may lie? */
 static int check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
                            struct probe_error *error)
 {
+    const struct mapping *checked = NULL;
     for (size_t i = 0; i < snapshot->counter_count; i++) {
         const struct snapshot_counter *counter = &snapshot->counters[i];
         if (!loaded_owns(counter->loaded, &target->maps, counter->address, sizeof(counter->value),
@@ -148,211 +165,50 @@ static int check_addresses(const struct probe_target *target, const struct probe
     }
     for (size_t i = 0; i < snapshot->site_count; i++) {
         const struct snapshot_site *site = &snapshot->sites[i];
-        if (site->patched && !loaded_owns(site->loaded, &target->maps, site->address, SITE_LENGTH,
-                                          LOADED_CODE, error))
+        if (!site->patched)
+            continue;
+        if (!loaded_owns(site->loaded, &target->maps, site->address, SITE_LENGTH, LOADED_CODE,
+                         error))
             return -EACCES;
-    }
-    return 0;
-}
-
-typedef const uint8_t (*text_of_sites)[SITE_LENGTH];
-
-struct texts {
-    const struct probe_target *target;
-    text_of_sites *of; /* for each of the target's loaded objects */
-};
-
-static int find_texts(struct probe_target *target, const struct probe_snapshot *snapshot,
-                      struct texts *texts, struct probe_error *error)
-{
-    texts->target = target;
-    texts->of = calloc(target->loaded.count + 1, sizeof(*texts->of));
-    if (!texts->of)
-        return error_memory(error);
-    for (size_t i = 0; i < snapshot->site_count; i++) {
-        const struct loaded *loaded = snapshot->sites[i].loaded;
-        text_of_sites *text = &texts->of[loaded - target->loaded.items];
-        int status = *text ? 0 : target_text(target, loaded, text, error);
+        const struct mapping *mapping = maps_find(&target->maps, site->address);
+        int status = mapping == checked ? 0 : check_pages(target, mapping, error);
         if (status < 0)
             return status;
+        checked = mapping;
     }
     return 0;
 }
 
-/* A plan_file_bytes. */
-static const uint8_t *file_bytes(void *data, const struct snapshot_site *site)
-{
-    const struct texts *texts = data;
-    return texts->of[site->loaded - texts->target->loaded.items][site->index];
-}
-
-static int write_step(const struct probe_image *image, const struct plan_step *step, uint16_t value,
-                      struct probe_error *error)
-{
-    uint8_t byte = (uint8_t)value;
-    return step->is_site ? memory_write(image, step->address, &byte, sizeof(byte), error)
-                         : memory_write(image, step->address, &value, sizeof(value), error);
-}
-
-/* Applies the inverse of STEP to what is there now, which others may have changed since. */
-static int undo_step(const struct probe_image *image, const struct plan_step *step)
-{
-    uint16_t now = 0;
-    struct memory_piece piece = {step->address, step->is_site ? 1 : sizeof(now), (uint8_t *)&now};
-    int status = memory_read(image, &piece, 1, NULL);
-    if (status < 0)
-        return status;
-    if (step->is_site)
-        return now == step->new ? write_step(image, step, step->old, NULL) : 0;
-    int value = now - (step->new - step->old);
-    value = value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value;
-    return write_step(image, step, (uint16_t)value, NULL);
-}
-
-static int apply_plan(const struct probe_target *target, const struct plan *plan,
-                      struct probe_error *error)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        int status = write_step(&target->image, &plan->steps[i], plan->steps[i].new, error);
-        if (status == 0)
-            continue;
-        while (i-- > 0) {
-            if (undo_step(&target->image, &plan->steps[i]) < 0 && status != -ESRCH)
-                engine_log(target->engine, PROBE_LOG_ERROR,
-                           "process %d: an update failed, and what it wrote at 0x%" PRIx64
-                           " cannot be taken back",
-                           target->image.pid, plan->steps[i].address);
-        }
-        return status;
-    }
-    return 0;
-}
-
-/* ---- kernel tracers ---------------------------------------------------------------------- */
-
-static int compare_addresses(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The counters whose references, the kernel's own among them, the update would forget. */
-static size_t find_forgotten(const struct probe_update *update,
-                             const struct probe_snapshot *snapshot, uint64_t *addresses)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < update->count; i++) {
-        const struct snapshot_probe *probe = &snapshot->probes[i];
-        for (size_t c = 0; c < probe->counter_count; c++) {
-            const struct snapshot_counter *counter = &snapshot->counters[probe->first_counter + c];
-            if (plan_forgets_references(&update->changes[i]) && counter->kernel_counts &&
-                counter->value > 0)
-                addresses[count++] = counter->address;
-        }
-    }
-    qsort(addresses, count, sizeof(*addresses), compare_addresses);
-    return count;
-}
-
-/* Does the part have one of the COUNT counters at ADDRESSES? */
-static bool has_counter(const struct part *part, const uint64_t *addresses, size_t count)
-{
-    for (uint32_t c = 0; c < part->probe->counter_count; c++) {
-        uint64_t address = part->loaded->object->counters[part->probe->first_counter + c].address +
-                           part->loaded->bias;
-        if (bsearch(&address, addresses, count, sizeof(address), compare_addresses))
-            return true;
-    }
-    return false;
-}
-
-/* The probes, not in the update themselves, that have one of these counters. */
-static size_t find_sharers(const struct probe_update *update, const uint64_t *addresses,
-                           size_t count, size_t *sharers)
-{
-    const struct probe_target *target = update->target;
-    size_t found = 0;
-    for (size_t i = 0; i < target->probe_count; i++) {
-        const struct target_probe *probe = &target->probes[i];
-        bool shares = false;
-        for (uint32_t p = 0; p < probe->part_count && !update->added[i] && !shares; p++)
-            shares = has_counter(&target->parts[probe->first_part + p], addresses, count);
-        if (shares)
-            sharers[found++] = i;
-    }
-    return found;
-}
-
-/*
- * A counter that several probes share may hold the kernel's reference for any of them: the sites
- * of the update's own probes are looked at when it is planned, those of the others here.
- */
-static int check_sharers(struct probe_update *update, const uint64_t *addresses, size_t count,
-                         struct probe_error *error)
-{
-    struct probe_target *target = update->target;
-    struct probe_snapshot snapshot = {0};
-    struct texts texts = {0};
-    size_t *sharers = calloc(target->probe_count + 1, sizeof(*sharers));
-    if (!sharers)
-        return error_memory(error);
-    size_t sharer_count = find_sharers(update, addresses, count, sharers);
-    int status = 0;
-    if (sharer_count > 0)
-        status = snapshot_init(target, sharers, sharer_count, &snapshot, error);
-    if (status == 0)
-        status = find_texts(target, &snapshot, &texts, error);
-    for (size_t i = 0; i < snapshot.site_count && status == 0; i++) {
-        const struct snapshot_site *site = &snapshot.sites[i];
-        if (arch_is_traced(site->bytes, file_bytes(&texts, site)) &&
-            bsearch(&snapshot.counters[site->counter].address, addresses, count, sizeof(*addresses),
-                    compare_addresses))
-            status = plan_fail_traced(snapshot.counters[site->counter].address, error);
-    }
-    free(texts.of);
-    free(sharers);
-    snapshot_done(&snapshot);
-    return status;
-}
-
-static int check_tracers(struct probe_update *update, const struct probe_snapshot *snapshot,
-                         struct probe_error *error)
-{
-    uint64_t *addresses = calloc(snapshot->counter_count + 1, sizeof(*addresses));
-    if (!addresses)
-        return error_memory(error);
-    size_t count = find_forgotten(update, snapshot, addresses);
-    int status = count > 0 ? check_sharers(update, addresses, count, error) : 0;
-    free(addresses);
-    return status;
-}
+/* ---- applying --------------------------------------------------------------------------- */
 
 static int apply_snapshot(struct probe_update *update, const struct probe_snapshot *snapshot,
-                          struct probe_error *error)
+                          const struct memory_writer *writer, struct probe_error *error)
 {
     struct probe_target *target = update->target;
     struct texts texts = {0};
     struct plan plan = {0};
     int status = check_addresses(target, snapshot, error);
     if (status == 0)
-        status = check_tracers(update, snapshot, error);
+        status = kernel_tracers_check(update, snapshot, error);
     if (status == 0)
-        status = find_texts(target, snapshot, &texts, error);
+        status = texts_init(target, snapshot, &texts, error);
     if (status == 0)
-        status =
-            plan_make(snapshot, update->changes, update->count, file_bytes, &texts, &plan, error);
+        status = plan_make(snapshot, update->changes, update->count, texts_of_site, &texts, &plan,
+                           error);
     if (status == 0)
-        status = apply_plan(target, &plan, error);
+        status = plan_apply(target->engine, writer, &plan, error);
     plan_done(&plan);
-    free(texts.of);
+    texts_done(&texts);
     return status;
 }
 
-static int apply_locked(struct probe_update *update, struct probe_error *error)
+/* Looks, reads, checks and writes; with WRITER NULL, only what may take its time. */
+static int apply_once(struct probe_update *update, const struct memory_writer *writer,
+                      struct probe_error *error)
 {
     struct probe_target *target = update->target;
     struct probe_snapshot snapshot;
+    struct texts texts = {0};
     int status = probe_target_look(target, error);
     if (status < 0)
         return status;
@@ -362,9 +218,59 @@ static int apply_locked(struct probe_update *update, struct probe_error *error)
     status = snapshot_init(target, update->indices, update->count, &snapshot, error);
     if (status < 0)
         return status;
-    status = apply_snapshot(update, &snapshot, error);
+    status = writer ? apply_snapshot(update, &snapshot, writer, error)
+                    : texts_init(target, &snapshot, &texts, error);
+    texts_done(&texts);
     snapshot_done(&snapshot);
     return status;
+}
+
+struct stopped_update {
+    struct probe_update *update;
+    enum memory_way way;
+    struct probe_error *error;
+};
+
+/* Called by tracee_stopped(). */
+static int apply_stopped(void *data, pid_t tid)
+{
+    const struct stopped_update *stopped = data;
+    const struct memory_writer writer = {&stopped->update->target->image, stopped->way, tid};
+    return apply_once(stopped->update, &writer, stopped->error);
+}
+
+static int stop_and_apply(struct probe_update *update, enum memory_way way,
+                          struct probe_error *error)
+{
+    const struct probe_target *target = update->target;
+    struct stopped_update stopped = {update, way, error};
+    /* Files are read, and pages brought in, while the target still runs. */
+    int status = apply_once(update, NULL, error);
+    if (status < 0)
+        return status;
+    return tracee_stopped(target->engine, target->image.pid, apply_stopped, &stopped, error);
+}
+
+static int apply_locked(struct probe_update *update, struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    const struct memory_writer running = {&target->image, MEMORY_RUNNING, 0};
+    /* An image that somebody else opened can be written, but its process not be stopped. */
+    bool stop = target->image.own && target->engine->options.method == PROBE_METHOD_PTRACE;
+    int status =
+        stop ? stop_and_apply(update, MEMORY_STOPPED, error) : apply_once(update, &running, error);
+    if (status != -EROFS)
+        return status;
+    if (!target->image.own)
+        return error_set(error, EPERM,
+                         "process %d: the kernel refuses forced writes to its code, and its "
+                         "process cannot be stopped with its user's authority",
+                         target->image.pid);
+    if (!atomic_exchange(&target->engine->told_refusal, true))
+        engine_log(target->engine, PROBE_LOG_WARNING,
+                   "the kernel refuses forced writes to code (proc_mem.force_override): processes "
+                   "are stopped for a moment and written to with ptrace");
+    return stop_and_apply(update, MEMORY_POKED, error);
 }
 
 int probe_update_apply(struct probe_update *update, struct probe_error *error)

@@ -22,6 +22,7 @@ enum { IDLE_MAX = 16, THREADS_MAX = 512, END_SECONDS = 3 };
 
 struct loop {
     struct fuse_session *session;
+    struct waiting *waiting;
     int signals;               /* a signalfd */
     pthread_mutex_t receiving; /* held while a request is received */
     pthread_mutex_t lock;      /* guards what follows */
@@ -46,23 +47,27 @@ int loop_block_signals(void)
     return -pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Looks into a request that was just received; called while no other can be. */
-static void note_release(const struct fuse_buf *buffer)
+/*
+ * Looks into a request that was just received; called while no other can be. Returns the slot in
+ * which its caller waits.
+ */
+static int note_request(struct loop *loop, const struct fuse_buf *buffer)
 {
     struct fuse_in_header header;
     struct fuse_release_in release;
-    if (buffer->size < sizeof(header) + sizeof(release))
-        return;
+    if (buffer->size < sizeof(header))
+        return waiting_begin(loop->waiting, 0);
     memcpy(&header, buffer->mem, sizeof(header));
-    if (header.opcode != FUSE_RELEASE)
-        return;
-    memcpy(&release, (const char *)buffer->mem + sizeof(header), sizeof(release));
-    if (release.fh)
-        file_expect_close((struct file *)(uintptr_t)release.fh);
+    if (header.opcode == FUSE_RELEASE && buffer->size >= sizeof(header) + sizeof(release)) {
+        memcpy(&release, (const char *)buffer->mem + sizeof(header), sizeof(release));
+        if (release.fh)
+            file_expect_close((struct file *)(uintptr_t)release.fh);
+    }
+    return waiting_begin(loop->waiting, (pid_t)header.pid);
 }
 
 /* Waits for one request. Returns its length, 0 at the end, or an error. */
-static int receive(struct loop *loop, struct fuse_buf *buffer)
+static int receive(struct loop *loop, struct fuse_buf *buffer, int *slot)
 {
     int result = -EAGAIN;
     pthread_mutex_lock(&loop->receiving);
@@ -81,7 +86,7 @@ static int receive(struct loop *loop, struct fuse_buf *buffer)
     if (fuse_session_exited(loop->session))
         result = 0;
     if (result > 0)
-        note_release(buffer);
+        *slot = note_request(loop, buffer);
     pthread_mutex_unlock(&loop->receiving);
     return result;
 }
@@ -140,9 +145,11 @@ static void *serve_requests(void *data)
     struct fuse_buf buffer = {.mem = NULL};
     bool stay = true;
     int result = 0;
-    while (stay && (result = receive(loop, &buffer)) > 0) {
+    int slot = 0;
+    while (stay && (result = receive(loop, &buffer, &slot)) > 0) {
         begin_request(loop);
         fuse_session_process_buf(loop->session, &buffer);
+        waiting_end(loop->waiting, slot);
         stay = end_request(loop);
     }
     if (result < 0)
@@ -180,7 +187,7 @@ static int wait_for_end(struct loop *loop)
     return loop->threads > 0 ? -ETIMEDOUT : loop->status;
 }
 
-int loop_serve(struct fuse_session *session)
+int loop_serve(struct fuse_session *session, struct waiting *waiting)
 {
     /* Not on the stack: a thread that hangs in a target may outlive this call. */
     struct loop *loop = calloc(1, sizeof(*loop));
@@ -188,6 +195,7 @@ int loop_serve(struct fuse_session *session)
     if (!loop)
         return -ENOMEM;
     loop->session = session;
+    loop->waiting = waiting;
     loop->signals = -1;
     pthread_mutex_init(&loop->receiving, NULL);
     pthread_mutex_init(&loop->lock, NULL);

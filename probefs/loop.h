@@ -4,6 +4,7 @@
 #define PROBEFS_LOOP_H
 
 #include "server.h"
+#include "waiting.h"
 
 /* Blocks the signals that end the server, for all threads to come; loop_serve() waits for them. */
 int loop_block_signals(void);
@@ -12,8 +13,9 @@ int loop_block_signals(void);
  * Serves SESSION until it is unmounted, or SIGINT, SIGTERM or SIGHUP comes. Unlike FUSE's own loop,
  * requests are received one after the other, and the release of a hold is noted before the next
  * request is received: no look can overtake it. Errors: ENOMEM, EAGAIN, EMFILE it cannot start;
- * ETIMEDOUT a thread hangs in a target: nothing that it uses may be freed.
+ * ETIMEDOUT a thread hangs in a target: nothing that it uses may be freed. Who waits for an answer
+ * stands in WAITING.
  */
-int loop_serve(struct fuse_session *session);
+int loop_serve(struct fuse_session *session, struct waiting *waiting);
 
 #endif

@@ -137,7 +137,7 @@ static int mount_and_serve(struct fuse_args *args, struct server *server)
         return -EIO;
     /* Workers are reaped by the kernel; so it must not be before fusermount3 was waited for. */
     signal(SIGCHLD, SIG_IGN);
-    int status = loop_serve(session);
+    int status = loop_serve(session, server->waiting);
     fuse_session_unmount(session);
     if (status == -ETIMEDOUT) {
         log_message(PROBE_LOG_WARNING, "unmounted, while a request still hangs in its target");
@@ -159,6 +159,17 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int new_router(struct server *server)
+{
+    const struct options *options = server->options;
+    const struct workers_options workers = {
+        .log_level = options->log_level,
+        .to_syslog = !options->foreground,
+        .service = {options->method, options->allow_gigatext, server->waiting},
+    };
+    return router_new(&workers, &server->router);
+}
+
 static int run(struct fuse_args *args, const struct options *options)
 {
     struct ready ready = {.fd = -1, .options = options};
@@ -169,7 +180,6 @@ static int run(struct fuse_args *args, const struct options *options)
         .mounted = tell_ready,
         .mounted_data = &ready,
     };
-    const struct workers_options workers = {options->log_level, !options->foreground};
     int status = options->foreground ? 0 : go_to_background(&ready.fd);
     if (status < 0)
         return status;
@@ -182,11 +192,14 @@ static int run(struct fuse_args *args, const struct options *options)
     if (status == 0)
         status = inodes_init(&server.inodes);
     if (status == 0)
-        status = router_new(&workers, &server.router);
+        status = waiting_new(&server.waiting);
+    if (status == 0)
+        status = new_router(&server);
     if (status == 0) {
         status = mount_and_serve(args, &server);
         router_free(server.router);
     }
+    waiting_free(server.waiting);
     inodes_done(&server.inodes);
     return status;
 }

@@ -14,7 +14,7 @@ enum key { KEY_HELP, KEY_VERSION };
 
 /* What fuse_opt_parse() fills in, as text where it needs a closer look. */
 struct raw_options {
-    int foreground, debug;
+    int foreground, debug, allow_gigatext;
     char *engine, *group, *log;
     char *words[2]; /* SOURCE and MOUNTPOINT, or MOUNTPOINT */
     size_t word_count;
@@ -30,6 +30,7 @@ static const struct fuse_opt specification[] = {
     RAW("-f", foreground, 1),
     RAW("-d", debug, 1),
     RAW("debug", debug, 1),
+    RAW("allow_gigatext", allow_gigatext, 1),
     RAW("engine=%s", engine, 0),
     RAW("gid=%s", group, 0),
     RAW("log=%s", log, 0),
@@ -93,8 +94,10 @@ static int interpret(const struct raw_options *raw, struct options *options)
         fprintf(stderr, "probefs: no mountpoint is given; see probefs --help\n");
         return -1;
     }
-    if (raw->engine && strcmp(raw->engine, "vm") != 0)
-        return fail("there is no engine '%s': use engine=vm", raw->engine);
+    if (raw->engine && strcmp(raw->engine, "ptrace") == 0)
+        options->method = PROBE_METHOD_PTRACE;
+    else if (raw->engine && strcmp(raw->engine, "vm") != 0)
+        return fail("there is no engine '%s': use engine=vm or engine=ptrace", raw->engine);
     if (raw->log && !log_level_parse(raw->log, &options->log_level))
         return fail("'%s' is no log level: use error, warning, info or debug", raw->log);
     if (raw->group && parse_group(raw->group, &options->group) < 0)
@@ -120,6 +123,7 @@ int options_parse(struct fuse_args *args, struct options *options)
         options->help = raw.help;
         options->version = raw.version;
         options->debug = raw.debug;
+        options->allow_gigatext = raw.allow_gigatext;
         options->foreground = raw.foreground || raw.debug;
         if (raw.debug)
             options->log_level = PROBE_LOG_DEBUG;
@@ -149,9 +153,11 @@ void options_print_help(void)
            "  -h, --help      show this\n"
            "  -V, --version   show the version\n"
            "\n"
-           "  -o engine=vm    how memory is written (vm: nothing is stopped)\n"
-           "  -o gid=GROUP    members of GROUP may do what root may\n"
-           "  -o log=LEVEL    error, warning (the default), info or debug\n"
+           "  -o engine=vm|ptrace   how processes are written to: vm (the default) stops nothing;\n"
+           "                        ptrace stops all threads for the time of an update\n"
+           "  -o gid=GROUP          members of GROUP may do what root may\n"
+           "  -o allow_gigatext     also write to code on pages of 1 GiB\n"
+           "  -o log=LEVEL          error, warning (the default), info or debug\n"
            "\n"
            "FUSE's own options (see mount.fuse3(8)) are accepted, too.\n");
 }

@@ -17,6 +17,8 @@ struct options {
     bool foreground, debug;
     bool help, version;
     enum probe_log_level log_level;
+    enum probe_method method;
+    bool allow_gigatext;
     int64_t group; /* of -o gid=, or NO_GROUP */
 };
 

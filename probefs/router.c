@@ -29,7 +29,7 @@ int router_new(const struct workers_options *options, struct router **result)
     router->uid = geteuid();
     int status = probe_engine_new(NULL, &router->engine);
     if (status == 0)
-        status = service_new(&router->service);
+        status = service_new(&options->service, &router->service);
     if (status == 0)
         status = workers_new(options, &router->workers);
     if (status < 0) {

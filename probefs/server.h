@@ -10,6 +10,7 @@
 struct server {
     const struct options *options;
     struct router *router;
+    struct waiting *waiting;
     struct inodes inodes;
     struct timespec started;
     uid_t uid;

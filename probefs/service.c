@@ -14,6 +14,7 @@
 #include "log.h"
 #include "service-targets.h"
 #include "tree.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -52,13 +53,19 @@ struct service {
     atomic_bool ending;     /* no new hold */
 };
 
-int service_new(struct service **result)
+int service_new(const struct service_options *options, struct service **result)
 {
     struct service *service = calloc(1, sizeof(*service));
-    struct probe_engine_options options = {.log = log_from_engine};
+    const struct probe_engine_options engine_options = {
+        .method = options->method,
+        .allow_gigatext = options->allow_gigatext,
+        .log = log_from_engine,
+        .waits = waiting_has,
+        .waits_data = options->waiting,
+    };
     if (!service)
         return -ENOMEM;
-    int status = probe_engine_new(&options, &service->engine);
+    int status = probe_engine_new(&engine_options, &service->engine);
     if (status == 0)
         status = service_targets_init(&service->targets, service->engine);
     if (status < 0) {

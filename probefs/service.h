@@ -10,8 +10,16 @@
 
 struct service;
 
+struct waiting;
+
+struct service_options {
+    enum probe_method method;
+    bool allow_gigatext;
+    struct waiting *waiting; /* who waits for the mount; must outlive the service */
+};
+
 /* Errors: ENOMEM; what opening procfs gives. */
-int service_new(struct service **service);
+int service_new(const struct service_options *options, struct service **service);
 void service_free(struct service *service);
 
 /* Answers one call: fills in its reply and payload. Any thread may call at any time. */

@@ -4,6 +4,7 @@
 #include "channel.h"
 #include "log.h"
 #include "service.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -117,15 +118,19 @@ static int seal(void)
 }
 
 /*
- * The arguments: NAME UID GID LOG-LEVEL LOG-TO, where UID is "-" for the identity that it is
- * started with.
+ * The arguments: NAME UID GID LOG-LEVEL LOG-TO ENGINE GIGATEXT, where UID is "-" for the identity
+ * that it is started with.
  */
-static int take_arguments(int argc, char **argv)
+static int take_arguments(int argc, char **argv, struct service_options *options)
 {
     enum probe_log_level level = PROBE_LOG_WARNING;
-    if (argc != 5 || !log_level_parse(argv[3], &level))
+    if (argc != 7 || !log_level_parse(argv[3], &level)) {
+        errno = EINVAL;
         return -1;
+    }
     log_open(WORKER_NAME, level, strcmp(argv[4], "syslog") == 0);
+    options->method = strcmp(argv[5], "ptrace") == 0 ? PROBE_METHOD_PTRACE : PROBE_METHOD_VM;
+    options->allow_gigatext = strcmp(argv[6], "gigatext") == 0;
     if (strcmp(argv[1], "-") == 0)
         return 0;
     return become((uid_t)strtoul(argv[1], NULL, 10), (gid_t)strtoul(argv[2], NULL, 10));
@@ -133,14 +138,18 @@ static int take_arguments(int argc, char **argv)
 
 int worker_main(int argc, char **argv)
 {
+    struct service_options options = {0};
     struct service *service = NULL;
     signal(SIGPIPE, SIG_IGN);
-    if (take_arguments(argc, argv) < 0 || seal() < 0 || chdir("/") < 0) {
+    if (take_arguments(argc, argv, &options) < 0 || seal() < 0 || chdir("/") < 0) {
         log_message(PROBE_LOG_ERROR, "cannot become a worker: %s", strerror(errno));
         return 1;
     }
-    if (service_new(&service) < 0) {
-        log_message(PROBE_LOG_ERROR, "a worker cannot start: out of memory");
+    int status = waiting_open(WORKER_WAITING, &options.waiting);
+    if (status == 0)
+        status = service_new(&options, &service);
+    if (status < 0) {
+        log_message(PROBE_LOG_ERROR, "a worker cannot start: %s", strerror(-status));
         return 1;
     }
     for (;;) {

@@ -9,8 +9,8 @@
 /* The name that the server starts itself under, to be a worker; shown by ps. */
 #define WORKER_NAME "probefs-worker"
 
-/* The descriptor on which a worker gets its channels. */
-enum { WORKER_CONTROL = 3 };
+/* The descriptors that it starts with: where it gets its channels, and the table of who waits. */
+enum { WORKER_CONTROL = 3, WORKER_WAITING = 4 };
 
 /* main() of a worker: ARGV is as workers.c made it. Returns an exit status. */
 int worker_main(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "workers.h"
 
 #include "channel.h"
+#include "waiting.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -73,6 +74,7 @@ static int spawn(const struct workers *workers, const struct worker_identity *id
                  int child_end, pid_t *pid)
 {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
+    const struct service_options *service = &workers->options.service;
     char uid[16] = "-";
     char gid[16] = "-";
     if (!identity->privileged) {
@@ -84,6 +86,8 @@ static int spawn(const struct workers *workers, const struct worker_identity *id
                     gid,
                     (char *)levels[workers->options.log_level],
                     workers->options.to_syslog ? "syslog" : "stderr",
+                    service->method == PROBE_METHOD_PTRACE ? "ptrace" : "vm",
+                    service->allow_gigatext ? "gigatext" : "-",
                     NULL};
 
     posix_spawn_file_actions_t actions;
@@ -96,7 +100,10 @@ static int spawn(const struct workers *workers, const struct worker_identity *id
     posix_spawn_file_actions_init(&actions);
     int status = posix_spawn_file_actions_adddup2(&actions, child_end, WORKER_CONTROL);
     if (status == 0)
-        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_CONTROL + 1);
+        status = posix_spawn_file_actions_adddup2(&actions, waiting_fd(service->waiting),
+                                                  WORKER_WAITING);
+    if (status == 0)
+        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_WAITING + 1);
     if (status == 0)
         status = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);

@@ -10,7 +10,7 @@
 #define PROBEFS_WORKERS_H
 
 #include "log.h"
-#include "protocol.h"
+#include "service.h"
 
 struct workers;
 
@@ -24,6 +24,7 @@ struct worker_identity {
 struct workers_options {
     enum probe_log_level log_level;
     bool to_syslog;
+    struct service_options service; /* for each worker's */
 };
 
 int workers_new(const struct workers_options *options, struct workers **workers);

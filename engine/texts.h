@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The bytes that sites of a snapshot have in their files. */
+#ifndef ENGINE_TEXTS_H
+#define ENGINE_TEXTS_H
+
+#include "snapshot.h"
+
+typedef const uint8_t (*text_of_sites)[SITE_LENGTH];
+
+struct texts {
+    const struct probe_target *target;
+    text_of_sites *of; /* for each of the target's loaded objects; NULL where none is needed */
+};
+
+/* Finds those of the snapshot's sites. Errors: ENOMEM, EIO, those of opening the objects' files. */
+int texts_init(struct probe_target *target, const struct probe_snapshot *snapshot,
+               struct texts *texts, struct probe_error *error);
+void texts_done(struct texts *texts);
+
+/* The bytes of one site; DATA is the texts: a plan_file_bytes. */
+const uint8_t *texts_of_site(void *data, const struct snapshot_site *site);
+
+#endif

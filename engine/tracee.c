@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a process is stopped:
+ *
+ *   1. seize and interrupt each thread that is not seized yet
+ *   2. wait until all of them have stopped
+ *   3. read the list of threads again; where there are new ones, back to 1: threads that were not
+ *      stopped yet may have started them
+ *   4. act
+ *   5. let go of each, handing back the signal that it was about to take
+ *
+ * Nothing is sent to the process: an interruption is no signal, and a process that was stopped by
+ * one stays so. A thread that waits for an answer of the client's own file system cannot stop
+ * before it gets it; but it cannot run user code before it stops either, so it counts as stopped.
+ *
+ * All of it happens in a thread of its own. Whatever could not be let go of in order (a thread in
+ * vfork cannot stop, so it cannot be detached) is let go of by the kernel when that thread ends.
+ */
+#include "tracee.h"
+
+#include "diagnose.h"
+#include "proc.h"
+#include "trace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* Most threads stop within microseconds: look often at first, then less. */
+enum { STOP_SECONDS = 1, EAGER_LOOKS = 64, PAUSE_NS = 50000 };
+
+struct tracee {
+    pid_t tid;
+    bool stopped;
+    bool waits; /* for the client: see the top */
+    int signal; /* to be handed back */
+    UT_hash_handle hh;
+};
+
+struct stop {
+    const struct probe_engine *engine;
+    pid_t pid;
+    int (*act)(void *data, pid_t tid);
+    void *data;
+    struct probe_error *error;
+    int status;
+
+    struct tracee *tracees; /* by tid */
+    unsigned int running;   /* tracees that have not stopped */
+    struct timespec deadline;
+};
+
+static bool is_past(const struct timespec *deadline)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > deadline->tv_sec ||
+           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+/* ---- seizing ---------------------------------------------------------------------------- */
+
+static int fail_seize(struct stop *stop, pid_t tid, int status)
+{
+    struct proc_stat stat;
+    if (proc_stat_read(stop->engine->proc, stop->pid, tid, &stat) < 0 || stat.state == 'Z' ||
+        stat.state == 'X')
+        return 0; /* it is ending */
+    return diagnose_traced(stop->engine, stop->pid, -status, stop->error);
+}
+
+static void forget(struct stop *stop, struct tracee *tracee)
+{
+    stop->running -= !tracee->stopped;
+    HASH_DEL(stop->tracees, tracee);
+    free(tracee);
+}
+
+static int add(struct stop *stop, pid_t tid)
+{
+    struct tracee *tracee = calloc(1, sizeof(*tracee));
+    if (!tracee)
+        return error_memory(stop->error);
+    tracee->tid = tid;
+    HASH_ADD_INT(stop->tracees, tid, tracee);
+    if (!tracee->hh.tbl) {
+        free(tracee);
+        return error_memory(stop->error);
+    }
+    stop->running++;
+    int status = trace_seize(tid, false);
+    if (status == 0)
+        status = trace_interrupt(tid);
+    if (status == 0)
+        return 0;
+    forget(stop, tracee);
+    return status == -ESRCH ? 0 : fail_seize(stop, tid, status);
+}
+
+/* Seizes the threads that are not yet; returns how many, or an error. */
+static int seize_new(struct stop *stop)
+{
+    int fd = proc_open(stop->engine->proc, stop->pid, stop->pid, "task", O_RDONLY | O_DIRECTORY);
+    DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+    int found = 0;
+    int status = 0;
+    if (!tasks) {
+        if (fd >= 0)
+            close(fd);
+        return error_set(stop->error, ESRCH, "process %d has ended", stop->pid);
+    }
+    for (struct dirent *task; status == 0 && (task = readdir(tasks));) {
+        pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
+        struct tracee *tracee = NULL;
+        HASH_FIND_INT(stop->tracees, &tid, tracee);
+        if (tid <= 0 || tracee)
+            continue;
+        unsigned int before = HASH_COUNT(stop->tracees);
+        status = add(stop, tid);
+        found += HASH_COUNT(stop->tracees) > before;
+    }
+    closedir(tasks);
+    return status < 0 ? status : found;
+}
+
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+static void take_event(struct stop *stop, pid_t tid, const struct trace_event *event)
+{
+    struct tracee *tracee = NULL;
+    HASH_FIND_INT(stop->tracees, &tid, tracee);
+    if (!tracee)
+        return;
+    if (event->ended) {
+        forget(stop, tracee);
+        return;
+    }
+    if (!tracee->stopped)
+        stop->running--;
+    tracee->stopped = true;
+    tracee->waits = false;
+    tracee->signal = event->signal;
+}
+
+/* How many of those that run wait for the client's answer? */
+static unsigned int count_waiting(struct stop *stop)
+{
+    const struct probe_engine_options *options = &stop->engine->options;
+    unsigned int count = 0;
+    if (!options->waits)
+        return 0;
+    for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
+        tracee->waits = !tracee->stopped && options->waits(options->waits_data, tracee->tid);
+        count += tracee->waits;
+    }
+    return count;
+}
+
+/* Waits until all that are seized have stopped, or cannot run before they do. */
+static int wait_for_stops(struct stop *stop)
+{
+    for (unsigned int looks = 0; stop->running > 0; looks++) {
+        struct trace_event event;
+        pid_t tid = trace_wait(-1, false, &event);
+        if (tid > 0) {
+            take_event(stop, tid, &event);
+            continue;
+        }
+        if (stop->running == 0 || count_waiting(stop) == stop->running)
+            break;
+        if (is_past(&stop->deadline))
+            return error_set(stop->error, ETIMEDOUT,
+                             "process %d: %u of its threads did not stop within %d s (in vfork, or "
+                             "in a system call that cannot be interrupted): try again later, or "
+                             "mount with engine=vm",
+                             stop->pid, stop->running, STOP_SECONDS);
+        if (looks < EAGER_LOOKS)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+    return 0;
+}
+
+static int stop_all(struct stop *stop)
+{
+    int new = 1;
+    while (new > 0) {
+        new = seize_new(stop);
+        int status = new < 0 ? new : wait_for_stops(stop);
+        if (status < 0)
+            return status;
+    }
+    return new;
+}
+
+/* ---- acting and letting go -------------------------------------------------------------- */
+
+static int act(struct stop *stop)
+{
+    for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
+        if (tracee->stopped)
+            return stop->act(stop->data, tracee->tid);
+    }
+    if (HASH_COUNT(stop->tracees) == 0)
+        return error_set(stop->error, ESRCH, "process %d has ended", stop->pid);
+    return error_set(stop->error, ETIMEDOUT, "process %d: none of its threads can be stopped",
+                     stop->pid);
+}
+
+static void let_go(struct stop *stop)
+{
+    struct tracee *tracee = NULL;
+    struct tracee *next = NULL;
+    HASH_ITER (hh, stop->tracees, tracee, next) {
+        if (tracee->stopped)
+            trace_detach(tracee->tid, tracee->signal);
+        forget(stop, tracee);
+    }
+}
+
+static void *run(void *data)
+{
+    struct stop *stop = data;
+    clock_gettime(CLOCK_MONOTONIC, &stop->deadline);
+    stop->deadline.tv_sec += STOP_SECONDS;
+    stop->status = stop_all(stop);
+    if (stop->status == 0)
+        stop->status = act(stop);
+    let_go(stop);
+    return NULL;
+}
+
+int tracee_stopped(const struct probe_engine *engine, pid_t pid, int (*action)(void *, pid_t),
+                   void *data, struct probe_error *error)
+{
+    struct stop stop = {.engine = engine, .pid = pid, .act = action, .data = data, .error = error};
+    pthread_t thread;
+    int status = pthread_create(&thread, NULL, run, &stop);
+    if (status != 0)
+        return error_set(error, status, "process %d: cannot start a thread to stop it", pid);
+    pthread_join(thread, NULL);
+    return stop.status;
+}
