@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -194,16 +195,52 @@ static int poke_byte(const struct memory_writer *writer, uint64_t address, uint8
     return -status;
 }
 
+static int permissions_of(const struct mapping *mapping)
+{
+    return (mapping->readable ? PROT_READ : 0) | (mapping->writable ? PROT_WRITE : 0) |
+           (mapping->executable ? PROT_EXEC : 0);
+}
+
+/*
+ * Writes into our own code. The page stays executable throughout, as threads may be in it; and the
+ * kernel does the writing, so that a page that cannot be copied is an error and not a SIGBUS.
+ */
+static int write_self(const struct memory_writer *writer, uint64_t address, uint8_t byte)
+{
+    const struct mapping *mapping = maps_find(writer->maps, address);
+    uint64_t size = (uint64_t)sysconf(_SC_PAGESIZE);
+    void *page = (void *)(uintptr_t)(address & ~(size - 1));
+    struct iovec local = {&byte, sizeof(byte)};
+    struct iovec remote = {(void *)(uintptr_t)address, sizeof(byte)};
+    if (!mapping)
+        return EFAULT;
+    if (mprotect(page, size, permissions_of(mapping) | PROT_WRITE) < 0)
+        return errno;
+    int errnum =
+        process_vm_writev(writer->tid, &local, 1, &remote, 1, 0) == sizeof(byte) ? 0 : errno;
+    if (mprotect(page, size, permissions_of(mapping)) < 0 && errnum == 0)
+        errnum = errno;
+    return errnum;
+}
+
+/* Writes a byte of code in the writer's way; returns 0 or an errno value. */
+static int write_byte(const struct memory_writer *writer, uint64_t address, uint8_t byte)
+{
+    if (writer->way == MEMORY_POKED)
+        return poke_byte(writer, address, byte);
+    if (writer->way == MEMORY_SELF)
+        return write_self(writer, address, byte);
+    int errnum = write_mem(writer->image, address, &byte, sizeof(byte));
+    /* The page was read a moment ago, so that it cannot be written is the kernel's policy. */
+    return errnum == EIO || errnum == EPERM || errnum == EACCES ? EROFS : errnum;
+}
+
 int memory_write_code(const struct memory_writer *writer, uint64_t address, uint8_t byte,
                       struct probe_error *error)
 {
     const struct probe_image *image = writer->image;
     if (image->access < PROBE_WRITE)
         return error_set(error, EACCES, "process %d is not open for writing", image->pid);
-    int errnum = writer->way == MEMORY_POKED ? poke_byte(writer, address, byte)
-                                             : write_mem(image, address, &byte, sizeof(byte));
-    /* The page was read a moment ago, so that it cannot be written is the kernel's policy. */
-    if (writer->way != MEMORY_POKED && (errnum == EIO || errnum == EPERM || errnum == EACCES))
-        errnum = EROFS;
+    int errnum = write_byte(writer, address, byte);
     return errnum ? fail_write(image, address, "code", errnum, error) : 0;
 }

@@ -31,12 +31,14 @@ enum memory_way {
     MEMORY_RUNNING, /* through the mem descriptor, while the process runs */
     MEMORY_STOPPED, /* the same, all threads being stopped by the calling thread */
     MEMORY_POKED,   /* likewise, and the kernel refuses mem for code: with ptrace */
+    MEMORY_SELF,    /* into the calling process itself */
 };
 
 struct memory_writer {
     const struct probe_image *image;
     enum memory_way way;
-    pid_t tid; /* a stopped thread, unless MEMORY_RUNNING */
+    pid_t tid;               /* a thread of it: a stopped one, unless MEMORY_RUNNING or _SELF */
+    const struct maps *maps; /* the image's mappings: what permissions code has */
 };
 
 /* Writes a counter, as one write. Errors as below. */

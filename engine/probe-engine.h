@@ -57,6 +57,9 @@ enum probe_method {
     PROBE_METHOD_VM,
     /* All threads are stopped for the whole update: the target never sees half of it. */
     PROBE_METHOD_PTRACE,
+    /* The calling process changes its own probes, and no other's: pages of code are made writable
+     * for the moment of a write, and then have the permissions again that they had. */
+    PROBE_METHOD_SELF,
 };
 
 struct probe_engine_options {
@@ -329,8 +332,9 @@ PROBE_API size_t probe_update_reset(const struct probe_update *update, size_t i)
  * bytes at a site are not a probe's; EBUSY a kernel tracer counts there; EOVERFLOW, ERANGE a
  * counter cannot have the value (the highest is 65535, and 32767 where the kernel counts, too);
  * EACCES, EPERM the image is not open for writing, or the process may not be stopped; EFAULT a page
- * cannot be read or written; EFBIG code on pages of 1 GiB; ETIMEDOUT another update of this process
- * did not end, or its threads did not stop; EBUSY another tracer has it, too; ENOMEM; EIO.
+ * cannot be read or written, or not be copied; EFBIG code on pages of 1 GiB; ETIMEDOUT another
+ * update of this process did not end, or its threads did not stop; EBUSY another tracer has it,
+ * too; ENOMEM; EIO.
  */
 PROBE_API int probe_update_apply(struct probe_update *update, struct probe_error *error);
 

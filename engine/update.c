@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How long another program's update may take; flock() itself could wait for ever. */
 enum { LOCK_TRIES = 900, LOCK_WAIT_NS = 1000000 };
@@ -235,7 +236,8 @@ struct stopped_update {
 static int apply_stopped(void *data, pid_t tid)
 {
     const struct stopped_update *stopped = data;
-    const struct memory_writer writer = {&stopped->update->target->image, stopped->way, tid};
+    const struct probe_target *target = stopped->update->target;
+    const struct memory_writer writer = {&target->image, stopped->way, tid, &target->maps};
     return apply_once(stopped->update, &writer, stopped->error);
 }
 
