@@ -256,9 +256,18 @@ static int stop_and_apply(struct probe_update *update, enum memory_way way,
 static int apply_locked(struct probe_update *update, struct probe_error *error)
 {
     struct probe_target *target = update->target;
-    const struct memory_writer running = {&target->image, MEMORY_RUNNING, 0};
+    enum probe_method method = target->engine->options.method;
+    const struct memory_writer running = {
+        .image = &target->image,
+        .way = method == PROBE_METHOD_SELF ? MEMORY_SELF : MEMORY_RUNNING,
+        .tid = target->image.tid,
+        .maps = &target->maps,
+    };
+    if (method == PROBE_METHOD_SELF && target->image.pid != getpid())
+        return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
+                         target->image.pid, getpid());
     /* An image that somebody else opened can be written, but its process not be stopped. */
-    bool stop = target->image.own && target->engine->options.method == PROBE_METHOD_PTRACE;
+    bool stop = target->image.own && method == PROBE_METHOD_PTRACE;
     int status =
         stop ? stop_and_apply(update, MEMORY_STOPPED, error) : apply_once(update, &running, error);
     if (status != -EROFS)
