@@ -189,6 +189,15 @@ PROBE_API void probe_target_detach(struct probe_target *target);
  */
 PROBE_API int probe_target_look(struct probe_target *target, struct probe_error *error);
 
+/*
+ * Stops all threads of the process, until probe_target_resume() or probe_target_close(): updates in
+ * between are seen by it as one, whatever the engine's method. A target that is stopped already
+ * stays so. Errors: EBUSY another tracer has it; ETIMEDOUT its threads did not stop within a
+ * second; ESRCH; EACCES, EPERM; ENOMEM, EAGAIN.
+ */
+PROBE_API int probe_target_stop(struct probe_target *target, struct probe_error *error);
+PROBE_API void probe_target_resume(struct probe_target *target);
+
 PROBE_API pid_t probe_target_pid(const struct probe_target *target);
 PROBE_API const struct probe_image_id *probe_target_id(const struct probe_target *target);
 /* A number that grows each time that a look finds other objects than the one before. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "target.h"
 
+#include "deadline.h"
 #include "name.h"
 #include "proc.h"
+#include "tracee.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -38,6 +40,7 @@ void probe_target_close(struct probe_target *target)
 {
     if (!target)
         return;
+    probe_target_resume(target);
     forget_probes(target);
     maps_done(&target->maps);
     for (size_t i = 0; i < target->problem_count; i++)
@@ -215,6 +218,28 @@ int probe_target_look(struct probe_target *target, struct probe_error *error)
     maps_done(&target->maps);
     target->maps = maps;
     return 0;
+}
+
+int probe_target_stop(struct probe_target *target, struct probe_error *error)
+{
+    if (target->stop)
+        return 0;
+    if (!target->image.own)
+        return error_set(error, EACCES, "process %d is not open", target->image.pid);
+    const struct timespec deadline = deadline_of_update();
+    int status = tracee_begin(target->engine, target->image.pid, &deadline, &target->stop, error);
+    if (status < 0)
+        return status;
+    status = image_check(target->engine, &target->image, error);
+    if (status < 0)
+        probe_target_resume(target);
+    return status;
+}
+
+void probe_target_resume(struct probe_target *target)
+{
+    tracee_end(target->stop);
+    target->stop = NULL;
 }
 
 pid_t probe_target_pid(const struct probe_target *target)

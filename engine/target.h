@@ -12,6 +12,8 @@ struct part {
     const struct loaded *loaded;
 };
 
+struct tracee_stop;
+
 /* A probe: its parts, one after the other among the target's. */
 struct target_probe {
     uint32_t first_part, part_count;
@@ -19,6 +21,7 @@ struct target_probe {
 
 struct probe_target {
     struct probe_engine *engine;
+    struct tracee_stop *stop; /* while the client keeps it stopped, else NULL */
     struct probe_image image; /* pid and id stay when the descriptors are closed */
     uint64_t generation;
     struct maps maps;

@@ -6,7 +6,7 @@
  *   2. wait until all of them have stopped
  *   3. read the list of threads again; where there are new ones, back to 1: threads that were not
  *      stopped yet may have started them
- *   4. act
+ *   4. act, as often as we are asked to
  *   5. let go of each, handing back the signal that it was about to take
  *
  * Nothing is sent to the process: an interruption is no signal, and a process that was stopped by
@@ -18,6 +18,7 @@
  */
 #include "tracee.h"
 
+#include "deadline.h"
 #include "diagnose.h"
 #include "proc.h"
 #include "trace.h"
@@ -35,7 +36,7 @@
 #include <uthash.h>
 
 /* Most threads stop within microseconds: look often at first, then less. */
-enum { STOP_SECONDS = 1, EAGER_LOOKS = 64, PAUSE_NS = 50000 };
+enum { EAGER_LOOKS = 64, PAUSE_NS = 50000 };
 
 struct tracee {
     pid_t tid;
@@ -45,55 +46,57 @@ struct tracee {
     UT_hash_handle hh;
 };
 
-struct stop {
+/* What the tracing thread is to do next. */
+enum job { JOB_NONE, JOB_ACT, JOB_END };
+
+struct tracee_stop {
     const struct probe_engine *engine;
     pid_t pid;
-    int (*act)(void *data, pid_t tid);
-    void *data;
-    struct probe_error *error;
-    int status;
+    struct probe_error error;
 
+    /* The tracing thread's own. */
     struct tracee *tracees; /* by tid */
     unsigned int running;   /* tracees that have not stopped */
     struct timespec deadline;
-};
 
-static bool is_past(const struct timespec *deadline)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > deadline->tv_sec ||
-           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
-}
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum job job; /* guarded by lock, and so is all below */
+    bool done;    /* with the last job; at first, with stopping */
+    int (*act)(void *data, pid_t tid);
+    void *data;
+    int status;
+};
 
 /* ---- seizing ---------------------------------------------------------------------------- */
 
-static int fail_seize(struct stop *stop, pid_t tid, int status)
+static int fail_seize(struct tracee_stop *stop, pid_t tid, int status)
 {
     struct proc_stat stat;
     if (proc_stat_read(stop->engine->proc, stop->pid, tid, &stat) < 0 || stat.state == 'Z' ||
         stat.state == 'X')
         return 0; /* it is ending */
-    return diagnose_traced(stop->engine, stop->pid, -status, stop->error);
+    return diagnose_traced(stop->engine, stop->pid, -status, &stop->error);
 }
 
-static void forget(struct stop *stop, struct tracee *tracee)
+static void forget(struct tracee_stop *stop, struct tracee *tracee)
 {
     stop->running -= !tracee->stopped;
     HASH_DEL(stop->tracees, tracee);
     free(tracee);
 }
 
-static int add(struct stop *stop, pid_t tid)
+static int add(struct tracee_stop *stop, pid_t tid)
 {
     struct tracee *tracee = calloc(1, sizeof(*tracee));
     if (!tracee)
-        return error_memory(stop->error);
+        return error_memory(&stop->error);
     tracee->tid = tid;
     HASH_ADD_INT(stop->tracees, tid, tracee);
     if (!tracee->hh.tbl) {
         free(tracee);
-        return error_memory(stop->error);
+        return error_memory(&stop->error);
     }
     stop->running++;
     int status = trace_seize(tid, false);
@@ -106,7 +109,7 @@ static int add(struct stop *stop, pid_t tid)
 }
 
 /* Seizes the threads that are not yet; returns how many, or an error. */
-static int seize_new(struct stop *stop)
+static int seize_new(struct tracee_stop *stop)
 {
     int fd = proc_open(stop->engine->proc, stop->pid, stop->pid, "task", O_RDONLY | O_DIRECTORY);
     DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
@@ -115,7 +118,7 @@ static int seize_new(struct stop *stop)
     if (!tasks) {
         if (fd >= 0)
             close(fd);
-        return error_set(stop->error, ESRCH, "process %d has ended", stop->pid);
+        return error_set(&stop->error, ESRCH, "process %d has ended", stop->pid);
     }
     for (struct dirent *task; status == 0 && (task = readdir(tasks));) {
         pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
@@ -133,7 +136,7 @@ static int seize_new(struct stop *stop)
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
-static void take_event(struct stop *stop, pid_t tid, const struct trace_event *event)
+static void take_event(struct tracee_stop *stop, pid_t tid, const struct trace_event *event)
 {
     struct tracee *tracee = NULL;
     HASH_FIND_INT(stop->tracees, &tid, tracee);
@@ -151,7 +154,7 @@ static void take_event(struct stop *stop, pid_t tid, const struct trace_event *e
 }
 
 /* How many of those that run wait for the client's answer? */
-static unsigned int count_waiting(struct stop *stop)
+static unsigned int count_waiting(struct tracee_stop *stop)
 {
     const struct probe_engine_options *options = &stop->engine->options;
     unsigned int count = 0;
@@ -165,7 +168,7 @@ static unsigned int count_waiting(struct stop *stop)
 }
 
 /* Waits until all that are seized have stopped, or cannot run before they do. */
-static int wait_for_stops(struct stop *stop)
+static int wait_for_stops(struct tracee_stop *stop)
 {
     for (unsigned int looks = 0; stop->running > 0; looks++) {
         struct trace_event event;
@@ -176,12 +179,12 @@ static int wait_for_stops(struct stop *stop)
         }
         if (stop->running == 0 || count_waiting(stop) == stop->running)
             break;
-        if (is_past(&stop->deadline))
-            return error_set(stop->error, ETIMEDOUT,
-                             "process %d: %u of its threads did not stop within %d s (in vfork, or "
+        if (deadline_is_past(&stop->deadline))
+            return error_set(&stop->error, ETIMEDOUT,
+                             "process %d: %u of its threads did not stop in time (in vfork, or "
                              "in a system call that cannot be interrupted): try again later, or "
                              "mount with engine=vm",
-                             stop->pid, stop->running, STOP_SECONDS);
+                             stop->pid, stop->running);
         if (looks < EAGER_LOOKS)
             sched_yield();
         else
@@ -190,7 +193,7 @@ static int wait_for_stops(struct stop *stop)
     return 0;
 }
 
-static int stop_all(struct stop *stop)
+static int stop_all(struct tracee_stop *stop)
 {
     int new = 1;
     while (new > 0) {
@@ -204,19 +207,20 @@ static int stop_all(struct stop *stop)
 
 /* ---- acting and letting go -------------------------------------------------------------- */
 
-static int act(struct stop *stop)
+/* A thread that ptrace serves; -ESRCH where none is left. */
+static pid_t find_stopped(struct tracee_stop *stop)
 {
     for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
         if (tracee->stopped)
-            return stop->act(stop->data, tracee->tid);
+            return tracee->tid;
     }
     if (HASH_COUNT(stop->tracees) == 0)
-        return error_set(stop->error, ESRCH, "process %d has ended", stop->pid);
-    return error_set(stop->error, ETIMEDOUT, "process %d: none of its threads can be stopped",
+        return error_set(&stop->error, ESRCH, "process %d has ended", stop->pid);
+    return error_set(&stop->error, ETIMEDOUT, "process %d: none of its threads can be stopped",
                      stop->pid);
 }
 
-static void let_go(struct stop *stop)
+static void let_go(struct tracee_stop *stop)
 {
     struct tracee *tracee = NULL;
     struct tracee *next = NULL;
@@ -227,26 +231,95 @@ static void let_go(struct stop *stop)
     }
 }
 
-static void *run(void *data)
+/* Says how the last job went, and waits for the next. */
+static enum job finish_job(struct tracee_stop *stop, int status)
 {
-    struct stop *stop = data;
-    clock_gettime(CLOCK_MONOTONIC, &stop->deadline);
-    stop->deadline.tv_sec += STOP_SECONDS;
-    stop->status = stop_all(stop);
-    if (stop->status == 0)
-        stop->status = act(stop);
+    pthread_mutex_lock(&stop->lock);
+    stop->status = status;
+    stop->done = true;
+    stop->job = JOB_NONE;
+    pthread_cond_broadcast(&stop->changed);
+    while (stop->job == JOB_NONE)
+        pthread_cond_wait(&stop->changed, &stop->lock);
+    enum job job = stop->job;
+    pthread_mutex_unlock(&stop->lock);
+    return job;
+}
+
+static void *trace(void *data)
+{
+    struct tracee_stop *stop = data;
+    int status = stop_all(stop);
+    pid_t tid = status == 0 ? find_stopped(stop) : status;
+    if (tid < 0)
+        let_go(stop); /* at once, not when somebody has heard of it */
+    status = tid < 0 ? (int)tid : 0;
+    while (finish_job(stop, status) == JOB_ACT)
+        status = stop->act(stop->data, tid);
     let_go(stop);
     return NULL;
 }
 
-int tracee_stopped(const struct probe_engine *engine, pid_t pid, int (*action)(void *, pid_t),
-                   void *data, struct probe_error *error)
+/* Gives the tracing thread a job, or the first one, to stop all (JOB_NONE); and waits for it. */
+static int wait_for_job(struct tracee_stop *stop, enum job job)
 {
-    struct stop stop = {.engine = engine, .pid = pid, .act = action, .data = data, .error = error};
-    pthread_t thread;
-    int status = pthread_create(&thread, NULL, run, &stop);
-    if (status != 0)
-        return error_set(error, status, "process %d: cannot start a thread to stop it", pid);
-    pthread_join(thread, NULL);
-    return stop.status;
+    pthread_mutex_lock(&stop->lock);
+    if (job != JOB_NONE) {
+        stop->job = job;
+        stop->done = false;
+        pthread_cond_broadcast(&stop->changed);
+    }
+    while (!stop->done)
+        pthread_cond_wait(&stop->changed, &stop->lock);
+    int status = stop->status;
+    pthread_mutex_unlock(&stop->lock);
+    return status;
+}
+
+int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+                 struct tracee_stop **result, struct probe_error *error)
+{
+    struct tracee_stop *stop = calloc(1, sizeof(*stop));
+    if (!stop)
+        return error_memory(error);
+    stop->engine = engine;
+    stop->pid = pid;
+    stop->deadline = *deadline;
+    pthread_mutex_init(&stop->lock, NULL);
+    pthread_cond_init(&stop->changed, NULL);
+    int status = -pthread_create(&stop->thread, NULL, trace, stop);
+    if (status < 0) {
+        free(stop);
+        return error_set(error, -status, "process %d: cannot start a thread to stop it", pid);
+    }
+    status = wait_for_job(stop, JOB_NONE);
+    if (status == 0) {
+        *result = stop;
+        return 0;
+    }
+    if (error)
+        *error = stop->error;
+    tracee_end(stop);
+    return status;
+}
+
+int tracee_act(struct tracee_stop *stop, int (*act)(void *data, pid_t tid), void *data)
+{
+    stop->act = act;
+    stop->data = data;
+    return wait_for_job(stop, JOB_ACT);
+}
+
+void tracee_end(struct tracee_stop *stop)
+{
+    if (!stop)
+        return;
+    pthread_mutex_lock(&stop->lock);
+    stop->job = JOB_END;
+    pthread_cond_broadcast(&stop->changed);
+    pthread_mutex_unlock(&stop->lock);
+    pthread_join(stop->thread, NULL);
+    pthread_cond_destroy(&stop->changed);
+    pthread_mutex_destroy(&stop->lock);
+    free(stop);
 }

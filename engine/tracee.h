@@ -5,14 +5,26 @@
 
 #include "engine.h"
 
+#include <time.h>
+
+struct tracee_stop;
+
 /*
- * Calls ACT once, while every thread of PID is stopped or cannot run user code before it stops.
- * TID, in a call of ACT, is a stopped thread of it that ptrace serves; ACT runs in a thread of its
- * own, which is the tracer. Returns what ACT returns. Errors: EBUSY another tracer has it;
- * ETIMEDOUT its threads did not stop within a second; ESRCH it has ended; EACCES, EPERM; ENOMEM,
- * EAGAIN.
+ * Stops every thread of PID, until tracee_end(); a thread of our own is the tracer. A thread of it
+ * that cannot be stopped, but cannot run user code before it stops either, counts as stopped.
+ * Errors: EBUSY another tracer has it; ETIMEDOUT its threads did not stop until DEADLINE
+ * (CLOCK_MONOTONIC); ESRCH it has ended; EACCES, EPERM; ENOMEM, EAGAIN.
  */
-int tracee_stopped(const struct probe_engine *engine, pid_t pid, int (*act)(void *data, pid_t tid),
-                   void *data, struct probe_error *error);
+int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+                 struct tracee_stop **stop, struct probe_error *error);
+
+/*
+ * Calls ACT in the thread that is the tracer, with a stopped thread of the process; returns what
+ * ACT returns.
+ */
+int tracee_act(struct tracee_stop *stop, int (*act)(void *data, pid_t tid), void *data);
+
+/* Lets all threads go, with the signals that they were about to take. NULL is fine. */
+void tracee_end(struct tracee_stop *stop);
 
 #endif

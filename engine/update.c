@@ -13,6 +13,7 @@
  */
 #include "update.h"
 
+#include "deadline.h"
 #include "kernel-tracers.h"
 #include "plan-apply.h"
 #include "texts.h"
@@ -26,8 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long another program's update may take; flock() itself could wait for ever. */
-enum { LOCK_TRIES = 900, LOCK_WAIT_NS = 1000000 };
+/* Between two tries to get a lock that another program has; flock() itself could wait for ever. */
+enum { LOCK_WAIT_NS = 200000 };
 
 int probe_update_new(struct probe_target *target, struct probe_update **result)
 {
@@ -119,20 +120,23 @@ size_t probe_update_reset(const struct probe_update *update, size_t i)
 }
 
 /* Keeps other updates out, of this program and of others; ended by unlock(). */
-static int lock(const struct probe_target *target, struct probe_error *error)
+static int lock(const struct probe_target *target, const struct timespec *deadline,
+                struct probe_error *error)
 {
     if (target->image.mem < 0)
         return error_set(error, EACCES, "process %d is not open for writing", target->image.pid);
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(target->image.mem, LOCK_EX | LOCK_NB) == 0)
-            return 0;
+    while (flock(target->image.mem, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return error_set(error, EIO, "process %d: cannot lock its memory: %s",
                              target->image.pid, strerror(errno));
+        if (deadline_is_past(deadline))
+            return error_set(error, ETIMEDOUT,
+                             "process %d: another program holds its lock, and does not end its "
+                             "update",
+                             target->image.pid);
         nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
     }
-    return error_set(error, ETIMEDOUT, "process %d: another update of it does not end",
-                     target->image.pid);
+    return 0;
 }
 
 static void unlock(const struct probe_target *target)
@@ -242,18 +246,27 @@ static int apply_stopped(void *data, pid_t tid)
 }
 
 static int stop_and_apply(struct probe_update *update, enum memory_way way,
-                          struct probe_error *error)
+                          const struct timespec *deadline, struct probe_error *error)
 {
-    const struct probe_target *target = update->target;
+    struct probe_target *target = update->target;
     struct stopped_update stopped = {update, way, error};
-    /* Files are read, and pages brought in, while the target still runs. */
-    int status = apply_once(update, NULL, error);
-    if (status < 0)
-        return status;
-    return tracee_stopped(target->engine, target->image.pid, apply_stopped, &stopped, error);
+    struct tracee_stop *stop = target->stop;
+    if (!stop) {
+        /* Files are read, and pages brought in, while the target still runs. */
+        int status = apply_once(update, NULL, error);
+        if (status == 0)
+            status = tracee_begin(target->engine, target->image.pid, deadline, &stop, error);
+        if (status < 0)
+            return status;
+    }
+    int status = tracee_act(stop, apply_stopped, &stopped);
+    if (stop != target->stop)
+        tracee_end(stop);
+    return status;
 }
 
-static int apply_locked(struct probe_update *update, struct probe_error *error)
+static int apply_locked(struct probe_update *update, const struct timespec *deadline,
+                        struct probe_error *error)
 {
     struct probe_target *target = update->target;
     enum probe_method method = target->engine->options.method;
@@ -267,9 +280,9 @@ static int apply_locked(struct probe_update *update, struct probe_error *error)
         return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
                          target->image.pid, getpid());
     /* An image that somebody else opened can be written, but its process not be stopped. */
-    bool stop = target->image.own && method == PROBE_METHOD_PTRACE;
-    int status =
-        stop ? stop_and_apply(update, MEMORY_STOPPED, error) : apply_once(update, &running, error);
+    bool stop = target->stop || (target->image.own && method == PROBE_METHOD_PTRACE);
+    int status = stop ? stop_and_apply(update, MEMORY_STOPPED, deadline, error)
+                      : apply_once(update, &running, error);
     if (status != -EROFS)
         return status;
     if (!target->image.own)
@@ -281,15 +294,16 @@ static int apply_locked(struct probe_update *update, struct probe_error *error)
         engine_log(target->engine, PROBE_LOG_WARNING,
                    "the kernel refuses forced writes to code (proc_mem.force_override): processes "
                    "are stopped for a moment and written to with ptrace");
-    return stop_and_apply(update, MEMORY_POKED, error);
+    return stop_and_apply(update, MEMORY_POKED, deadline, error);
 }
 
 int probe_update_apply(struct probe_update *update, struct probe_error *error)
 {
-    int status = lock(update->target, error);
+    const struct timespec deadline = deadline_of_update();
+    int status = lock(update->target, &deadline, error);
     if (status < 0)
         return status;
-    status = apply_locked(update, error);
+    status = apply_locked(update, &deadline, error);
     unlock(update->target);
     return status;
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Children that the process which makes them hears nothing of. */
+#ifndef ENGINE_CHILD_H
+#define ENGINE_CHILD_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+/*
+ * As fork(), where the child's end sends EXIT_SIGNAL, or none where that is 0; such a child is only
+ * seen by a wait with __WALL. In the child every signal is blocked, and only what is safe in a
+ * signal handler may be called, as other threads' locks stay held. MASK is the caller's.
+ */
+pid_t child_start(int exit_signal, sigset_t *mask);
+
+/* In the child, just before exec: no handlers of the parent's, and its signal mask. */
+void child_restore_signals(const sigset_t *mask);
+
+/* Waits for the end of a child. */
+void child_reap(pid_t pid);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* How long an update may wait, for a lock and for threads to stop together. */
+#ifndef ENGINE_DEADLINE_H
+#define ENGINE_DEADLINE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+/*
+ * The moment, on CLOCK_MONOTONIC, by which an update that begins now has to be under way: a bit
+ * less than a second, so that a client that waits for one second hears why it failed.
+ */
+struct timespec deadline_of_update(void);
+
+bool deadline_is_past(const struct timespec *deadline);
+
+#endif
