@@ -27,7 +27,7 @@ static const struct format formats[] = {
      .one_semaphore = true,
      .needs_semaphore = true,
      .patched = true},
-    {.provider = NULL, .prefixed = true},
+    {.provider = NULL, .needs_site = true, .prefixed = true},
 };
 
 const struct format *format_find(const char *provider)

@@ -67,8 +67,10 @@ int libraries_list(const char *loader, const char *program, char *const *environ
 {
     int ends[2];
     sigset_t mask;
+    struct child_quiet quiet;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_set(error, errno, "cannot make a pipe: %s", strerror(errno));
+    child_quiet_begin(&quiet);
     pid_t child = child_start(0, &mask);
     if (child == 0) {
         run_loader(loader, program, environment, ends[1], &mask);
@@ -86,5 +88,6 @@ int libraries_list(const char *loader, const char *program, char *const *environ
         close(ends[0]);
     if (child > 0)
         child_reap(child);
+    child_quiet_end(&quiet);
     return status;
 }

@@ -162,7 +162,8 @@ static int write_mem(const struct probe_image *image, uint64_t address, const vo
                      size_t length)
 {
     ssize_t put = pwrite(image->mem, bytes, length, (off_t)address);
-    return put == (ssize_t)length ? 0 : put == 0 ? ESRCH : errno;
+    /* Some of the bytes: the page of the others is not there. */
+    return put == (ssize_t)length ? 0 : put == 0 ? ESRCH : put > 0 ? EFAULT : errno;
 }
 
 int memory_write_counter(const struct memory_writer *writer, uint64_t address, uint16_t value,
@@ -174,9 +175,10 @@ int memory_write_counter(const struct memory_writer *writer, uint64_t address, u
     if (writer->way != MEMORY_RUNNING) {
         struct iovec local = {&value, sizeof(value)};
         struct iovec remote = {(void *)(uintptr_t)address, sizeof(value)};
-        if (process_vm_writev(writer->tid, &local, 1, &remote, 1, 0) == sizeof(value))
+        ssize_t put = process_vm_writev(writer->tid, &local, 1, &remote, 1, 0);
+        if (put == sizeof(value))
             return 0;
-        return fail_write(image, address, "semaphore", errno, error);
+        return fail_write(image, address, "semaphore", put < 0 ? errno : EFAULT, error);
     }
     int errnum = write_mem(image, address, &value, sizeof(value));
     return errnum ? fail_write(image, address, "semaphore", errnum, error) : 0;

@@ -245,7 +245,9 @@ int plan_make(const struct probe_snapshot *snapshot, const struct plan_change *c
     };
     size_t room = snapshot->counter_count + snapshot->site_count + 1;
     planner.plan.steps = calloc(room, sizeof(*planner.plan.steps));
-    int status = planner.plan.steps ? 0 : error_memory(error);
+    int status = 0;
+    if (!planner.plan.steps)
+        return error_memory(error);
     for (size_t i = 0; i < count && status == 0; i++)
         status = plan_probe(&planner, &changes[i]);
     forget_counters(&planner);

@@ -367,6 +367,91 @@ PROBE_API int probe_reference_give(struct probe_target *target, struct probe_ref
 /* Frees it, and takes nothing away. NULL is fine. */
 PROBE_API void probe_reference_free(struct probe_reference *reference);
 
+/* ---- launch ---------------------------------------------------------------------------- */
+
+/*
+ * A program that is to be started, and the probes that it will have: those of its executable and
+ * of the libraries that it is linked with. A script's program is its interpreter.
+ *
+ *   probe_program_open(engine, "postgres", NULL, &program, &error);
+ *   probe_launch_exec(program, argv, NULL, (const char *[]){"query_*"}, 1, &error);
+ *   errx(126, "%s", error.text);
+ */
+struct probe_program;
+
+/*
+ * Finds NAME along PATH (unless there is a slash in it), and reads its probes. Nothing of it is
+ * run, but its loader is, to list the libraries, in ENVIRONMENT (NULL: the caller's): where the
+ * loader belongs to root or to the caller, and the program changes no privileges. Else the log says
+ * that the libraries are not known. Errors: ENOENT there is no such program, or no interpreter of
+ * it; EACCES it may not be executed or read; ELOOP; EAGAIN; EMFILE; ENFILE; ENOMEM; EIO.
+ */
+PROBE_API int probe_program_open(struct probe_engine *engine, const char *name,
+                                 char *const *environment, struct probe_program **program,
+                                 struct probe_error *error);
+/* NULL is fine. */
+PROBE_API void probe_program_close(struct probe_program *program);
+
+/* The file that is executed. It lives as long as the program, and so do the names. */
+PROBE_API const char *probe_program_path(const struct probe_program *program);
+/* How many probes there are, and the name of the INDEXth, sorted by byte value. */
+PROBE_API size_t probe_program_count(const struct probe_program *program);
+PROBE_API const char *probe_program_name(const struct probe_program *program, size_t index);
+
+/*
+ * How many probes PATTERN means, as for probe_update_add_pattern(). Errors: ENOENT none; EINVAL no
+ * such pattern; ENOMEM.
+ */
+PROBE_API ssize_t probe_program_match(const struct probe_program *program, const char *pattern,
+                                      struct probe_error *error);
+
+/*
+ * Executes the program in the calling process, as execve() does, with all probes on that the COUNT
+ * PATTERNS mean: those of the executable before its first instruction, those of libraries before
+ * its entry point. Nothing else about it is other than after execve(). Patterns that mean none are
+ * passed over. Returns only if it fails, with the process as before. Errors: EPERM the program is
+ * setuid, setgid or has capabilities, and would lose them, as the caller has no CAP_SYS_PTRACE; or
+ * the kernel lets nobody trace the caller; EAGAIN, EMFILE, ENFILE no helper can be started; ENOMEM;
+ * those of execve().
+ *
+ * The caller must have one thread. A program whose probes cannot be switched on after all is ended
+ * with status 126 where its code would begin, and the log hook, called in a helper process, says
+ * why. A process that is the first of its pid namespace finds that helper among its orphans.
+ */
+PROBE_API int probe_launch_exec(const struct probe_program *program, char *const *arguments,
+                                char *const *environment, const char *const *patterns, size_t count,
+                                struct probe_error *error);
+
+/*
+ * A child that was started and is held, for the thread that started it: only that one may pass it
+ * to the functions below, and the child runs on by itself when that thread ends.
+ */
+struct probe_paused;
+
+/*
+ * Starts the program as a child, with the caller's signal mask and no handlers, and holds it before
+ * its first instruction. The child's stops send SIGCHLD, as its end does. Errors: those of
+ * probe_launch_exec(), of fork() and of probe_target_open(); there is no child then.
+ */
+PROBE_API int probe_paused_start(const struct probe_program *program, char *const *arguments,
+                                 char *const *environment, struct probe_paused **paused,
+                                 struct probe_error *error);
+
+PROBE_API pid_t probe_paused_pid(const struct probe_paused *paused);
+/* Its probes, open for writing until it is released; at first those of the executable alone. */
+PROBE_API struct probe_target *probe_paused_target(const struct probe_paused *paused);
+
+/*
+ * Lets it run to its entry point, and looks again: then the libraries are loaded, and their
+ * constructors have run. To no effect where it is there. Errors: ESRCH it ended before (and has
+ * been waited for), or called exec; EPERM, EIO it cannot be stopped there; those of
+ * probe_target_look().
+ */
+PROBE_API int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *error);
+
+/* Lets go of the child, which runs on, and frees PAUSED (NULL is fine) and its target. */
+PROBE_API void probe_paused_release(struct probe_paused *paused);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Which probes a pattern means: a name, a glob, a regular expression or a pair. */
+#include "select.h"
+
 #include "update.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <regex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,21 +16,23 @@ static const char glob_bytes[] = "*?[\\";
 enum { REGEX_MARK = '~', PAIR_MARK = ',' };
 
 struct selection {
-    struct probe_update *update;
-    struct plan_change change;
+    const struct select_names *names;
+    bool stop_first;
+    select_visit *visit;
+    void *data;
     ssize_t matched;
     struct probe_error *error;
 };
 
 static int no_match(const struct selection *selection, const char *pattern)
 {
-    return error_set(selection->error, ENOENT, "process %d has no probe that matches '%s'",
-                     selection->update->target->image.pid, pattern);
+    return error_set(selection->error, ENOENT, "%s has no probe that matches '%s'",
+                     selection->names->owner, pattern);
 }
 
 static int add(struct selection *selection, size_t index)
 {
-    int status = update_add(selection->update, index, &selection->change, selection->error);
+    int status = selection->visit(selection->data, index, selection->error);
     if (status == 0)
         selection->matched++;
     return status;
@@ -35,7 +40,7 @@ static int add(struct selection *selection, size_t index)
 
 static int add_name(struct selection *selection, const char *name)
 {
-    ssize_t index = probe_target_find(selection->update->target, name);
+    ssize_t index = selection->names->find(selection->names->data, name);
     return index < 0 ? no_match(selection, name) : add(selection, (size_t)index);
 }
 
@@ -43,10 +48,10 @@ static int add_name(struct selection *selection, const char *name)
 static int add_matching(struct selection *selection, const char *pattern,
                         bool (*matches)(const void *data, const char *name), const void *data)
 {
-    const struct probe_target *target = selection->update->target;
+    const struct select_names *names = selection->names;
     int status = 0;
-    for (size_t i = 0; i < probe_target_count(target) && status == 0; i++) {
-        if (matches(data, probe_target_name(target, i)))
+    for (size_t i = 0; i < names->count && status == 0; i++) {
+        if (matches(data, names->name(names->data, i)))
             status = add(selection, i);
     }
     if (status == 0 && selection->matched == 0)
@@ -79,13 +84,6 @@ static int add_regex(struct selection *selection, const char *pattern)
     return status;
 }
 
-/* Does this change leave the probe on, as far as its order in a pair goes? */
-static bool switches_on(const struct plan_change *change)
-{
-    return change->action == PROBE_SWITCH_ON || change->action == PROBE_COUNT_ADD ||
-           (change->action == PROBE_COUNT_SET && change->value > 0);
-}
-
 static int add_pair(struct selection *selection, const char *pattern)
 {
     char *start = strdup(pattern);
@@ -97,22 +95,22 @@ static int add_pair(struct selection *selection, const char *pattern)
     if (!*start || !*stop || strchr(stop, PAIR_MARK) || strpbrk(pattern, glob_bytes))
         status = error_set(selection->error, EINVAL, "'%s' is not a pair START,STOP of two names",
                            pattern);
-    bool on = switches_on(&selection->change);
     if (status == 0)
-        status = add_name(selection, on ? stop : start);
+        status = add_name(selection, selection->stop_first ? stop : start);
     if (status == 0)
-        status = add_name(selection, on ? start : stop);
+        status = add_name(selection, selection->stop_first ? start : stop);
     free(start);
     return status;
 }
 
-ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
-                                 enum probe_action action, unsigned int value,
-                                 struct probe_error *error)
+ssize_t select_names(const struct select_names *names, const char *pattern, bool stop_first,
+                     select_visit *visit, void *data, struct probe_error *error)
 {
     struct selection selection = {
-        .update = update,
-        .change = {.action = action, .value = value},
+        .names = names,
+        .stop_first = stop_first,
+        .visit = visit,
+        .data = data,
         .error = error,
     };
     int status = 0;
@@ -125,4 +123,52 @@ ssize_t probe_update_add_pattern(struct probe_update *update, const char *patter
     else
         status = add_name(&selection, pattern);
     return status < 0 ? status : selection.matched;
+}
+
+/* ---- the names of a target -------------------------------------------------------------- */
+
+struct addition {
+    struct probe_update *update;
+    struct plan_change change;
+};
+
+/* Does this change leave the probe on, as far as its order in a pair goes? */
+static bool switches_on(const struct plan_change *change)
+{
+    return change->action == PROBE_SWITCH_ON || change->action == PROBE_COUNT_ADD ||
+           (change->action == PROBE_COUNT_SET && change->value > 0);
+}
+
+static int add_to_update(void *data, size_t index, struct probe_error *error)
+{
+    const struct addition *addition = data;
+    return update_add(addition->update, index, &addition->change, error);
+}
+
+static const char *name_of(const void *data, size_t index)
+{
+    return probe_target_name(data, index);
+}
+
+static ssize_t find(const void *data, const char *name)
+{
+    return probe_target_find(data, name);
+}
+
+ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
+                                 enum probe_action action, unsigned int value,
+                                 struct probe_error *error)
+{
+    char owner[32];
+    snprintf(owner, sizeof(owner), "process %d", update->target->image.pid);
+    struct addition addition = {update, {.action = action, .value = value}};
+    const struct select_names names = {
+        .owner = owner,
+        .data = update->target,
+        .count = probe_target_count(update->target),
+        .name = name_of,
+        .find = find,
+    };
+    return select_names(&names, pattern, switches_on(&addition.change), add_to_update, &addition,
+                        error);
 }

@@ -22,6 +22,7 @@ struct target_probe {
 struct probe_target {
     struct probe_engine *engine;
     struct tracee_stop *stop; /* while the client keeps it stopped, else NULL */
+    bool traced;              /* its main thread is stopped, and traced by the calling thread */
     struct probe_image image; /* pid and id stay when the descriptors are closed */
     uint64_t generation;
     struct maps maps;

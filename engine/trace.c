@@ -66,6 +66,11 @@ int trace_detach(pid_t tid, int signal)
     return result(ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal));
 }
 
+int trace_listen(pid_t tid)
+{
+    return result(ptrace(PTRACE_LISTEN, tid, NULL, NULL));
+}
+
 int trace_peek(pid_t tid, uint64_t address, uint64_t *word)
 {
     errno = 0;

@@ -38,6 +38,9 @@ pid_t trace_wait(pid_t tid, bool wait, struct trace_event *event);
 int trace_continue(pid_t tid, int signal);
 int trace_detach(pid_t tid, int signal);
 
+/* Leaves a thread that stopped with its process as it is, until that is continued by a signal. */
+int trace_listen(pid_t tid);
+
 /* Reads, and writes, 8 bytes of a stopped thread's memory, read-only code included. */
 int trace_peek(pid_t tid, uint64_t address, uint64_t *word);
 int trace_poke(pid_t tid, uint64_t address, uint64_t word);

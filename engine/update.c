@@ -280,7 +280,8 @@ static int apply_locked(struct probe_update *update, const struct timespec *dead
         return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
                          target->image.pid, getpid());
     /* An image that somebody else opened can be written, but its process not be stopped. */
-    bool stop = target->stop || (target->image.own && method == PROBE_METHOD_PTRACE);
+    bool stop =
+        !target->traced && (target->stop || (target->image.own && method == PROBE_METHOD_PTRACE));
     int status = stop ? stop_and_apply(update, MEMORY_STOPPED, deadline, error)
                       : apply_once(update, &running, error);
     if (status != -EROFS)
@@ -294,7 +295,10 @@ static int apply_locked(struct probe_update *update, const struct timespec *dead
         engine_log(target->engine, PROBE_LOG_WARNING,
                    "the kernel refuses forced writes to code (proc_mem.force_override): processes "
                    "are stopped for a moment and written to with ptrace");
-    return stop_and_apply(update, MEMORY_POKED, deadline, error);
+    const struct memory_writer poker = {&target->image, MEMORY_POKED, target->image.pid,
+                                        &target->maps};
+    return target->traced ? apply_once(update, &poker, error)
+                          : stop_and_apply(update, MEMORY_POKED, deadline, error);
 }
 
 int probe_update_apply(struct probe_update *update, struct probe_error *error)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* probe-run: starts a program with its probes on. */
+#include "probe-engine.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The exit statuses that are not the program's, as a shell's. */
+enum { STATUS_USAGE = 2, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127 };
+
+enum { OPTION_HELP = 256, OPTION_VERSION };
+
+struct options {
+    const char **names; /* to be switched on */
+    size_t name_count;
+    bool list;
+};
+
+static const char help[] =
+    "usage: probe-run [-e NAME]... [--] PROGRAM [ARG]...\n"
+    "       probe-run -l PROGRAM\n"
+    "\n"
+    "Starts PROGRAM with its static tracing probes on, from its first instruction.\n"
+    "\n"
+    "  -e, --enable=NAME   switch on these: a name, a glob, ~REGEX or START,STOP\n"
+    "                      (without -e, all)\n"
+    "  -l, --list          list the program's probes, and do not run it\n"
+    "      --help          show this\n"
+    "      --version       show the version\n"
+    "\n"
+    "Exit status: 2 where a NAME matches nothing, 126 where PROGRAM cannot be run,\n"
+    "127 where it is not found, and else PROGRAM's own.\n";
+
+static int complain(int status, const char *sentence)
+{
+    fprintf(stderr, "probe-run: %s\n", sentence);
+    return status;
+}
+
+static void log_sentence(void *data, enum probe_log_level level, const char *sentence)
+{
+    (void)data;
+    if (level <= PROBE_LOG_WARNING)
+        complain(0, sentence);
+}
+
+static int status_of(int errnum)
+{
+    return errnum == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
+}
+
+/* What was printed must have arrived. */
+static int finish_output(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : complain(1, "cannot write the output");
+}
+
+static void end_with(const char *text)
+{
+    fputs(text, stdout);
+    exit(finish_output());
+}
+
+static int try_help(void)
+{
+    return complain(STATUS_USAGE, "see probe-run --help");
+}
+
+/* Takes the options; what is left begins at optind. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+    static const struct option names[] = {
+        {"enable", required_argument, NULL, 'e'},
+        {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {0},
+    };
+    int option = 0;
+    /* '+': what follows PROGRAM is its own. */
+    while ((option = getopt_long(argc, argv, "+e:l", names, NULL)) != -1) {
+        if (option == 'e')
+            options->names[options->name_count++] = optarg;
+        else if (option == 'l')
+            options->list = true;
+        else if (option == OPTION_HELP)
+            end_with(help);
+        else if (option == OPTION_VERSION)
+            end_with("probe-run " PROBEFS_VERSION "\n");
+        else
+            return try_help();
+    }
+    if (optind == argc) {
+        complain(0, "no program is given");
+        return try_help();
+    }
+    if (options->list && (options->name_count > 0 || optind + 1 < argc)) {
+        complain(0, "-l takes a program and nothing else");
+        return try_help();
+    }
+    return 0;
+}
+
+static int list(const struct probe_program *program)
+{
+    for (size_t i = 0; i < probe_program_count(program); i++)
+        puts(probe_program_name(program, i));
+    return finish_output();
+}
+
+/* Becomes the program; returns only if that fails. */
+static int run(const struct probe_program *program, const struct options *options, char **arguments)
+{
+    static const char *all[] = {"*"};
+    bool chosen = options->name_count > 0;
+    struct probe_error error;
+    for (size_t i = 0; i < options->name_count; i++) {
+        ssize_t matched = probe_program_match(program, options->names[i], &error);
+        if (matched < 0)
+            return complain(STATUS_USAGE, error.text);
+    }
+    int status = probe_launch_exec(program, arguments, NULL, chosen ? options->names : all,
+                                   chosen ? options->name_count : 1, &error);
+    return complain(status_of(status), error.text);
+}
+
+static int open_and_run(struct probe_engine *engine, const struct options *options,
+                        char **arguments)
+{
+    struct probe_program *program = NULL;
+    struct probe_error error;
+    int status = probe_program_open(engine, arguments[0], NULL, &program, &error);
+    if (status < 0)
+        return complain(status_of(status), error.text);
+    status = options->list ? list(program) : run(program, options, arguments);
+    probe_program_close(program);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const struct probe_engine_options engine_options = {.log = log_sentence};
+    struct probe_engine *engine = NULL;
+    struct options options = {.names = calloc((size_t)argc + 1, sizeof(*options.names))};
+    if (!options.names)
+        return complain(STATUS_NOT_RUN, "out of memory");
+    int status = parse_options(argc, argv, &options);
+    if (status == 0) {
+        status = probe_engine_new(&engine_options, &engine);
+        status = status < 0 ? complain(STATUS_NOT_RUN, strerror(-status))
+                            : open_and_run(engine, &options, argv + optind);
+    }
+    probe_engine_free(engine);
+    free(options.names);
+    return status;
+}
