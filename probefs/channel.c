@@ -204,12 +204,18 @@ static bool image_take(struct probe_image *image, const int *fds, size_t count)
 {
     int *fields[FDS_MAX];
     size_t used = 0;
+    bool missing = false;
     image_fields(image, fields);
     for (size_t i = 0; i < FDS_MAX; i++) {
-        if (*fields[i] >= 0)
-            *fields[i] = used < count ? fds[used++] : -1;
+        if (*fields[i] < 0)
+            continue;
+        missing = missing || used == count;
+        *fields[i] = used < count ? fds[used++] : -1;
     }
-    return used == count;
+    bool whole = !missing && used == count;
+    while (used < count)
+        close(fds[used++]);
+    return whole;
 }
 
 /* ---- calls ------------------------------------------------------------------------------ */
@@ -232,7 +238,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
         status = receive_packet(channel, &reply, sizeof(reply), NULL, NULL, deadline);
     if (status == 0)
         status = receive_payload(channel, reply.payload, &call->out, deadline);
-    if (status < 0)
+    if (status != 0)
         return status;
     call->reply = reply.reply;
     call->reply.sentence.text[sizeof(call->reply.sentence.text) - 1] = '\0';
@@ -283,7 +289,11 @@ int channel_receive_fd(int channel)
     char byte = 0;
     int fds[FDS_MAX];
     size_t count = 0;
-    if (receive_packet(channel, &byte, sizeof(byte), fds, &count, NULL) < 0 || count != 1)
+    if (receive_packet(channel, &byte, sizeof(byte), fds, &count, NULL) < 0)
         return -EPIPE;
-    return fds[0];
+    if (count == 1)
+        return fds[0];
+    while (count > 0)
+        close(fds[--count]);
+    return -EPIPE;
 }

@@ -47,9 +47,11 @@ static void add_files(struct directory *directory)
 static int fill_root(struct server *server, struct directory *directory)
 {
     size_t count = 0;
-    int status = router_list(server->router, &directory->caller, &directory->processes, &count);
+    struct router_process *processes = NULL;
+    int status = router_list(server->router, &directory->caller, &processes, &count);
     if (status < 0)
         return status;
+    directory->processes = processes;
     directory->names = malloc(count * PID_DIGITS + 1);
     if (!directory->names || begin(directory, count) < 0)
         return -ENOMEM;

@@ -61,7 +61,6 @@ static void leave_terminal(void)
 /* What is to be done when the kernel has asked its first question. */
 struct ready {
     int fd; /* -1 in the foreground */
-    const struct options *options;
 };
 
 static void tell_ready(void *data)
@@ -172,7 +171,7 @@ static int new_router(struct server *server)
 
 static int run(struct fuse_args *args, const struct options *options)
 {
-    struct ready ready = {.fd = -1, .options = options};
+    struct ready ready = {.fd = -1};
     struct server server = {
         .options = options,
         .uid = geteuid(),

@@ -470,7 +470,7 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     size_t length = 0;
     if (!file) {
         size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
-        fuse_reply_buf(request, README_TEXT + README_SIZE - left, left < size ? left : size);
+        fuse_reply_buf(request, &README_TEXT[README_SIZE - left], left < size ? left : size);
         return;
     }
     int status =

@@ -378,7 +378,7 @@ static int make_text(struct handle *handle, struct call *call)
 static int copy_text(const struct handle *handle, struct call *call)
 {
     const struct request *request = &call->request;
-    if (request->offset >= handle->length)
+    if (!handle->text || request->offset >= handle->length)
         return 0;
     size_t left = handle->length - request->offset;
     size_t length = left < request->size ? left : request->size;
@@ -407,7 +407,8 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
 }
 
 /* The end of a write: what was gathered for the reply goes into it. */
-static int take_resets(struct service_file *file, char **names, size_t *length, struct call *call)
+static int take_resets(struct service_file *file, char **names, const size_t *length,
+                       struct call *call)
 {
     if (!file->resets)
         return 0;

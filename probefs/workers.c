@@ -391,15 +391,17 @@ static void give_channel(struct worker *worker, int channel)
 /* The call failed on its way: what does that say about the worker? */
 static int fail_call(struct worker *worker, int channel, int status)
 {
+    struct workers *workers = worker->workers;
     close(channel);
-    pthread_mutex_lock(&worker->workers->lock);
+    pthread_mutex_lock(&workers->lock);
+    bool abandoned = worker->abandoned || status == -ETIMEDOUT;
     if (status == -ETIMEDOUT)
         abandon(worker);
     else if (status == -EPIPE)
         unlist(worker);
-    if (worker->abandoned)
+    if (abandoned)
         status = -ETIMEDOUT;
-    pthread_mutex_unlock(&worker->workers->lock);
+    pthread_mutex_unlock(&workers->lock);
     return status == -EPIPE ? -EIO : status;
 }
 
