@@ -1,0 +1,259 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# error_log: a whole sentence for every failure.
+
+load lib/session
+load lib/tracers
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    start_server
+}
+
+teardown() {
+    tracers_end
+    session_end
+}
+
+start_target() {
+    start "$@"
+    error_log=$mnt/$pid/error_log
+}
+
+last() {
+    tail -n 1 "$error_log"
+}
+
+# logs ERRNO FILE TEXT PATTERN...: the write fails so, and adds one line that matches all PATTERNs.
+logs() {
+    local errno=$1 file=$2 text=$3 lines line pattern
+    shift 3
+    lines=$(wc -l < "$error_log")
+    assert_equal "$(python3 "$tests/lib/pieces.py" "$mnt/$pid/$file" "write:$text")" "$errno" \
+        "errno of '$text' to $file"
+    assert_equal "$(wc -l < "$error_log")" $((lines + 1)) "lines of error_log"
+    line=$(last)
+    is_sentence "$line"
+    for pattern in "user 0 " "$errno" "$@"; do
+        assert_match "$line" "*$pattern*"
+    done
+}
+
+# is_sentence LINE: time, who, what, why; in full words, to the full stop.
+is_sentence() {
+    [[ $1 =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}[T\ ][0-9]{2}:[0-9]{2}:[0-9]{2} ]] ||
+        { echo "no time: $1"; return 1; }
+    [[ $1 =~ user\ [0-9]+ && $1 =~ process\ [0-9]+ ]] || { echo "not who asked: $1"; return 1; }
+    assert_match "$1" '*.'
+    [ "$(wc -w <<< "$1")" -ge 12 ]
+}
+
+@test "it begins empty, and what works leaves no line" {
+    start_target demo-ocaml_1 -q
+    assert_equal "$(cat "$error_log")" ""
+    echo 1 > "$mnt/$pid/enabled"
+    echo '0 *' > "$mnt/$pid/control"
+    echo +1 > "$mnt/$pid/gc_start/semaphore"
+    assert_equal "$(cat "$error_log")" ""
+}
+
+@test "the caller's uid and pid" {
+    start_target demo-ocaml_1 -q
+    python3 - "$mnt/$pid/gc_start/enabled" > "$work/caller" <<'END'
+import os, sys
+print(os.getpid())
+try:
+    with open(sys.argv[1], "w") as file:
+        file.write("7")
+except OSError:
+    pass
+END
+    assert_match "$(last)" "*user 0 (process $(cat "$work/caller"))*"
+    start_as a demo-ocaml_1 -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    run_as a sh -c 'echo $$; echo 7 > "$1" || true' sh "$mnt/$pid/gc_start/enabled" \
+        > "$work/caller" 2> /dev/null
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*user $(id -u "$(user_name a)") (process $(head -n 1 "$work/caller"))*"
+    assert_equal "$(run_as a tail -n 1 "$mnt/$pid/error_log")" "$(tail -n 1 "$mnt/$pid/error_log")"
+}
+
+@test "EINVAL: what was written, where, and what to write" {
+    start_target demo-ocaml_1 -q
+    logs EINVAL gc_start/enabled 2 '"2"' enabled gc_start 'write 0 or 1'
+    logs EINVAL gc_start/semaphore 'much' '"much"' semaphore gc_start '+1'
+    logs EINVAL gc_start/hold 1 hold gc_start
+    logs EINVAL enabled yes '"yes"' enabled
+    logs EINVAL control '1 gc_start\n2 gc_stop\n' 'line 2' control
+    logs EINVAL control '1 gc_start\n0 gc_start\n' gc_start control
+    logs EINVAL control '1 ~(\n' '~(' control
+}
+
+@test "ERANGE and EOVERFLOW: the semaphore's name, address and value" {
+    start_target demo-ocaml_1 -q
+    address=$(counter_of "$pid" gc_start)
+    logs ERANGE gc_start/semaphore -1 '"-1"' gc_start "0x$address"
+    logs ERANGE gc_start/semaphore 65536 65536 gc_start 65535
+    echo 65535 > "$mnt/$pid/gc_start/semaphore"
+    logs EOVERFLOW gc_start/semaphore +1 '"+1"' gc_start "0x$address" 65535
+    assert_errno EOVERFLOW open-write "$mnt/$pid/gc_start/hold"
+    is_sentence "$(last)"
+    assert_match "$(last)" "*gc_start/hold*EOVERFLOW*0x$address*"
+    start_target sdt -q
+    logs ERANGE web:query/semaphore 32768 web:query 32767 kernel
+}
+
+@test "ENOENT through control: the name or pattern that matches nothing" {
+    start_target demo-ocaml_1 -q
+    logs ENOENT control '1 nothing\n' "'nothing'" "$pid"
+    logs ENOENT control '1 boot\n0 gc_x*\n' "'gc_x*'"
+    logs ENOENT control '1 ~^x\n' "'~^x'"
+}
+
+@test "a cut line that fails at close" {
+    start_target demo-ocaml_1 -q
+    assert_equal "$(python3 "$tests/lib/pieces.py" "$mnt/$pid/control" 'write:1 nothing' close)" \
+        "OK ENOENT"
+    assert_equal "$(wc -l < "$error_log")" 1
+    is_sentence "$(last)"
+    assert_match "$(last)" "*control*ENOENT*'nothing'*"
+}
+
+@test "ENOEXEC: the address, the bytes that are there, and the probe" {
+    start_target names
+    site=$(site_of "$pid" plain)
+    peek "$pid" poke "$(add "$site" 1)" cc
+    logs ENOEXEC plain/enabled 1 "0x$site" '90 cc' plain debugger
+    logs ENOEXEC control '1 *\n' "0x$site" '90 cc' plain
+}
+
+@test "EBUSY: a kernel tracer, the semaphore, and what helps" {
+    needs_bpftrace
+    start_target sdt -q
+    trace "$work/bin/sdt" web:request_start "$pid" request_start
+    logs EBUSY web:request_start/enabled 0 "0x$(counter_of "$pid" request_start)" bpftrace -1
+    logs EBUSY control '0 web:*\n' bpftrace
+    untrace "$tracer"
+}
+
+@test "EACCES: root without CAP_SYS_PTRACE is told whose process it is; root reads it afterwards" {
+    start_as a demo-ocaml_1 -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    error_log=$mnt/$pid/error_log
+    before=$(peek "$pid")
+    assert_equal "$(run_without_ptrace python3 "$tests/lib/errno_of.py" write \
+        "$mnt/$pid/gc_start/enabled" 1)" EACCES
+    assert_equal "$(peek "$pid")" "$before"
+    is_sentence "$(last)"
+    assert_match "$(last)" "*user 0 *gc_start*EACCES*$pid*user $(id -u "$(user_name a)")*"
+    assert_match "$(last)" '*CAP_SYS_PTRACE*'
+}
+
+@test "EACCES: another user, and one's own process that is not dumpable" {
+    start_as a demo-ocaml_1 -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    assert_errno_as b EACCES write "$mnt/$pid/gc_start/enabled" 1
+    assert_errno_as b EACCES read "$mnt/$pid/error_log"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    start_as a undumpable -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    assert_errno_as a EACCES write "$mnt/$pid/gc_start/enabled" 1
+    assert_errno_as a EACCES read "$mnt/$pid/error_log"
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+}
+
+@test "a refused object: its path and the reason, and the others stay usable" {
+    library=$work/bin/bad.so
+    python3 "$tests/targets/forge.py" no-semaphore "$targets/libplug.so" "$library"
+    start_target host -q -l "$library"
+    wait_until 'grep -q "^loaded" "$out"'
+    wait_until 'grep -q bad.so "$error_log"'
+    assert_equal "$(probes_of "$pid")" gc_start
+    line=$(grep bad.so "$error_log")
+    assert_equal "$(wc -l <<< "$line")" 1
+    assert_match "$line" "*$library*."
+    [ "$(wc -w <<< "$line")" -ge 6 ]
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start /host)" "1 e8"
+    cat "$error_log" "$error_log" > /dev/null
+    assert_equal "$(grep -c bad.so "$error_log")" 1 "said once"
+}
+
+@test "the last 64, the newest last" {
+    start_target demo-ocaml_1 -q
+    for text in {100..169}; do
+        echo "$text" > "$mnt/$pid/enabled" 2> /dev/null || true
+    done
+    assert_equal "$(wc -l < "$error_log")" 64
+    assert_equal "$(grep -o '"1[0-9][0-9]' "$error_log" | tr -d '"' | paste -sd' ')" \
+        "$(seq 106 169 | paste -sd' ')"
+}
+
+@test "what callers write is escaped: no raw control character, one line each" {
+    start_target demo-ocaml_1 -q
+    for text in '\x1b[31mred' '\x07' 'a\nb' '\r' '\x7f' '\x00' '\x9b31m' '1 \x1b]0;title\x07\n'; do
+        logs EINVAL enabled "$text"
+    done
+    logs EINVAL gc_start/semaphore '\x1b[2J'
+    logs ENOENT control '1 \x1b[31m%s%n\n'
+    logs ENOENT control '1 x\ty\n' "'x'"
+    assert_equal "$(LC_ALL=C tr -d '\n\040-\176' < "$error_log" | wc -c)" 0 "raw bytes"
+    assert_equal "$(LC_ALL=C tr -d '\n\040-\176' < "$log" | wc -c)" 0 "raw bytes in the server's log"
+}
+
+@test "what targets are called is escaped: objects and probes" {
+    odd=$work/bin/$'bad\e[31m name\n.so'
+    python3 "$tests/targets/forge.py" no-semaphore "$targets/libplug.so" "$odd"
+    start_target host -q -l "$odd"
+    wait_until 'grep -q "^loaded" "$out"'
+    wait_until 'grep -q bad "$error_log"'
+    assert_equal "$(wc -l < "$error_log")" 1
+    assert_equal "$(LC_ALL=C tr -d '\n\040-\176' < "$error_log" | wc -c)" 0 "raw bytes"
+    start_target names
+    logs ERANGE '%1B%5B31mred/semaphore' -1 '%1B%5B31mred'
+    assert_equal "$(LC_ALL=C tr -d '\n\040-\176' < "$error_log" | wc -c)" 0 "raw bytes"
+    assert_equal "$(LC_ALL=C tr -d '\n\040-\176' < "$log" | wc -c)" 0 "raw bytes in the server's log"
+}
+
+@test "a very long text is one line" {
+    start_target demo-ocaml_1 -q
+    head -c 100000 /dev/zero | tr '\0' x > "$work/text"
+    assert_equal "$(python3 "$tests/lib/pieces.py" "$mnt/$pid/enabled" "file:$work/text")" EINVAL
+    assert_equal "$(wc -l < "$error_log")" 1
+    [ "$(wc -c < "$error_log")" -lt 2000 ]
+    is_sentence "$(last)"
+}
+
+@test "each target has its own, and another program at the same pid begins anew" {
+    start_target demo-ocaml_1 -q
+    logs EINVAL enabled 2
+    start_target demo-ocaml_1 -q
+    assert_equal "$(cat "$error_log")" ""
+    start_target execer -q "$(target demo-ocaml_1)" -q
+    logs EINVAL enabled 2
+    kill -USR1 "$pid"
+    wait_until "[ \$(grep -c '^pid' '$out') = 2 ]"
+    wait_until '[ -d "$mnt/$pid/request" ]'
+    assert_equal "$(cat "$error_log")" ""
+}
+
+@test "it is read-only, 0400, and the server's log has the same sentences" {
+    start_target demo-ocaml_1 -q
+    assert_equal "$(stat -c %a "$error_log")" 400
+    logs ERANGE gc_start/semaphore -1
+    grep -qF -- "$(last | cut -d' ' -f2-)" "$log"
+}

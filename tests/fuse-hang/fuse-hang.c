@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuse-hang FILE MOUNTPOINT
+ *
+ * Serves a copy of FILE as MOUNTPOINT/file, in the foreground. At SIGUSR1 it makes the kernel drop
+ * the pages that it has of it, never answers a read again, and says `silent`: from then on
+ * whoever touches a page of the file, or of a mapping of it, sleeps.
+ */
+#define FUSE_USE_VERSION 310
+#include <fuse_lowlevel.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_NUMBER = 2 };
+
+static char *content;
+static size_t content_size;
+static atomic_bool silent;
+
+static void fill_attributes(fuse_ino_t number, struct stat *attributes)
+{
+    memset(attributes, 0, sizeof(*attributes));
+    attributes->st_ino = number;
+    attributes->st_nlink = 1;
+    attributes->st_uid = getuid();
+    attributes->st_gid = getgid();
+    if (number == FUSE_ROOT_ID) {
+        attributes->st_mode = S_IFDIR | 0755;
+    } else {
+        attributes->st_mode = S_IFREG | 0755;
+        attributes->st_size = (off_t)content_size;
+    }
+}
+
+static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct fuse_entry_param entry = { .ino = FILE_NUMBER, .attr_timeout = 1000,
+                                      .entry_timeout = 1000 };
+
+    if (parent != FUSE_ROOT_ID || strcmp(name, "file") != 0) {
+        fuse_reply_err(request, ENOENT);
+        return;
+    }
+    fill_attributes(FILE_NUMBER, &entry.attr);
+    fuse_reply_entry(request, &entry);
+}
+
+static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct stat attributes;
+
+    (void)info;
+    fill_attributes(number, &attributes);
+    fuse_reply_attr(request, &attributes, 1000);
+}
+
+static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    (void)number;
+    info->keep_cache = 1;
+    fuse_reply_open(request, info);
+}
+
+static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                    struct fuse_file_info *info)
+{
+    size_t at = (size_t)offset < content_size ? (size_t)offset : content_size;
+    size_t left = content_size - at;
+
+    (void)number;
+    (void)info;
+    if (silent)
+        return;
+    fuse_reply_buf(request, content + at, left < size ? left : size);
+}
+
+static const struct fuse_lowlevel_ops operations = {
+    .lookup = op_lookup,
+    .getattr = op_getattr,
+    .open = op_open,
+    .read = op_read,
+};
+
+static sigset_t usr1(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    return set;
+}
+
+static void *wait_for_signal(void *session)
+{
+    sigset_t set = usr1();
+    int signal;
+
+    sigwait(&set, &signal);
+    silent = true;
+    fuse_lowlevel_notify_inval_inode(session, FILE_NUMBER, 0, 0);
+    printf("silent\n");
+    return NULL;
+}
+
+static int read_file(const char *path)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return -1;
+    content_size = (size_t)status.st_size;
+    content = malloc(content_size);
+    if (!content || read(fd, content, content_size) != (ssize_t)content_size)
+        return -1;
+    return close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    char *words[] = { argv[0], "-ofsname=fuse-hang,subtype=hang" };
+    struct fuse_args args = FUSE_ARGS_INIT(2, words);
+    struct fuse_session *session;
+    sigset_t set = usr1();
+    pthread_t thread;
+    int status;
+
+    if (argc != 3 || read_file(argv[1]) < 0) {
+        fprintf(stderr, "usage: fuse-hang FILE MOUNTPOINT\n");
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    session = fuse_session_new(&args, &operations, sizeof(operations), NULL);
+    if (!session || fuse_session_mount(session, argv[2]) < 0)
+        return 1;
+    if (pthread_create(&thread, NULL, wait_for_signal, session) != 0)
+        return 1;
+    printf("pid %d\n", (int)getpid());
+    status = fuse_session_loop(session);
+    fuse_session_unmount(session);
+    fuse_session_destroy(session);
+    return status != 0;
+}

@@ -1,0 +1,573 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# hold: a reference for as long as a file is open.
+
+load lib/session
+load lib/own
+load lib/tracers
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    start_server
+}
+
+teardown() {
+    tracers_end
+    own_end
+    session_end
+}
+
+# start_held [TARGET [USER]]: sets folder, hold, probe.
+start_held() {
+    start_for "${2:-root}" "${1:-demo-ocaml_1}" -q
+    probe=gc_start
+    folder=$mnt/$pid/gc_start
+    hold=$folder/hold
+}
+
+shows() {
+    assert_equal "$(memory_of "$pid" "$probe")" "$1" "counter and opcode"
+}
+
+# within MILLISECONDS COMMAND
+within() {
+    local start=${EPOCHREALTIME/./} now
+    until eval "$2"; do
+        now=${EPOCHREALTIME/./}
+        if [ $(((now - start) / 1000)) -gt "$1" ]; then
+            echo "not within $1 ms: $2"
+            return 1
+        fi
+    done
+}
+
+gone='[ "$(memory_of "$pid" "$probe")" = "0 3d" ]'
+
+# holder [COMMAND]...: a process that has `hold` open for writing. Sets: holder (its pid).
+holder() {
+    local file
+    holders=$((${holders:-0} + 1))
+    file=$work/out/holder-$holders
+    bash -c 'exec 9> "$1" && echo holding && exec sleep 1000' sh "${1:-$hold}" > "$file" 2>&1 \
+        < /dev/null 3>&- &
+    holder=$!
+    adopt $holder
+    wait_until "grep -q holding '$file'"
+}
+
+# finish PID SIGNAL: ends a holder, and waits for it.
+finish() {
+    kill "-$2" "$1"
+    wait "$1" || true
+}
+
+@test "an open for writing adds a reference, its close takes it away" {
+    start_held
+    exec 9> "$hold"
+    shows "1 e8"
+    assert_equal "$(cat "$folder/enabled")" 1
+    assert_equal "$(cat "$hold")" 1
+    exec 9>&-
+    shows "0 3d"
+    assert_equal "$(cat "$hold")" 0
+}
+
+@test "each open counts, of any kind: >, >>, <>" {
+    start_held
+    exec 7> "$hold" 8>> "$hold" 9<> "$hold"
+    shows "3 e8"
+    assert_equal "$(cat "$hold")" 3
+    exec 8>&-
+    shows "2 e8"
+    exec 7>&-
+    assert_equal "$(cat <&9)" 1
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "a hold adds to what is there, and leaves others' references" {
+    start_held
+    echo 5 > "$folder/semaphore"
+    exec 9> "$hold"
+    shows "6 e8"
+    echo +1 > "$folder/semaphore"
+    exec 9>&-
+    shows "6 e8"
+}
+
+@test "1 to enabled does not end a hold" {
+    start_held
+    exec 9> "$hold"
+    echo 1 > "$folder/enabled"
+    shows "1 e8"
+    assert_equal "$(cat "$hold")" 1
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "dup and fork count once, the last close takes it away" {
+    start_held
+    exec 9> "$hold"
+    exec 8>&9
+    shows "1 e8"
+    sleep 1000 3>&- &
+    child=$!
+    adopt $child
+    assert_equal "$(cat "$hold")" 1
+    exec 9>&-
+    shows "1 e8"
+    exec 8>&-
+    shows "1 e8"
+    finish $child TERM
+    shows "0 3d"
+}
+
+@test "the holder's exit, crash and kill" {
+    start_held
+    sh -c 'exec 9> "$1"; cat "${1%/hold}/semaphore"' sh "$hold" > "$work/seen"
+    assert_equal "$(cat "$work/seen")" 1
+    shows "0 3d"
+    for signal in TERM SEGV ABRT KILL; do
+        holder
+        shows "1 e8"
+        finish $holder $signal
+        assert_equal "$(cat "$folder/semaphore")" 0 "after SIG$signal"
+        shows "0 3d"
+    done
+}
+
+# The look comes from the process that has just reaped the holders: nothing is between.
+look_after_kill='import os, signal, sys
+hold, semaphore, count, each = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+for turn in range(5):
+    read, write = os.pipe()
+    children = []
+    for _ in range(count):
+        child = os.fork()
+        if child == 0:
+            files = [os.open(hold, os.O_WRONLY) for _ in range(each)]
+            os.write(write, b".")
+            signal.pause()
+        children.append(child)
+    ready = 0
+    while ready < count:
+        ready += len(os.read(read, count))
+    with open(semaphore) as file:
+        before = file.read()
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    for child in children:
+        os.waitpid(child, 0)
+    with open(semaphore) as file:
+        print(before.strip(), file.read().strip())'
+
+@test "SIGKILL of 100 holders at once: a look that starts after sees 0, five times" {
+    start_held
+    assert_equal "$(python3 -c "$look_after_kill" "$hold" "$folder/semaphore" 100 1 | uniq -c |
+        awk '{ $1 = $1 } 1')" "5 100 0"
+    shows "0 3d"
+}
+
+@test "SIGKILL of a holder of 100: a look that starts after sees 0, five times" {
+    start_held
+    assert_equal "$(python3 -c "$look_after_kill" "$hold" "$folder/semaphore" 1 100 | uniq -c |
+        awk '{ $1 = $1 } 1')" "5 100 0"
+    shows "0 3d"
+}
+
+@test "SIGKILL of 100 holders of a user's target" {
+    start_held demo-ocaml_1 a
+    assert_equal "$(run_as a python3 -c "$look_after_kill" "$hold" "$folder/semaphore" 100 1 |
+        uniq -c | awk '{ $1 = $1 } 1')" "5 100 0"
+    shows "0 3d"
+}
+
+@test "close by close: each look that starts after close returned sees one less" {
+    start_held
+    assert_equal "$(python3 - "$hold" "$folder/semaphore" <<'END'
+import os, sys
+hold, semaphore = sys.argv[1:]
+late = 0
+for turn in range(5):
+    files = [os.open(hold, os.O_WRONLY) for _ in range(50)]
+    while files:
+        os.close(files.pop())
+        with open(semaphore) as file:
+            late += int(file.read()) != len(files)
+print("late", late)
+END
+    )" "late 0"
+}
+
+@test "opened for reading it adds none, and gives the number of holds" {
+    start_held
+    before=$(peek "$pid")
+    exec 9< "$hold"
+    assert_equal "$(cat <&9)" 0
+    assert_equal "$(peek "$pid")" "$before"
+    exec 9<&-
+    echo 4 > "$folder/semaphore"
+    assert_equal "$(cat "$hold")" 0 "a reference is no hold"
+    exec 8> "$hold" 9> "$hold"
+    assert_equal "$(cat "$hold")" 2
+    exec 8>&- 9>&-
+    assert_equal "$(cat "$mnt/$pid/gc_stop/hold")" 0
+}
+
+@test "writing text into it is EINVAL, and the hold stays" {
+    start_held
+    for text in '1' '0\n' '+1' '\n'; do
+        assert_errno EINVAL write "$hold" "$text"
+        shows "0 3d"
+    done
+    exec 9> "$hold"
+    assert_errno EINVAL write @9 '1\n'
+    assert_errno EINVAL write @9 '0\n'
+    shows "1 e8"
+    run ! sh -c 'echo 1 > "$1"' sh "$hold"
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "grep -r, tar, wc and find over the tree switch nothing on" {
+    start sdt -q
+    other=$pid other_before=$(peek "$pid")
+    start_held
+    before=$(peek "$pid")
+    cd "$mnt"
+    grep -r . . > "$work/grep"
+    grep -q "^./$pid/gc_start/hold:0" "$work/grep"
+    grep -q "^./$other/web:query/hold:0" "$work/grep"
+    tar -cf "$work/tar" "$pid" "$other" 2> /dev/null || true
+    find . -type f -exec wc -c {} + > /dev/null
+    find . -type f -exec head -c 1 {} + > /dev/null
+    cd "$work"
+    assert_equal "$(peek "$pid")" "$before"
+    assert_equal "$(peek "$other")" "$other_before"
+}
+
+@test "touching and truncating add nothing that stays" {
+    start_held
+    touch "$hold"
+    truncate -s 0 "$hold"
+    stat "$hold" > /dev/null
+    : > "$hold"
+    shows "0 3d"
+}
+
+@test "a full counter: EOVERFLOW, and nothing is held" {
+    start_held
+    echo 65535 > "$folder/semaphore"
+    assert_errno EOVERFLOW open-write "$hold"
+    shows "65535 e8"
+    assert_equal "$(cat "$hold")" 0
+    start_for root sdt -q
+    probe=request_start
+    echo 32767 > "$mnt/$pid/web:request_start/semaphore"
+    assert_errno EOVERFLOW open-write "$mnt/$pid/web:request_start/hold"
+    shows "32767 90"
+}
+
+# ---- 0 ends older claims ------------------------------------------------------------------
+
+# ends_claims FILE TEXT VALUE: after it the counter is VALUE, and a hold's close takes nothing.
+ends_claims() {
+    local after=$(($3 + 3))
+    exec 8> "$hold" 9> "$hold"
+    assert_equal "$(cat "$hold")" 2
+    echo "$2" > "$1"
+    assert_equal "$(cat "$folder/semaphore")" "$3" "after $2"
+    assert_equal "$(cat "$hold")" 0 "holds after $2"
+    printf '%s\n' +1 | tee "$folder/semaphore" > /dev/null
+    echo +1 > "$folder/semaphore"
+    exec 7> "$hold"
+    assert_equal "$(cat "$folder/semaphore")" $after "two references and a new hold"
+    exec 8>&- 9>&-
+    assert_equal "$(cat "$folder/semaphore")" $after "old holds are closed"
+    exec 7>&-
+    shows "$((after - 1)) e8"
+    echo 0 > "$folder/enabled"
+}
+
+@test "0 and values end older claims, through each file (a root's target)" {
+    start_held
+    ends_claims "$folder/enabled" 0 0
+    ends_claims "$folder/semaphore" 0 0
+    ends_claims "$folder/semaphore" 1 1
+    ends_claims "$folder/semaphore" 9 9
+    ends_claims "$mnt/$pid/enabled" 0 0
+    ends_claims "$mnt/$pid/control" '0 gc_start' 0
+    ends_claims "$mnt/$pid/control" '=1 gc_start' 1
+    ends_claims "$mnt/$pid/control" '=4 *' 4
+}
+
+@test "0 and values end older claims, through each file (a user's target)" {
+    start_held demo-ocaml_1 a
+    ends_claims "$folder/enabled" 0 0
+    ends_claims "$folder/semaphore" 0 0
+    ends_claims "$folder/semaphore" 1 1
+    ends_claims "$mnt/$pid/enabled" 0 0
+    ends_claims "$mnt/$pid/control" '0 gc_start' 0
+    ends_claims "$mnt/$pid/control" '=1 gc_start' 1
+}
+
+@test "a user's 0 ends root's hold of that user's target" {
+    start_held demo-ocaml_1 a
+    exec 9> "$hold"
+    run_as a sh -c 'echo 0 > "$1/enabled"; echo +1 > "$1/semaphore"' sh "$folder"
+    exec 9>&-
+    shows "1 e8"
+}
+
+@test "a hold that is not named keeps its claim" {
+    start_held
+    exec 9> "$hold"
+    echo 0 > "$mnt/$pid/gc_stop/enabled"
+    echo '0 gc_stop boot' > "$mnt/$pid/control"
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "an update that fails ends no claim" {
+    start_held
+    exec 9> "$hold"
+    assert_errno ENOENT write "$mnt/$pid/control" '0 gc_start\n0 nothing\n'
+    assert_errno ERANGE write "$folder/semaphore" 65536
+    assert_equal "$(cat "$hold")" 1
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "-1 takes a hold's reference, and its close takes no more" {
+    start_held
+    exec 9> "$hold"
+    echo -1 > "$folder/semaphore"
+    shows "0 3d"
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "0 through a probe that shares the semaphore ends the claim, too" {
+    start_for root sdt -q
+    probe=cache_hit
+    folder=$mnt/$pid/web:cache_hit
+    exec 9> "$folder/hold"
+    shows "1 90"
+    echo 0 > "$mnt/$pid/web:cache_miss/enabled"
+    shows "0 90"
+    echo +1 > "$folder/semaphore"
+    exec 9>&-
+    shows "1 90"
+}
+
+# ---- mounts and servers -------------------------------------------------------------------
+
+@test "umount while a hold is open is busy, and releases none" {
+    start_held
+    holder
+    run umount "$mnt"
+    assert_equal "$status" 32
+    shows "1 e8"
+    finish $holder KILL
+    shows "0 3d"
+}
+
+@test "a lazy umount, then the holder's end: released, and the server ends well" {
+    start_held
+    holder
+    umount -l "$mnt"
+    finish $holder KILL
+    within 1000 "$gone"
+    wait_until "! is_running $server"
+    wait "$server"
+}
+
+@test "a forced umount releases every hold" {
+    start_held
+    holder
+    umount -f -l "$mnt"
+    within 1000 "$gone"
+    finish $holder KILL
+}
+
+@test "SIGTERM of the server releases every hold" {
+    start_held
+    root_pid=$pid
+    holder
+    start_held demo-ocaml_1 a
+    holder
+    shows "1 e8"
+    kill -TERM "$server"
+    within 1000 "$gone"
+    pid=$root_pid
+    within 1000 "$gone"
+    finish $holder KILL
+}
+
+@test "SIGKILL of the server: holds are gone within a second" {
+    start_held
+    root_pid=$pid
+    for _ in 1 2 3 4 5; do holder; done
+    shows "5 e8"
+    start_held demo-ocaml_1 a
+    user_pid=$pid
+    holder
+    start_for root sdt -q
+    probe=query
+    holder "$mnt/$pid/web:query/hold"
+    shows "1 90"
+    kill -KILL "$server"
+    within 1000 '[ "$(memory_of $pid query)" = "0 90" ]
+        [ "$(memory_of $root_pid gc_start),$(memory_of $user_pid gc_start)" = "0 3d,0 3d" ]'
+    wait "$server" || true
+}
+
+@test "SIGKILL of the server leaves what is no hold" {
+    start_held
+    echo 3 > "$folder/semaphore"
+    echo 1 > "$mnt/$pid/gc_stop/enabled"
+    holder
+    holder "$mnt/$pid/gc_stop/hold"
+    shows "4 e8"
+    kill_server "$server"
+    within 1000 '[ "$(memory_of $pid gc_start),$(memory_of $pid gc_stop)" = "3 e8,1 e8" ]'
+}
+
+@test "SIGKILL of the server: no worker stays" {
+    start_held demo-ocaml_1 a
+    holder
+    start_held
+    holder
+    workers=$(workers_of "$server")
+    [ "$workers" ]
+    kill_server "$server"
+    for worker in $workers; do
+        wait_until "! is_running $worker" 2
+    done
+}
+
+@test "two servers: each has its own holds, and the death of one releases its own alone" {
+    start_held
+    first=$server
+    mkdir "$work/second"
+    start_server_at root "$work/second"
+    holder
+    holder "$work/second/$pid/gc_start/hold"
+    shows "2 e8"
+    kill_server "$first"
+    within 1000 '[ "$(memory_of $pid gc_start)" = "1 e8" ]'
+    assert_equal "$(cat "$work/second/$pid/gc_start/hold")" 1
+    finish $holder KILL
+    shows "0 3d"
+}
+
+@test "a user's own server: a hold, its close and the server's death" {
+    own_start a
+    start_held demo-ocaml_1 a
+    hold=$own/$pid/gc_start/hold
+    in_own a sh -c 'exec 9> "$1"; exec cat "${1%/hold}/semaphore" "$1"' sh "$hold" > "$work/seen"
+    assert_equal "$(paste -sd, < "$work/seen")" 1,1
+    shows "0 3d"
+    in_own a sh -c 'exec 9> "$1"; echo holding; exec sleep 1000' sh "$hold" > "$work/out/holds" \
+        2>&1 < /dev/null 3>&- &
+    wait_until 'grep -q holding "$work/out/holds"'
+    sleeper=$(pgrep -u "$(user_name a)" -x sleep)
+    adopt "$sleeper"
+    shows "1 e8"
+    kill -KILL "$own_server"
+    within 1000 "$gone"
+}
+
+# ---- targets --------------------------------------------------------------------------------
+
+@test "a target that forks: the child keeps its counter, no hold of the parent's releases it" {
+    start_held forker
+    parent=$pid
+    exec 9> "$hold"
+    kill -USR1 "$pid"
+    wait_until 'grep -q ^child "$out"'
+    child=$(sed -n 's/^child //p' "$out")
+    adopt "$child"
+    assert_equal "$(memory_of "$child" gc_start)" "1 e8"
+    assert_equal "$(cat "$mnt/$child/gc_start/hold")" 0
+    exec 9>&-
+    assert_equal "$(memory_of "$parent" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$child" gc_start)" "1 e8"
+    echo 0 > "$mnt/$child/gc_start/enabled"
+    assert_equal "$(memory_of "$child" gc_start)" "0 3d"
+}
+
+@test "a target that ends, or becomes another program, before the hold is closed" {
+    start_held
+    exec 9> "$hold"
+    stop "$pid"
+    exec 9>&-
+    start_for root execer -q "$(target demo-ocaml_1)" -q
+    exec 9> "$mnt/$pid/gc_start/hold"
+    kill -USR1 "$pid"
+    wait_until "[ \$(grep -c '^pid' '$out') = 2 ]"
+    before=$(peek "$pid")
+    exec 9>&-
+    assert_equal "$(peek "$pid")" "$before" "the new program"
+    start_held
+    exec 9> "$hold"
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "a library that is loaded later is not in an older hold" {
+    library=$(target libplug.so)
+    start_for root host -q "$library"
+    probe=gc_start
+    hold=$mnt/$pid/gc_start/hold
+    exec 9> "$hold"
+    kill -USR1 "$pid"
+    wait_until 'grep -q loaded "$out"'
+    assert_equal "$(memory_of "$pid" gc_start libplug)" "0 3d"
+    exec 9>&-
+    shows "0 3d"
+    exec 9> "$hold"
+    shows "1 e8"
+    kill -USR2 "$pid"
+    wait_until 'grep -q unloaded "$out"'
+    exec 9>&-
+    shows "0 3d"
+}
+
+@test "several counters: a hold is a reference in each" {
+    start_for root sdt -q
+    probe=query
+    peek "$pid" poke "$(counter_of "$pid" query)" 0200
+    exec 9> "$mnt/$pid/web:query/hold"
+    shows "1 90,3 90"
+    exec 9>&-
+    shows "0 90,2 90"
+}
+
+@test "a hold beside bpftrace: added and taken away, and bpftrace detaches cleanly" {
+    needs_bpftrace
+    start_for root sdt -q
+    probe=request_start
+    complaints=$(kernel_complaints)
+    exec 9> "$mnt/$pid/web:request_start/hold"
+    trace "$work/bin/sdt" web:request_start "$pid" request_start
+    shows "2 cc"
+    exec 8> "$mnt/$pid/web:request_start/hold"
+    shows "3 cc"
+    exec 9>&-
+    shows "2 cc"
+    untrace "$tracer"
+    shows "1 90"
+    exec 8>&-
+    shows "0 90"
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}

@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# User c makes a worker hang: a process of c's maps a library from a FUSE mount of c's own, which
+# never answers (fuse-hang). That costs the others nothing but c's processes.
+#
+# Not to be run beside other suites: all servers on the machine look at c's processes.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    start_server
+    start_as b demo-ocaml_1 -q
+    b=$pid
+    start demo-ocaml_1 -q
+    mine=$pid
+}
+
+teardown() {
+    # First what hangs: c's filesystem, whose end frees whoever waits for it.
+    if [ "${hang:-}" ]; then
+        stop "$hang"
+        umount -l "$work/hang" || true
+    fi
+    session_end
+}
+
+# c's program with a library from c's filesystem. Sets: hang (fuse-hang's pid), c, c_out.
+start_hostile() {
+    mkdir "$work/hang"
+    target libplug.so > /dev/null
+    cp "$build/tests/fuse-hang/fuse-hang" "$work/bin"
+    # What fusermount3 does for a user; by hand, as not every machine opens /dev/fuse to all.
+    exec 8<> /dev/fuse
+    mount -i -t fuse.hang -o "fd=8,rootmode=40000,user_id=$(id -u "$(user_name c)")" \
+        -o "group_id=$(id -g "$(user_name c)"),nosuid,nodev" fuse-hang "$work/hang"
+    start_command c "$work/bin/fuse-hang" "$work/bin/libplug.so" /dev/fd/8
+    exec 8<&-
+    hang=$pid
+    hang_out=$out
+    wait_until 'grep -q ^pid "$hang_out"'
+    start_as c host -q -i "$1" -l "$work/hang/file"
+    c=$pid
+    wait_until 'grep -q ^loaded "$out"'
+}
+
+fall_silent() {
+    kill -USR1 "$hang"
+    wait_until 'grep -q ^silent "$hang_out"'
+}
+
+# quick SECONDS COMMAND...: the command succeeds within that time.
+quick() {
+    local limit=$1 before after status=0
+    shift
+    before=${EPOCHREALTIME/./}
+    timeout 20 "$@" || status=$?
+    after=${EPOCHREALTIME/./}
+    [ $((after - before)) -lt $((limit * 1000000)) ] ||
+        { echo "took $((after - before)) us, more than $limit s: $*"; return 1; }
+    return $status
+}
+
+others_work() {
+    quick 2 ls "$mnt" > "$work/listing"
+    grep -qx "$mine" "$work/listing"
+    grep -qx "$b" "$work/listing"
+    as b
+    quick 2 "${as[@]}" ls "$mnt" > "$work/listing"
+    grep -qx "$b" "$work/listing"
+    for value in 1 0; do
+        quick 2 "${as[@]}" tee "$mnt/$b/gc_start/enabled" <<< $value > /dev/null
+        assert_equal "$(state_of "$b" gc_start)" $value
+        quick 1 tee "$mnt/$mine/gc_start/enabled" <<< $value > /dev/null
+        assert_equal "$(state_of "$mine" gc_start)" $value
+    done
+}
+
+@test "as long as c's filesystem answers, c's library has probes like any other" {
+    start_hostile 20
+    assert_equal "$(run_as c ls "$mnt/$c" | grep -c plug_hit)" 1
+    assert_errno_as c OK write "$mnt/$c/plug_hit/enabled" 1
+    others_work
+}
+
+@test "it falls silent after the server has looked" {
+    start_hostile 100000
+    ls "$mnt" "$mnt/$c" > /dev/null
+    fall_silent
+    others_work
+    assert_errno_as c ETIMEDOUT write "$mnt/$c/plug_hit/enabled" 1
+    others_work
+    assert_errno ETIMEDOUT write "$mnt/$c/plug_hit/enabled" 1
+    others_work
+}
+
+@test "it is silent before the server looks for the first time" {
+    start_hostile 100000
+    fall_silent
+    others_work
+    assert_match "$(run_as c timeout 10 python3 "$work/errno_of.py" read \
+        "$mnt/$c/gc_start/enabled")" '@(ETIMEDOUT|ENOENT|OK)'
+    others_work
+}
+
+@test "its program runs into the silence itself" {
+    start_hostile 10
+    ls "$mnt/$c" > /dev/null
+    fall_silent
+    others_work
+    for _ in 1 2 3 4 5 6; do
+        assert_match "$(errno_of write "$mnt/$c/plug_hit/enabled" 1)" '@(ETIMEDOUT|ENOENT)'
+    done
+    others_work
+}
+
+@test "many callers at once get stuck on c, and the others do not" {
+    start_hostile 100000
+    ls "$mnt/$c" > /dev/null
+    fall_silent
+    for _ in {1..80}; do
+        timeout 20 cat "$mnt/$c/plug_hit/enabled" > /dev/null 2>&1 3>&- &
+        callers+=($!)
+    done
+    others_work
+    wait "${callers[@]}" || true
+    others_work
+}
+
+@test "when c's filesystem has ended, c's other processes work again" {
+    start_hostile 100000
+    ls "$mnt/$c" > /dev/null
+    fall_silent
+    assert_errno ETIMEDOUT write "$mnt/$c/plug_hit/enabled" 1
+    stop "$hang"
+    stop "$c"
+    start_as c demo-ocaml_1 -q
+    wait_until '[ "$(errno_of write "$mnt/$pid/gc_start/enabled" 1)" = OK ]' 5
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+}
+
+@test "the server can be unmounted while a worker hangs" {
+    start_hostile 100000
+    ls "$mnt/$c" > /dev/null
+    fall_silent
+    errno_of write "$mnt/$c/plug_hit/enabled" 1
+    quick 5 umount "$mnt"
+    wait_until "! is_running $server" 5
+}

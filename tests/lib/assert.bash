@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Assertions that explain themselves, and errnos by name.
+
+# assert_equal ACTUAL EXPECTED [WHAT]
+assert_equal() {
+    [ "$1" = "$2" ] && return 0
+    {
+        echo "--- ${3:-not equal}"
+        printf 'expected: %s\n' "$(printf %s "$2" | cat -v)"
+        printf 'actual:   %s\n' "$(printf %s "$1" | cat -v)"
+    } >&2
+    return 1
+}
+
+# assert_match ACTUAL PATTERN [WHAT]: PATTERN is a shell glob.
+assert_match() {
+    # shellcheck disable=SC2053
+    [[ $1 == $2 ]] && return 0
+    {
+        echo "--- ${3:-does not match}"
+        printf 'pattern: %s\n' "$2"
+        printf 'actual:  %s\n' "$(printf %s "$1" | cat -v)"
+    } >&2
+    return 1
+}
+
+# errno_of ACTION FILE [TEXT]: what the kernel answers, `OK` or an errno's name. See errno_of.py.
+errno_of() {
+    python3 "$tests/lib/errno_of.py" "$@"
+}
+
+# assert_errno NAME ACTION FILE [TEXT]
+assert_errno() {
+    local expected=$1 actual
+    shift
+    actual=$(errno_of "$@")
+    assert_equal "$actual" "$expected" "errno of: $*"
+}
+
+# assert_errno_as USER NAME ACTION FILE [TEXT]
+assert_errno_as() {
+    local user=$1 expected=$2 actual
+    shift 2
+    actual=$(run_as "$user" python3 "$work/errno_of.py" "$@")
+    assert_equal "$actual" "$expected" "errno for $user of: $*"
+}

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Target programs, and what an independent reader (tests/targets/peek.py) sees in them.
+
+targets=$build/tests/targets
+
+# The path of a copy of target program (or library) NAME that every user can run.
+target() {
+    [ -e "$work/bin/$1" ] || cp "$targets/$1" "$work/bin/$1"
+    echo "$work/bin/$1"
+}
+
+# start NAME [ARGUMENT]...: starts a target as root. Sets: pid, out (the file with its output).
+start() {
+    start_as root "$@"
+}
+
+# start_as USER NAME [ARGUMENT]...
+start_as() {
+    local user=$1 program
+    program=$(target "$2")
+    shift 2
+    start_command "$user" "$program" "$@"
+    wait_until "grep -q '^pid ' '$out' || ! kill -0 $pid"
+    grep -q '^pid ' "$out" || { cat "$out"; return 1; }
+}
+
+# start_command USER COMMAND...: any program in the background; exec keeps the pid.
+start_command() {
+    local as
+    as "$1"
+    shift
+    starts=$((starts + 1))
+    out=$work/out/$starts-$(basename "$1")
+    "${as[@]}" "$@" >"$out" 2>&1 </dev/null 3>&- &
+    pid=$!
+    adopt "$pid"
+}
+
+# A process's start, in ticks since boot: with it, a pid is no other's.
+start_time() {
+    local stat
+    { stat=$(< "/proc/$1/stat"); } 2>/dev/null || return 0
+    # Behind the name, which may hold anything.
+    awk '{ print $20 }' <<< "${stat##*) }"
+}
+
+# adopt PID: to be ended with the test, be it a child of this shell or of a target.
+adopt() {
+    started+=("$1:$(start_time "$1")")
+}
+
+# end PID:START
+end() {
+    local each=${1%:*} since=${1#*:}
+    if [ "$since" ] && [ "$(start_time "$each")" = "$since" ]; then
+        kill -KILL "$each" || true
+    fi
+}
+
+# stop PID: ends a target that was started here, and reaps it.
+stop() {
+    { kill -KILL "$1" && wait "$1"; } 2>/dev/null || true
+}
+
+end_targets() {
+    local each
+    for each in "${started[@]}"; do
+        end "$each"
+    done
+    for each in "${started[@]}"; do
+        wait "${each%:*}" || true
+    done
+} 2>/dev/null
+
+# lines_of PATTERN [FILE]: how many lines of a target's output match.
+lines_of() {
+    grep -c -- "$1" "${2:-$out}" || true
+}
+
+# says TEXT [FILE]: waits until TEXT is said once more than now.
+says() {
+    local before
+    before=$(lines_of "$1" "${2:-$out}")
+    wait_until "[ \$(lines_of '$1' '${2:-$out}') -gt $before ]"
+}
+
+# tell SIGNAL TEXT: sends the target a signal, and waits for one more line that matches TEXT.
+tell() {
+    local before
+    before=$(lines_of "$2")
+    kill -"$1" "$pid"
+    wait_until "[ \$(lines_of '$2') -gt $before ]"
+}
+
+# is_silent TEXT [FILE]: two rounds of another probe (`boot`) pass without TEXT.
+is_silent() {
+    local before
+    says '^boot' "${2:-$out}"
+    before=$(lines_of "$1" "${2:-$out}")
+    says '^boot' "${2:-$out}"
+    says '^boot' "${2:-$out}"
+    assert_equal "$(lines_of "$1" "${2:-$out}")" "$before" "lines with $1"
+}
+
+peek() {
+    python3 "$tests/targets/peek.py" "$@"
+}
+
+# memory_of PID NAME [OBJECT]: `COUNT OPCODE` of each note of the probe, in an order of its own.
+memory_of() {
+    peek "$1" | awk -v name="$2" -v object="${3:-}" \
+        '$2 == name && index($7, object) { print $4, $6 }' | sort | uniq | paste -sd,
+}
+
+# counter_of PID NAME, site_of PID NAME: addresses of the first note; site_of that of the nop.
+counter_of() {
+    peek "$1" | awk -v name="$2" '$2 == name { print $3; exit }'
+}
+
+site_of() {
+    peek "$1" | awk -v name="$2" '$2 == name { print $5; exit }'
+}
+
+# add ADDRESS NUMBER: in hex
+add() {
+    printf '%x' $((0x$1 + $2))
+}
+
+# switch_byte_of PID NAME: the address of the first site's switch byte.
+switch_byte_of() {
+    add "$(site_of "$1" "$2")" 1
+}
+
+# probes_of PID: the names in the tree, on one line.
+probes_of() {
+    (cd "$mnt/$1" && find . -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | LC_ALL=C sort |
+        paste -sd' ')
+}
+
+state_of() {
+    cat "$mnt/$1/$2/enabled"
+}

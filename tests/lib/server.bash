@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# The server under test, and its mounts.
+
+# The path of a copy of the server, which every user can run.
+server_program() {
+    [ -e "$work/bin/probefs" ] || cp "$build/probefs/probefs" "$work/bin/probefs"
+    echo "$work/bin/probefs"
+}
+
+# start_server [OPTION]...: mounts at $mnt. Sets: server (its pid), log (the file).
+start_server() {
+    start_server_at root "$mnt" "$@"
+}
+
+# start_server_at USER MOUNTPOINT [OPTION]...
+start_server_at() {
+    local user=$1 at=$2 program as
+    program=$(server_program)
+    shift 2
+    log=$work/out/server-${#servers[@]}
+    as "$user"
+    "${as[@]}" "$program" -f -o log=info "$@" "$at" >"$log" 2>&1 </dev/null 3>&- &
+    server=$!
+    servers+=("$server")
+    mounts+=("$at")
+    wait_until "is_mounted '$at' || ! kill -0 $server"
+    kill -0 "$server"
+    if [ "$user" = root ]; then
+        [ -e "$at/README" ]
+    fi
+}
+
+is_mounted() {
+    [ "$(findmnt -n -o FSTYPE -M "$1")" = fuse.probefs ]
+}
+
+# stop_server PID MOUNTPOINT: unmounts; the server ends by itself, with success.
+stop_server() {
+    local status=0
+    timeout 10 umount "$2" || return 1
+    wait_until "! is_running $1" || return 1
+    wait "$1" || status=$?
+    assert_equal "$status" 0 "exit status of the server"
+}
+
+# kill_server PID: as a crash would.
+kill_server() {
+    { kill -KILL "$1" && wait "$1"; } 2>/dev/null || true
+}
+
+# Still there, and no zombie.
+is_running() {
+    local state
+    state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) && [ "$state" ] &&
+        [ "$state" != Z ]
+}
+
+# Every unmount has to succeed, and every server that was not ended on purpose to end well.
+end_servers() {
+    local i at status=0
+    for i in "${!servers[@]}"; do
+        at=${mounts[$i]}
+        is_running "${servers[$i]}" || continue
+        stop_server "${servers[$i]}" "$at" && continue
+        echo "the server at $at did not end with its mount"
+        kill_server "${servers[$i]}"
+        status=1
+    done
+    # What is still there, a test that failed has left behind.
+    for at in $(findmnt -rn -o TARGET | grep "^$work/" | sort -r); do
+        umount -l "$at" || true
+    done
+    return $status
+}
+
+# workers_of SERVER [USER]: the pids of its workers.
+workers_of() {
+    pgrep -P "$1" -f '^probefs-worker' ${2:+-u "$(user_name "$2")"} || true
+}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# A test's session: a private directory, servers, target programs, users; and the end of them all.
+#
+#     load lib/session
+#     setup() { session_begin; }
+#     teardown() { session_end; }
+#
+#     @test "a probe is switched on" {
+#         start_server
+#         start demo-ocaml_1
+#         echo 1 > "$mnt/$pid/gc_start/enabled"
+#         wait_until 'grep -q gc_start "$out"'
+#     }
+#
+# Surprises:
+# - `start` and `start_server` set variables, so they must not run in a subshell: no $(start ...),
+#   no `run start ...`.
+# - bats waits for whoever holds its descriptor 3: everything in the background is started with
+#   3>&-.
+# - Targets and the server are copied into the private directory, where test users reach them
+#   also when the checkout is closed to others.
+
+bats_require_minimum_version 1.5.0
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${PROBEFS_BUILD:-$tests/../build}
+export PYTHONDONTWRITEBYTECODE=1
+# The system's python3 and tools, which test users can run too.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# shellcheck source=tests/lib/assert.bash
+source "$tests/lib/assert.bash"
+# shellcheck source=tests/lib/process.bash
+source "$tests/lib/process.bash"
+# shellcheck source=tests/lib/server.bash
+source "$tests/lib/server.bash"
+# shellcheck source=tests/lib/users.bash
+source "$tests/lib/users.bash"
+
+# Sets: work (the private directory), mnt (where the server is mounted).
+session_begin() {
+    [ "$(id -u)" = 0 ] || skip "needs root"
+    work=$(mktemp -d /tmp/probefs-test.XXXXXX)
+    chmod 755 "$work"
+    mnt=$work/mnt
+    mkdir "$mnt" "$work/bin" "$work/out" "$work/sanitizer"
+    # Workers of any user report there, too.
+    chmod 1777 "$work/sanitizer"
+    # For test users, who may not reach the checkout.
+    cp "$tests/lib/errno_of.py" "$work"
+    export ASAN_OPTIONS="abort_on_error=1:detect_leaks=1:log_path=$work/sanitizer/asan"
+    export UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1"
+    UBSAN_OPTIONS+=":log_path=$work/sanitizer/ubsan"
+    started=() servers=() mounts=() starts=0
+    begun=1
+}
+
+session_end() {
+    local status=0
+    [ "${begun:-}" ] || return 0
+    close_leftover_descriptors
+    end_targets
+    end_servers || status=1
+    no_sanitizer_reports || status=1
+    if [ $status != 0 ] || [ -z "${BATS_TEST_COMPLETED:-}" ]; then
+        show_logs
+    fi
+    rm -rf --one-file-system "$work"
+    return $status
+}
+
+# Descriptors that a failed test left open would keep the mount busy.
+close_leftover_descriptors() {
+    local fd
+    for fd in 4 5 6 7 8 9; do
+        case $(readlink "/proc/$BASHPID/fd/$fd") in
+        "$work"/*) eval "exec $fd>&-" ;;
+        esac
+    done
+}
+
+no_sanitizer_reports() {
+    local report status=0
+    for report in "$work"/sanitizer/*; do
+        [ -e "$report" ] || continue
+        echo "--- sanitizer report $report"
+        cat "$report"
+        status=1
+    done
+    return $status
+}
+
+show_logs() {
+    local file
+    for file in "$work"/out/*; do
+        [ -s "$file" ] || continue
+        echo "--- the last lines of $file"
+        tail -n 15 "$file" | cut -c1-300 | cat -v
+    done
+}
+
+# wait_until COMMAND [SECONDS]: tries COMMAND (a shell text) until it succeeds.
+wait_until() {
+    local deadline=$((SECONDS + ${2:-10}))
+    until eval "$1"; do
+        if [ "$SECONDS" -gt "$deadline" ]; then
+            echo "waited ${2:-10} s in vain for: $1"
+            return 1
+        fi
+        sleep 0.02
+    done
+}

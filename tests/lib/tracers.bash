@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# A kernel tracer: bpftrace, attached to a SystemTap probe of a running target.
+
+# The kernel's complaints about its reference counters.
+kernel_complaints() {
+    dmesg | grep -c ref_ctr || true
+}
+
+# needs_bpftrace: it wants tracefs where it is usually mounted. Undone by tracers_end.
+needs_bpftrace() {
+    command -v bpftrace >/dev/null || skip "needs bpftrace"
+    tracefs_mounted=
+    if [ ! -e /sys/kernel/tracing/uprobe_events ]; then
+        mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+        tracefs_mounted=1
+    fi
+}
+
+# trace PROGRAM PROVIDER:NAME PID NAME: attaches, and waits until the counter of NAME has risen.
+# Sets: tracer (its pid). It inherits none of the test's holds.
+trace() {
+    local before
+    before=$(counts_of "$3" "$4")
+    bpftrace -e "usdt:$1:$2 { }" -p "$3" >"$work/out/bpftrace" 2>&1 </dev/null 3>&- 8>&- 9>&- &
+    tracer=$!
+    tracers+=("$tracer")
+    wait_until "grep -q '^Attaching' '$work/out/bpftrace' || ! kill -0 $tracer"
+    wait_until "[ \"\$(counts_of $3 $4)\" != '$before' ]"
+}
+
+# untrace PID: lets it detach.
+untrace() {
+    kill -INT "$1"
+    wait "$1" || true
+}
+
+# counts_of PID NAME: the counters of a probe, as the independent reader sees them.
+counts_of() {
+    peek "$1" | awk -v name="$2" '$2 == name { print $4 }' | sort -n | uniq | paste -sd,
+}
+
+tracers_end() {
+    local each
+    for each in "${tracers[@]}"; do
+        kill -INT "$each" 2>/dev/null || true
+        wait "$each" 2>/dev/null || true
+    done
+    if [ "${tracefs_mounted:-}" ]; then
+        umount /sys/kernel/tracing
+    fi
+}

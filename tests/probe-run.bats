@@ -1,0 +1,362 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# probe-run: programs that start with their probes on.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    probe_run=$work/bin/probe-run
+    cp "$build/probe-run/probe-run" "$probe_run"
+    target libconstruct.so >/dev/null
+    report=$(target report)
+}
+
+teardown() {
+    session_end
+}
+
+# has_status EXPECTED COMMAND...
+has_status() {
+    local expected=$1 actual=0
+    shift
+    "$@" >"$work/out/command" 2>&1 3>&- || actual=$?
+    assert_equal "$actual" "$expected" "exit status of: $*"
+}
+
+# says_line TEXT: the last has_status' output has this line.
+says_line() {
+    grep -qxF -- "$1" "$work/out/command" || {
+        echo "no line: $1"
+        return 1
+    }
+}
+
+# start_waiting: a program whose library's constructor waits; sets pid and out.
+start_waiting() {
+    start_command root env CONSTRUCTOR=wait "$probe_run" "$report" "$@"
+    wait_until 'grep -q "^waiting $pid$" "$out"'
+}
+
+status_field() {
+    awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
+}
+
+# ends_with STATUS: the program that was started ends so, as its parent sees it.
+ends_with() {
+    local actual=0
+    wait "$pid" || actual=$?
+    assert_equal "$actual" "$1" "exit status of the program"
+}
+
+@test "a probe in the very first instruction of a static program is on" {
+    has_status 0 "$(target first)"
+    has_status 42 "$probe_run" "$(target first)"
+    has_status 42 "$probe_run" -e first "$(target first)"
+}
+
+@test "a site at the entry point itself, where a loader comes first" {
+    has_status 0 "$(target first-dynamic)"
+    has_status 42 "$probe_run" "$(target first-dynamic)"
+}
+
+@test "executable and library: on at main" {
+    has_status 0 "$report"
+    says_line "early 0"
+    says_line "late 0"
+    has_status 0 "$probe_run" "$report"
+    says_line "early 1"
+    says_line "late 1"
+}
+
+@test "static, static PIE and not PIE programs" {
+    for each in demo-static demo-static-pie demo-no-pie demo-ocaml; do
+        has_status 0 "$probe_run" -e gc_start "$(target $each)" -n 1 -i 0
+        says_line "gc_start: round 0"
+        ! grep gc_stop "$work/out/command"
+    done
+}
+
+@test "NAME is a name, a glob, a regular expression or a pair; several add up" {
+    demo=$(target demo-ocaml_1)
+    for each in 'gc_start' 'gc_s*' '~^gc_s' 'gc_start,gc_stop'; do
+        has_status 0 "$probe_run" -e "$each" -- "$demo" -n 1 -i 0
+        says_line "gc_start: round 0"
+        ! grep idle "$work/out/command"
+    done
+    has_status 0 "$probe_run" -e idle --enable=gc_stop "$demo" -n 1 -i 0
+    says_line "idle: round 0"
+    says_line "gc_stop: round 0"
+    has_status 0 "$probe_run" -e late,early "$report"
+    says_line "early 1"
+    says_line "late 1"
+    has_status 0 "$probe_run" -e late "$report"
+    says_line "early 0"
+    says_line "late 1"
+}
+
+@test "a NAME that matches nothing: status 2, a message, and nothing is run" {
+    for each in nope 'nope*' '~^x' early,nope '~(' 'a,b,c'; do
+        has_status 2 env CONSTRUCTOR=exit "$probe_run" -e early -e "$each" "$report"
+        assert_match "$(cat "$work/out/command")" "probe-run: *'${each#early,}'*"
+        assert_equal "$(wc -l < "$work/out/command")" 1 "lines"
+    done
+}
+
+@test "-l lists the probes of the executable and its libraries, and runs neither" {
+    has_status 0 env CONSTRUCTOR=exit "$probe_run" -l "$report"
+    assert_equal "$(cat "$work/out/command")" $'early\nlate'
+    has_status 0 "$probe_run" --list "$(target demo-static)"
+    assert_equal "$(cat "$work/out/command")" $'boot\ngc_start\ngc_stop\nidle\nrequest'
+    has_status 0 "$probe_run" -l /bin/true
+    assert_equal "$(cat "$work/out/command")" ""
+    has_status 127 "$probe_run" -l "$work/none"
+    has_status 1 sh -c '"$1" -l "$2" >/dev/full' sh "$probe_run" "$report"
+}
+
+@test "127 and 126, as the shell does" {
+    printf '#!/none\n' >"$work/orphan"
+    chmod +x "$work/orphan"
+    has_status 127 "$probe_run" "$work/none"
+    has_status 127 "$probe_run" none-such-program
+    has_status 127 "$probe_run" ""
+    has_status 127 "$probe_run" "$work/orphan"
+    has_status 126 "$probe_run" "$work"
+    touch "$work/plain"
+    has_status 126 "$probe_run" "$work/plain"
+    has_status 127 "$probe_run" "$work/plain/x" || has_status 126 "$probe_run" "$work/plain/x"
+}
+
+@test "the command line" {
+    has_status 0 "$probe_run" --help
+    assert_match "$(cat "$work/out/command")" "usage: probe-run *"
+    has_status 0 "$probe_run" --version
+    assert_match "$(cat "$work/out/command")" "probe-run [0-9]*"
+    has_status 2 "$probe_run"
+    has_status 2 "$probe_run" --nope "$report"
+    has_status 2 "$probe_run" -e
+    has_status 2 "$probe_run" -l "$report" more
+    has_status 2 "$probe_run" -l -e early "$report"
+    # What follows the program is its own.
+    has_status 0 "$probe_run" echo -e --help
+    says_line "--help"
+}
+
+@test "found along PATH" {
+    has_status 42 env PATH="/none:$work/bin:/bin" "$probe_run" "$(basename "$(target first)")"
+    cd "$work/bin"
+    has_status 42 env PATH=/none: "$probe_run" first
+    has_status 42 "$probe_run" ./first
+}
+
+@test "exit status and signals are the program's own" {
+    has_status 7 "$probe_run" "$report" exit 7
+    for each in 1 9 11 15; do
+        has_status $((128 + each)) "$probe_run" "$report" kill $each
+    done
+}
+
+@test "its pid is the one that was started" {
+    start_command root "$probe_run" "$report" sleep
+    wait_until 'grep -q "^arguments" "$out"'
+    grep "^pid $pid, parent $BASHPID$" "$out"
+    assert_equal "$(status_field "$pid" TracerPid)" 0 "tracer"
+    assert_equal "$(readlink "/proc/$pid/exe")" "$report" "program"
+    kill -TERM "$pid"
+    ends_with 143
+}
+
+# finds_the_same COMMAND...: with and without probe-run, the program finds the same.
+finds_the_same() {
+    local plain changed
+    plain=$("$@" "$report" exit 0 3>&- | sed '1,2d; /^pid/d; /^session/d')
+    changed=$("$@" "$probe_run" "$report" exit 0 3>&- | sed '1,2d; /^pid/d; /^session/d')
+    assert_equal "$changed" "$plain" "what the program finds under: $*"
+    assert_match "$plain" "children no*"
+}
+
+@test "the program finds nothing that is not there without probe-run" {
+    finds_the_same env
+    finds_the_same env --ignore-signal=INT --block-signal=CHLD --block-signal=USR1
+    finds_the_same env --ignore-signal=CHLD
+    finds_the_same sh -c 'exec "$@" <&-' sh
+    finds_the_same sh -c 'exec "$@" 7</dev/null' sh
+    finds_the_same setpriv --no-new-privs
+}
+
+@test "a process that adopts orphans is not given one" {
+    finds_the_same python3 -c '
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(36, 1)
+os.execv(sys.argv[1], sys.argv[1:])'
+}
+
+@test "standard input is the program's" {
+    assert_equal "$(printf 'one\ntwo\n' | "$probe_run" "$report" cat | grep ^read)" \
+        $'read one\nread two'
+}
+
+@test "the terminal is the program's" {
+    # shellcheck disable=SC2016
+    output=$(printf 'typed\n' | script -qec "tty && '$probe_run' '$report' cat" /dev/null &
+        wait $!)
+    assert_match "$output" '*/dev/pts/*read typed*'
+}
+
+@test "signals reach it while its libraries are loaded, and a stop stops it" {
+    start_waiting exit 0
+    [ "$(status_field "$pid" TracerPid)" != 0 ]
+    kill -STOP "$pid"
+    wait_until '[ "$(status_field $pid State)" = t ] || [ "$(status_field $pid State)" = T ]'
+    kill -USR1 "$pid"
+    sleep 0.2
+    ! grep woken "$out"
+    kill -CONT "$pid"
+    wait_until 'grep -q woken "$out"'
+    ends_with 0
+    grep -x "late 1" "$out"
+}
+
+@test "a signal ends it while its libraries are loaded" {
+    start_waiting
+    tracer=$(status_field "$pid" TracerPid)
+    kill -TERM "$pid"
+    ends_with 143
+    wait_until "! is_running $tracer"
+    start_waiting
+    kill -KILL "$pid"
+    ends_with 137
+}
+
+@test "a signal at once after the start" {
+    for each in $(seq 20); do
+        start_command root "$probe_run" "$report" sleep
+        kill -TERM "$pid"
+        ends_with 143
+    done
+}
+
+@test "a stop at once after the start" {
+    for each in $(seq 10); do
+        start_command root "$probe_run" "$report" exit 3
+        kill -STOP "$pid" || true
+        kill -CONT "$pid" || true
+        ends_with 3
+    done
+}
+
+@test "constructors that end, replace, double or thread the program" {
+    has_status 0 env CONSTRUCTOR=exec "$probe_run" "$report"
+    assert_equal "$(cat "$work/out/command")" replaced
+    has_status 9 env CONSTRUCTOR=exit "$probe_run" "$report"
+    has_status 137 env CONSTRUCTOR=kill "$probe_run" "$report"
+    for each in fork thread; do
+        has_status 4 env CONSTRUCTOR=$each "$probe_run" "$report" exit 4
+        says_line "late 1"
+    done
+}
+
+@test "a helper that is killed in between: the program does not run half switched" {
+    start_waiting exit 0
+    kill -KILL "$(status_field "$pid" TracerPid)"
+    wait_until '[ "$(status_field $pid TracerPid)" = 0 ]'
+    kill -USR1 "$pid"
+    ends_with 133
+}
+
+@test "a site that cannot be switched: the program ends before it runs" {
+    first=$(target first)
+    python3 - "$first" <<'END'
+import sys
+path = sys.argv[1]
+code = open(path, "rb").read()
+open(path, "wb").write(code.replace(b"\x90\x3d", b"\x90\x90", 1))
+END
+    has_status 126 "$probe_run" "$first"
+    assert_match "$(cat "$work/out/command")" "probe-run: the program is not started: *site*"
+}
+
+@test "an ordinary user" {
+    has_status 42 run_as a "$probe_run" "$(target first)"
+    has_status 7 run_as a "$probe_run" "$report" exit 7
+    says_line "early 1"
+    says_line "late 1"
+    has_status 0 run_as a "$probe_run" -l "$report"
+}
+
+@test "a program that changes its privileges is refused, and listed" {
+    first=$(target first)
+    chmod 4755 "$first"
+    has_status 126 run_as a "$probe_run" "$first"
+    assert_match "$(cat "$work/out/command")" "*setuid*"
+    has_status 0 run_as a "$probe_run" -l "$first"
+    says_line first
+    has_status 42 run_as a setpriv --no-new-privs "$probe_run" "$first"
+    has_status 42 "$probe_run" "$first"
+    chmod 2755 "$first"
+    has_status 126 run_as a "$probe_run" "$first"
+    # With the capability to trace, nothing is lost.
+    demo=$(target demo-ocaml_1)
+    chown "$(user_name b)" "$demo"
+    chmod 4755 "$demo"
+    has_status 0 "$probe_run" -e idle "$demo" -n 1 -i 0
+    says_line "idle: round 0"
+}
+
+@test "a stranger's loader is not run to list libraries" {
+    cp "$report" "$work/bin/strange"
+    cp "$(readlink -f /lib64/ld-linux-x86-64.so.2)" "$work/ld"
+    chown "$(user_name c)" "$work/ld"
+    # The path of the loader in the program becomes the other's, which must be no longer.
+    ln -s "$work/ld" /tmp/probe-run-ld
+    sed -i 's,/lib64/ld-linux-x86-64.so.2,/tmp/probe-run-ld\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0,' \
+        "$work/bin/strange"
+    status=0
+    has_status 0 run_as a "$probe_run" -l "$work/bin/strange" || status=1
+    rm /tmp/probe-run-ld
+    assert_match "$(cat "$work/out/command")" "*belongs to another user*early"
+    return $status
+}
+
+@test "scripts: the interpreter's probes" {
+    printf '#!%s exit\n' "$report" >"$work/script"
+    printf '#!%s\n' "$work/script" >"$work/nested"
+    printf 'exit 5\n' >"$work/bare"
+    chmod +x "$work/script" "$work/nested" "$work/bare"
+    has_status 0 "$probe_run" "$work/script"
+    says_line "early 1"
+    says_line "late 1"
+    has_status 0 "$probe_run" -l "$work/nested"
+    says_line late
+    has_status 5 "$probe_run" "$work/bare"
+}
+
+@test "a program that is traced already is refused" {
+    # Nor could it be by the sanitizer that looks for leaks.
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    has_status 126 strace -o /dev/null "$probe_run" "$report"
+    assert_match "$(cat "$work/out/command")" "probe-run: *cannot be traced*"
+}
+
+@test "the library's paused start" {
+    pauser=$(target pauser)
+    has_status 6 "$pauser" "$report" exit 6
+    says_line "before the first instruction: early"
+    says_line "at the entry point: early late"
+    says_line "early 1"
+    says_line "late 1"
+    has_status 42 "$pauser" "$(target first)"
+    has_status 1 "$pauser" "$work/none"
+    has_status 1 env CONSTRUCTOR=exit "$pauser" "$report"
+    assert_match "$(tail -n 1 "$work/out/command")" "*failed: *ended before*"
+    has_status 7 run_as a "$pauser" "$report" exit 7
+}

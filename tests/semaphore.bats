@@ -1,0 +1,369 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The counter of a probe: references that come and go, and the kernel's own.
+
+load lib/session
+load lib/own
+load lib/tracers
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    start_server
+}
+
+teardown() {
+    tracers_end
+    own_end
+    session_end
+}
+
+# start_probe TARGET NAME TREE-NAME: sets folder, probe (as in the note), semaphore (the file).
+start_probe() {
+    start "$1" -q
+    probe=$2
+    folder=$mnt/$pid/$3
+    semaphore=$folder/semaphore
+}
+
+# shows COUNTER OPCODE: the file and the memory agree with it.
+shows() {
+    assert_equal "$(cat "$semaphore")" "$1" "semaphore"
+    assert_equal "$(memory_of "$pid" "$probe")" "$1 $2" "counter and opcode"
+}
+
+@test "+1, -1 and a value: the sites follow as the counter leaves and reaches 0" {
+    start_probe demo-ocaml_1 request request
+    shows 0 3d
+    echo +1 > "$semaphore"
+    shows 1 e8
+    echo +1 > "$semaphore"
+    shows 2 e8
+    assert_equal "$(cat "$folder/enabled")" 1
+    echo -1 > "$semaphore"
+    shows 1 e8
+    echo -1 > "$semaphore"
+    shows 0 3d
+    assert_equal "$(cat "$folder/enabled")" 0
+    echo 5 > "$semaphore"
+    shows 5 e8
+    echo 65535 > "$semaphore"
+    shows 65535 e8
+    assert_equal "$(cat "$folder/enabled")" 1
+    echo 0 > "$semaphore"
+    shows 0 3d
+}
+
+@test "each format counts where its row says" {
+    for layout in ocaml ocaml-plus2 ocaml.1 ocaml_1 ocaml_2; do
+        start_probe demo-$layout gc_start gc_start
+        before=$(peek "$pid" | grep -v ' gc_start ')
+        echo +1 > "$semaphore"
+        shows 1 e8
+        echo 7 > "$semaphore"
+        shows 7 e8
+        echo -1 > "$semaphore"
+        shows 6 e8
+        assert_equal "$(peek "$pid" | grep -v ' gc_start ')" "$before" "the other probes"
+        echo 0 > "$semaphore"
+        shows 0 3d
+    done
+}
+
+@test "a text without a newline, and a counter of nothing but digits and a newline" {
+    start_probe demo-ocaml_1 gc_start gc_start
+    printf +1 > "$semaphore"
+    printf 41 > "$semaphore"
+    printf +1 > "$semaphore"
+    assert_equal "$(od -An -c "$semaphore" | tr -d ' ')" '42\n'
+}
+
+@test "1 to enabled keeps a counter, 0 ends all references" {
+    start_probe demo-ocaml_1 gc_start gc_start
+    echo 3 > "$semaphore"
+    echo 1 > "$folder/enabled"
+    shows 3 e8
+    echo 0 > "$folder/enabled"
+    shows 0 3d
+}
+
+@test "out of range: -1 at 0, +1 at 65535, a value of 17 bits; nothing changes" {
+    start_probe demo-ocaml_1 request request
+    assert_errno ERANGE write "$semaphore" -1
+    shows 0 3d
+    for value in 65536 70000 131071 4294967296 18446744073709551617 99999999999999999999999; do
+        assert_errno ERANGE write "$semaphore" $value
+        shows 0 3d
+    done
+    echo 65534 > "$semaphore"
+    echo +1 > "$semaphore"
+    assert_errno EOVERFLOW write "$semaphore" +1
+    shows 65535 e8
+    assert_errno ERANGE write "$semaphore" 65536
+    shows 65535 e8
+    echo -1 > "$semaphore"
+    shows 65534 e8
+}
+
+@test "where the kernel counts too the highest value is 32767" {
+    check_highest() {
+        start_probe "$@"
+        on=$(memory_of "$pid" "$probe" | cut -d' ' -f2)
+        [ "$on" = 90 ] || on=e8
+        echo 32766 > "$semaphore"
+        echo +1 > "$semaphore"
+        shows 32767 $on
+        assert_errno EOVERFLOW write "$semaphore" +1
+        assert_errno ERANGE write "$semaphore" 32768
+        assert_errno ERANGE write "$semaphore" 65535
+        shows 32767 $on
+    }
+    check_highest demo-ocaml gc_start gc_start
+    check_highest sdt request_start web:request_start
+}
+
+@test "what is not a value is EINVAL" {
+    start_probe demo-ocaml_1 gc_start gc_start
+    echo 2 > "$semaphore"
+    for text in '\n' ' ' + - +2 -2 +0 -0 ++1 abc 1x x1 ' 1' '1 ' '1\n\n' '1\n1\n' 0x1 1,2 =1 1.0 \
+        '1\0' '\0' '+1 ' ' +1' '+1\n\n' '\r\n' '1\r\n' X on '+1\n+1\n'; do
+        assert_equal "'$text': $(python3 -S "$tests/lib/pieces.py" "$semaphore" "write:$text")" \
+            "'$text': EINVAL"
+    done
+    shows 2 e8
+}
+
+@test "several counters: differing ones are listed, +1 and -1 are for all or none" {
+    start_probe sdt query web:query
+    peek "$pid" poke "$(counter_of "$pid" query)" 0300
+    assert_equal "$(tr , '\n' < "$semaphore" | sort -n | paste -sd,)" 0,0,3
+    assert_errno ERANGE write "$semaphore" -1
+    assert_equal "$(memory_of "$pid" query)" "0 90,3 90"
+    echo +1 > "$semaphore"
+    assert_equal "$(memory_of "$pid" query)" "1 90,4 90"
+    echo -1 > "$semaphore"
+    assert_equal "$(memory_of "$pid" query)" "0 90,3 90"
+    peek "$pid" poke "$(counter_of "$pid" query)" ff7f
+    assert_errno EOVERFLOW write "$semaphore" +1
+    assert_equal "$(memory_of "$pid" query)" "0 90,32767 90"
+    echo 2 > "$semaphore"
+    shows 2 90
+}
+
+@test "mixed: one name in several formats, all its counters" {
+    start_probe mixed tick tick
+    echo +1 > "$semaphore"
+    shows 1 e8
+    echo 9 > "$semaphore"
+    shows 9 e8
+    echo 0 > "$semaphore"
+    shows 0 3d
+}
+
+@test "a semaphore that two probes share counts once" {
+    start_probe sdt cache_hit web:cache_hit
+    echo +1 > "$semaphore"
+    echo +1 > "$mnt/$pid/web:cache_miss/semaphore"
+    shows 2 90
+    assert_equal "$(cat "$mnt/$pid/web:cache_miss/semaphore")" 2
+    echo '+1 web:cache_*' > "$mnt/$pid/control"
+    shows 3 90
+}
+
+@test "two shells that each add and take away leave each other's reference alone" {
+    start_probe demo-ocaml_1 gc_start gc_start
+    mkfifo "$work/a" "$work/b"
+    for each in a b; do
+        sh -c 'exec < "$2"
+            while read -r value; do echo "$value" > "$1"; echo done; done' \
+            sh "$semaphore" "$work/$each" > "$work/out/$each" 3>&- &
+        adopt $!
+    done
+    exec 8> "$work/a" 9> "$work/b"
+    tell() {
+        echo "$2" >&"$1"
+        wait_until "[ \$(cat '$work/out/a' '$work/out/b' | wc -l) = $3 ]"
+    }
+    tell 8 +1 1
+    tell 9 +1 2
+    shows 2 e8
+    tell 8 -1 3
+    shows 1 e8
+    tell 8 +1 4
+    tell 9 -1 5
+    shows 1 e8
+    tell 8 -1 6
+    shows 0 3d
+    exec 8>&- 9>&-
+}
+
+# count TIMES TEXT FILE: as many writes of TEXT, each of its own, through one descriptor.
+count='import os, sys
+file = os.open(sys.argv[3], os.O_WRONLY)
+for _ in range(int(sys.argv[1])):
+    os.pwrite(file, sys.argv[2].encode(), 0)'
+
+@test "4 writers of 10,000 increments and decrements each: exact" {
+    start_probe demo-ocaml_1 gc_start gc_start
+    echo 100 > "$semaphore"
+    for step in "+1 40100" "-1 100"; do
+        writers=()
+        for _ in 1 2 3 4; do
+            python3 -c "$count" 10000 "${step% *}" "$semaphore" 3>&- &
+            writers+=($!)
+        done
+        for each in "${writers[@]}"; do wait "$each"; done
+        shows "${step#* }" e8
+    done
+}
+
+@test "writers that each come and go around 0: exact, and the sites agree" {
+    start_probe demo-ocaml_1 request request
+    writers=()
+    for _ in 1 2 3 4; do
+        python3 - "$semaphore" 3>&- <<'PYTHON' &
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY)
+for _ in range(2000):
+    os.write(file, b"+1\n")
+    os.write(file, b"-1\n")
+PYTHON
+        writers+=($!)
+    done
+    for each in "${writers[@]}"; do wait "$each"; done
+    shows 0 3d
+}
+
+@test "two servers at once, root's and the user's own: 4 writers of 10,000, exact" {
+    own_start a
+    start_for a demo-ocaml_1 -q
+    probe=gc_start
+    semaphore=$mnt/$pid/gc_start/semaphore
+    echo 30000 > "$semaphore"
+    assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
+    writers=()
+    for value in +1 -1; do
+        python3 -c "$count" 10000 $value "$semaphore" 3>&- &
+        writers+=($!)
+        in_own a python3 -c "$count" 10000 $value "$own/$pid/gc_start/semaphore" 3>&- &
+        writers+=($!)
+    done
+    for each in "${writers[@]}"; do wait "$each"; done
+    shows 30000 e8
+    assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
+}
+
+# ---- the kernel's own references ----------------------------------------------------------
+
+# refuses FILE TEXT...: EBUSY, and no counter of the probe moves.
+refuses() {
+    local file=$1 before text
+    shift
+    before=$(peek "$pid")
+    for text in "$@"; do
+        assert_errno EBUSY write "$file" "$text"
+    done
+    assert_equal "$(peek "$pid")" "$before" "the memory"
+}
+
+@test "bpftrace attached: 0 and values are EBUSY, +1 and -1 are not, and it detaches cleanly" {
+    needs_bpftrace
+    start_probe sdt request_start web:request_start
+    complaints=$(kernel_complaints)
+    trace "$work/bin/sdt" web:request_start "$pid" request_start
+    shows 1 cc
+    refuses "$folder/enabled" 0
+    refuses "$semaphore" 0 1 5
+    refuses "$mnt/$pid/enabled" 0
+    refuses "$mnt/$pid/control" '0 web:request_start\n' '=0 web:request_start\n' \
+        '=3 web:request_start\n' '0 *\n' '1 web:query\n0 web:request_start\n'
+    assert_equal "$(cat "$folder/enabled")" 1
+    echo 1 > "$folder/enabled"
+    echo 1 > "$mnt/$pid/web:query/enabled"
+    echo 0 > "$mnt/$pid/web:query/enabled"
+    shows 1 cc
+    echo +1 > "$semaphore"
+    shows 2 cc
+    echo '+1 web:request_start' > "$mnt/$pid/control"
+    shows 3 cc
+    echo -1 > "$semaphore"
+    echo '-1 web:request_start' > "$mnt/$pid/control"
+    shows 1 cc
+    echo +1 > "$semaphore"
+    untrace "$tracer"
+    shows 1 90
+    echo 0 > "$folder/enabled"
+    shows 0 90
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+    # A later session counts as before.
+    trace "$work/bin/sdt" web:request_start "$pid" request_start
+    shows 1 cc
+    untrace "$tracer"
+    shows 0 90
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}
+
+@test "bpftrace at one of several sites: 0 and values are EBUSY" {
+    needs_bpftrace
+    start_probe sdt query web:query
+    complaints=$(kernel_complaints)
+    trace "$work/bin/sdt" web:query "$pid" query
+    refuses "$folder/enabled" 0
+    refuses "$semaphore" 0 4
+    before=$(counts_of "$pid" query)
+    echo +1 > "$semaphore"
+    echo -1 > "$semaphore"
+    assert_equal "$(counts_of "$pid" query)" "$before"
+    untrace "$tracer"
+    shows 0 90
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}
+
+@test "bpftrace at a probe that shares its semaphore: EBUSY through the other, too" {
+    needs_bpftrace
+    start_probe sdt cache_hit web:cache_hit
+    complaints=$(kernel_complaints)
+    trace "$work/bin/sdt" web:cache_hit "$pid" cache_hit
+    refuses "$mnt/$pid/web:cache_miss/enabled" 0
+    refuses "$mnt/$pid/web:cache_miss/semaphore" 0 2
+    refuses "$mnt/$pid/control" '0 web:cache_miss\n' '=2 web:cache_miss\n'
+    refuses "$folder/enabled" 0
+    echo +1 > "$mnt/$pid/web:cache_miss/semaphore"
+    shows 2 cc
+    echo -1 > "$mnt/$pid/web:cache_miss/semaphore"
+    untrace "$tracer"
+    shows 0 90
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}
+
+@test "bpftrace at python3: the same" {
+    needs_bpftrace
+    program=$(readlink -f /usr/bin/python3)
+    readelf -nW "$program" | grep -q gc__start || skip "python3 has no probes"
+    start_command root "$program" -u -c '
+import os, time
+print("pid", os.getpid())
+time.sleep(1000)'
+    wait_until 'grep -q "^pid" "$out"'
+    complaints=$(kernel_complaints)
+    trace "$program" python:gc__start "$pid" gc__start
+    probe=gc__start folder=$mnt/$pid/python:gc__start
+    semaphore=$folder/semaphore
+    shows 1 cc
+    refuses "$folder/enabled" 0
+    refuses "$semaphore" 0 2
+    echo +1 > "$semaphore"
+    shows 2 cc
+    echo -1 > "$semaphore"
+    untrace "$tracer"
+    shows 0 90
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}

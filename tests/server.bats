@@ -1,0 +1,266 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The server as a program: how it starts, what it refuses, how it ends.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    probefs=$(server_program)
+}
+
+teardown() {
+    session_end
+}
+
+# In the background, as users start it. Ends with the unmount.
+start_daemon() {
+    "$probefs" "$@" 3>&-
+    server=$(pgrep -f "^$probefs .*$mnt\$")
+}
+
+refused() {
+    run "$@" 3>&-
+    assert_equal "$status" 1 "exit status of $*"
+    [ "$output" ] || { echo "no message of $*"; return 1; }
+    assert_equal "$(findmnt -rn -t fuse.probefs -o TARGET | grep -c "^$work" || true)" 0 "mounts"
+}
+
+@test "it returns when the mount answers" {
+    start demo-ocaml_1 -q
+    for _ in 1 2 3 4 5; do
+        start_daemon "$mnt"
+        assert_equal "$(state_of "$pid" boot)" 1
+        umount "$mnt"
+        wait_until "! is_running $server"
+    done
+}
+
+@test "the background server lets go of the terminal and the working directory" {
+    mkdir "$work/elsewhere"
+    cd "$work/elsewhere"
+    run -0 "$probefs" "$mnt" 3>&-
+    assert_equal "$output" ""
+    server=$(pgrep -f "^$probefs $mnt\$")
+    assert_equal "$(readlink "/proc/$server/cwd")" /
+    assert_equal "$(readlink "/proc/$server/fd/0" "/proc/$server/fd/1" "/proc/$server/fd/2" |
+        sort -u)" /dev/null
+    umount "$mnt"
+    wait_until "! is_running $server"
+}
+
+@test "a relative mountpoint" {
+    cd "$work"
+    "$probefs" mnt 3>&-
+    [ -e "$mnt/README" ]
+    umount "$mnt"
+}
+
+@test "a mountpoint that does not exist, or is missing" {
+    refused "$probefs" "$work/nothing"
+    assert_match "$output" "*$work/nothing*No such file or directory*"
+    refused "$probefs"
+    assert_match "$output" '*mountpoint*'
+    refused "$probefs" -f "$work/nothing"
+}
+
+@test "a mountpoint that is no directory" {
+    touch "$work/file"
+    refused timeout 5 "$probefs" "$work/file"
+    assert_match "$output" "*$work/file*"
+}
+
+@test "a mountpoint that is a probefs mount already" {
+    start_server
+    run "$probefs" "$mnt" 3>&-
+    assert_equal "$status" 1 "exit status"
+    assert_match "$output" "*$mnt*"
+    assert_equal "$(findmnt -rn -M "$mnt" | wc -l)" 1 "mounts"
+    [ -e "$mnt/README" ]
+}
+
+@test "wrong options are refused, with their name" {
+    refused "$probefs" -o nonsense=1 "$mnt"
+    assert_match "$output" '*nonsense*'
+    refused "$probefs" --nonsense "$mnt"
+    assert_match "$output" '*nonsense*'
+    refused "$probefs" -o engine=steam "$mnt"
+    assert_match "$output" '*steam*'
+    refused "$probefs" -o log=loud "$mnt"
+    assert_match "$output" '*loud*'
+    refused "$probefs" -o gid=no-such-group "$mnt"
+    assert_match "$output" '*no-such-group*'
+    refused "$probefs" a b "$mnt"
+}
+
+@test "--help and --version need no mountpoint" {
+    run -0 "$probefs" --help
+    assert_match "$output" '*MOUNTPOINT*'
+    run -0 "$probefs" -V
+    assert_match "$output" 'probefs [0-9]*'
+}
+
+@test "SOURCE MOUNTPOINT -o OPTIONS, as mount(8) calls it" {
+    start demo-ocaml_1 -q
+    "$probefs" probefs "$mnt" -o rw,noatime,engine=vm,log=warning 3>&-
+    assert_equal "$(state_of "$pid" boot)" 1
+    assert_equal "$(findmnt -n -o SOURCE,FSTYPE -M "$mnt" | tr -s ' ')" "probefs fuse.probefs"
+    umount "$mnt"
+}
+
+@test "mount(8) by way of mount.fuse3" {
+    [ -x /sbin/mount.fuse3 ] || skip "needs mount.fuse3"
+    mount -t fuse "$probefs#probefs" "$mnt" -o log=error 3>&-
+    [ -e "$mnt/README" ]
+    umount "$mnt"
+}
+
+@test "the mount has default_permissions and allow_other, and neither setuid nor devices" {
+    start_server
+    options=$(findmnt -n -o OPTIONS -M "$mnt")
+    for option in default_permissions allow_other nosuid nodev; do
+        assert_match ",$options," "*,$option,*"
+    done
+}
+
+@test "the corpse of a killed server: cleared by the next one" {
+    start demo-ocaml_1 -q
+    for _ in 1 2; do
+        start_server
+        kill_server "$server"
+        # Attributes may be a second old.
+        wait_until '[ "$(errno_of stat "$mnt")" = ENOTCONN ]'
+        start_daemon "$mnt"
+        assert_equal "$(state_of "$pid" boot)" 1
+        assert_equal "$(findmnt -rn -M "$mnt" | wc -l)" 1 "mounts"
+        umount "$mnt"
+        wait_until "! is_running $server"
+    done
+}
+
+@test "kill -9 of the server ends the workers" {
+    start_server
+    start_as a demo-ocaml_1 -q
+    cat "$mnt/$pid/enabled"
+    workers=$(pgrep -P "$server")
+    [ "$workers" ]
+    kill_server "$server"
+    for each in $workers; do
+        wait_until "! is_running $each" 3
+    done
+}
+
+@test "umount ends the server and the workers" {
+    start_server
+    start_as a demo-ocaml_1 -q
+    cat "$mnt/$pid/enabled"
+    workers=$(pgrep -P "$server")
+    [ "$workers" ]
+    stop_server "$server" "$mnt"
+    for each in $workers; do
+        wait_until "! is_running $each" 3
+    done
+}
+
+@test "SIGTERM and SIGINT unmount" {
+    for signal in TERM INT; do
+        start_daemon "$mnt"
+        kill -$signal "$server"
+        wait_until "! is_running $server"
+        assert_equal "$(findmnt -rn -M "$mnt" | wc -l)" 0 "mounts after SIG$signal"
+    done
+}
+
+@test "two servers at once show and switch the same" {
+    start_server
+    mkdir "$work/mnt2"
+    start_server_at root "$work/mnt2"
+    start demo-ocaml_1 -q
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(cat "$work/mnt2/$pid/gc_start/enabled")" 1
+    for file in "$mnt/$pid/enabled" "$work/mnt2/$pid/enabled"; do
+        (for _ in {1..200}; do echo 1 > "$file"; echo 0 > "$file"; done) 3>&- &
+        writers+=($!)
+    done
+    wait "${writers[@]}"
+    assert_match "$(cat "$mnt/$pid/enabled")" '[01]'
+    assert_match "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" '@(0 3d|1 e8)'
+}
+
+@test "stopping and starting a server loses nothing" {
+    start_server
+    start demo-ocaml_1 -q
+    echo 1 > "$mnt/$pid/gc_stop/enabled"
+    stop_server "$server" "$mnt"
+    assert_equal "$(memory_of "$pid" gc_stop)" "1 e8"
+    start_server
+    assert_equal "$(state_of "$pid" gc_stop)" 1
+}
+
+@test "no descriptor of the server's is inherited by others, none is lost" {
+    start_server
+    start demo-ocaml_1 -q
+    start_as a demo-ocaml_1 -q
+    one_round() {
+        for each in $(ls "$mnt" | grep '^[0-9]'); do
+            cat "$mnt/$each/enabled" > /dev/null 2>&1 || true
+            ls "$mnt/$each" > /dev/null 2>&1 || true
+        done
+    }
+    one_round
+    before=$(ls "/proc/$server/fd" | wc -l)
+    for _ in {1..30}; do one_round; done
+    after=$(ls "/proc/$server/fd" | wc -l)
+    [ "$after" -le $((before + 20)) ] || { echo "descriptors: $before, then $after"; false; }
+}
+
+# A namespace where /dev/fuse is open to all, as on machines that udev sets up; it has its own
+# mounts, seen through /proc/PID/root.
+@test "an ordinary user's own mount: that user's processes, and no allow_other" {
+    mknod "$work/fuse" c 10 229
+    chmod 666 "$work/fuse"
+    mkdir "$work/own"
+    chown "$(user_name a)" "$work/own"
+    start demo-ocaml_1 -q
+    roots=$pid
+    start_as b demo-ocaml_1 -q
+    bs=$pid
+    start_as a demo-ocaml_1 -q
+    as a
+    cat > "$work/own.sh" << 'END'
+mount --bind "$1/fuse" /dev/fuse
+shift
+exec "$@"
+END
+    start_command root unshare --mount --propagation private bash "$work/own.sh" "$work" \
+        "${as[@]}" "$probefs" -f "$work/own"
+    server=$pid
+    pid=$(sed -n 's/^pid //p' "$work/out/3-demo-ocaml_1")
+    own=$work/own
+    inside() {
+        nsenter --target "$server" --mount "$@"
+    }
+    wait_until 'inside findmnt -n -t fuse.probefs -M "$own" > /dev/null'
+    assert_equal "$(inside "${as[@]}" ls "$own" | grep -cx "$pid")" 1
+    assert_equal "$(inside "${as[@]}" ls "$own" | grep -cx -e "$roots" -e "$bs" || true)" 0
+    inside "${as[@]}" sh -c "echo 1 > '$own/$pid/gc_start/enabled'"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(inside "${as[@]}" python3 "$work/errno_of.py" write \
+        "$own/$bs/enabled" 1)" ENOENT
+    assert_equal "$(inside "${as[@]}" python3 "$work/errno_of.py" write \
+        "$own/$roots/enabled" 1)" ENOENT
+    as b
+    assert_equal "$(inside "${as[@]}" python3 "$work/errno_of.py" list "$own")" EACCES
+    as a
+    inside "${as[@]}" fusermount3 -u "$own"
+    wait_until "! is_running $server"
+}

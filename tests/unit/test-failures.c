@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "failures.h"
+
+#include <errno.h>
+
+/* All lines as they are printed, to be freed. */
+static char *print(struct failures *failures, size_t *lines)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    failures_print(failures, out);
+    assert_int_equal(fclose(out), 0);
+    *lines = 0;
+    for (size_t i = 0; i < length; i++)
+        *lines += text[i] == '\n';
+    if (length > 0)
+        assert_int_equal(text[length - 1], '\n');
+    return text;
+}
+
+static void add(struct failures *failures, const char *reason)
+{
+    const struct caller caller = {.pid = 77, .uid = 1000};
+    struct probe_error error = {""};
+    snprintf(error.text, sizeof(error.text), "%s", reason);
+    failures_add(failures, &caller, "write \"2\" to 'gc/enabled'", -EINVAL, &error);
+}
+
+static void test_a_whole_sentence(void **state)
+{
+    (void)state;
+    struct failures failures;
+    size_t lines = 0;
+    failures_init(&failures);
+    char *text = print(&failures, &lines);
+    assert_string_equal(text, "");
+    free(text);
+    add(&failures, "that is no value");
+    text = print(&failures, &lines);
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(text, "1000"));
+    assert_non_null(strstr(text, "77"));
+    assert_non_null(strstr(text, "write \"2\" to 'gc/enabled'"));
+    assert_non_null(strstr(text, "EINVAL"));
+    assert_non_null(strstr(text, "that is no value"));
+    free(text);
+    failures_done(&failures);
+}
+
+static void test_an_error_without_a_sentence(void **state)
+{
+    (void)state;
+    struct failures failures;
+    size_t lines = 0;
+    failures_init(&failures);
+    add(&failures, "");
+    char *text = print(&failures, &lines);
+    assert_non_null(strstr(text, strerror(EINVAL)));
+    free(text);
+    failures_done(&failures);
+}
+
+static void test_the_last_ones_are_kept(void **state)
+{
+    (void)state;
+    struct failures failures;
+    size_t lines = 0;
+    failures_init(&failures);
+    for (unsigned int i = 1; i <= 3 * FAILURES_MAX + 5; i++) {
+        char reason[32];
+        snprintf(reason, sizeof(reason), "reason <%u>", i);
+        add(&failures, reason);
+        char *text = print(&failures, &lines);
+        assert_int_equal(lines, i < FAILURES_MAX ? i : FAILURES_MAX);
+        /* The newest is the last line. */
+        text[strlen(text) - 1] = '\0';
+        const char *newline = strrchr(text, '\n');
+        assert_non_null(strstr(newline ? newline : text, reason));
+        if (i > FAILURES_MAX) {
+            snprintf(reason, sizeof(reason), "<%u>", i - FAILURES_MAX);
+            assert_null(strstr(text, reason));
+        }
+        free(text);
+    }
+    failures_done(&failures);
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    struct failures failures;
+    size_t lines = 0;
+    failures_init(&failures);
+    failures_add_once(&failures, "object 'a' is not used");
+    failures_add_once(&failures, "object 'b' is not used");
+    failures_add_once(&failures, "object 'a' is not used");
+    free(print(&failures, &lines));
+    assert_int_equal(lines, 2);
+    failures_done(&failures);
+}
+
+static void test_a_long_one(void **state)
+{
+    (void)state;
+    struct failures failures;
+    size_t lines = 0;
+    struct probe_error error;
+    const struct caller caller = {.pid = 77};
+    char what[4096];
+    failures_init(&failures);
+    memset(error.text, 'r', sizeof(error.text) - 1);
+    error.text[sizeof(error.text) - 1] = '\0';
+    memset(what, 'w', sizeof(what) - 1);
+    what[sizeof(what) - 1] = '\0';
+    failures_add(&failures, &caller, what, -EIO, &error);
+    free(print(&failures, &lines));
+    assert_int_equal(lines, 1);
+    failures_done(&failures);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_whole_sentence),
+        cmocka_unit_test(test_an_error_without_a_sentence),
+        cmocka_unit_test(test_the_last_ones_are_kept),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_a_long_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "inodes.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static struct inodes inodes;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return inodes_init(&inodes);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    inodes_done(&inodes);
+    return 0;
+}
+
+/* An image that differs from others of the same pid in one number. */
+static struct probe_image_id make_id(uint64_t number)
+{
+    struct probe_image_id id;
+    memset(&id, 0, sizeof(id));
+    id.start_time = 100;
+    id.layout[2] = number;
+    return id;
+}
+
+static struct target *get(pid_t pid, uint64_t number)
+{
+    struct probe_image_id id = make_id(number);
+    struct target *target = NULL;
+    assert_int_equal(inodes_get_target(&inodes, pid, &id, &target), 0);
+    assert_int_equal(target->pid, pid);
+    assert_true(probe_image_id_equal(&target->id, &id));
+    return target;
+}
+
+static struct inode *look_up(struct target *target, const char *probe)
+{
+    struct inode *inode = NULL;
+    assert_int_equal(inodes_look_up(&inodes, target, probe, &inode), 0);
+    assert_ptr_equal(inode->target, target);
+    return inode;
+}
+
+static uint64_t directory_of(const struct inode *inode)
+{
+    return inode_number(inode, tree_directory(inode->place));
+}
+
+static void test_root(void **state)
+{
+    (void)state;
+    struct inode *root = inodes_find(&inodes, 1); /* FUSE_ROOT_ID */
+    assert_ptr_equal(root, &inodes.root);
+    assert_int_equal(root->place, PLACE_ROOT);
+    assert_null(root->target);
+    assert_true(directory_of(root) == 1);
+    assert_ptr_equal(inode_kind(1), &node_kinds[tree_directory(PLACE_ROOT)]);
+    inodes_forget(&inodes, 1, 1000);
+    assert_ptr_equal(inodes_find(&inodes, 1), root);
+}
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    struct target *target = get(7, 1);
+    struct inode *inode = look_up(target, "gc");
+    for (unsigned int kind = 0; kind < node_kind_count; kind++) {
+        uint64_t number = inode_number(inode, kind);
+        assert_ptr_equal(inode_kind(number), &node_kinds[kind]);
+        assert_ptr_equal(inodes_find(&inodes, number), inode);
+    }
+    assert_null(inode_kind(inode->key << KIND_BITS));
+    if (node_kind_count < KIND_MAX - 1)
+        assert_null(inode_kind(inode->key << KIND_BITS | (KIND_MAX - 1)));
+    inodes_forget(&inodes, directory_of(inode), 1);
+    inodes_put_target(&inodes, target);
+}
+
+static void test_look_up_and_forget(void **state)
+{
+    (void)state;
+    struct target *target = get(7, 1);
+    struct inode *inode = look_up(target, NULL);
+    uint64_t number = directory_of(inode);
+    assert_int_equal(inode->place, PLACE_PROCESS);
+    assert_null(inode->probe);
+    assert_true(number == inodes_directory_number(&inodes, target, NULL));
+    assert_ptr_equal(look_up(target, NULL), inode); /* two look-ups */
+    inodes_look_up_file(&inodes, inode);            /* three */
+    inodes_forget(&inodes, number, 1);
+    inodes_forget(&inodes, inode_number(inode, 4), 1); /* as of a file in it */
+    assert_ptr_equal(inodes_find(&inodes, number), inode);
+    inodes_forget(&inodes, number, 1);
+    assert_null(inodes_find(&inodes, number));
+    inodes_forget(&inodes, number, 1); /* once too often */
+    inodes_put_target(&inodes, target);
+}
+
+static void test_an_open_node_stays(void **state)
+{
+    (void)state;
+    struct target *target = get(7, 1);
+    struct inode *inode = look_up(target, "gc");
+    uint64_t number = directory_of(inode);
+    inodes_put_target(&inodes, target);
+    assert_false(inodes_is_open(&inodes, inode));
+    inodes_opened(&inodes, inode);
+    inodes_opened(&inodes, inode);
+    assert_true(inodes_is_open(&inodes, inode));
+    inodes_forget(&inodes, number, 1); /* overtakes the RELEASE */
+    assert_ptr_equal(inodes_find(&inodes, number), inode);
+    inodes_closed(&inodes, inode);
+    assert_true(inodes_is_open(&inodes, inode));
+    inodes_closed(&inodes, inode);
+    assert_null(inodes_find(&inodes, number));
+}
+
+static void test_numbers_never_repeat(void **state)
+{
+    (void)state;
+    struct target *targets[] = {get(7, 1), get(8, 1), get(7, 2)};
+    const char *const probes[] = {NULL, "gc", "gd", "web:gc"};
+    uint64_t seen[ARRAY_LENGTH(targets) * ARRAY_LENGTH(probes)];
+    size_t count = 0;
+    for (size_t t = 0; t < ARRAY_LENGTH(targets); t++) {
+        for (size_t p = 0; p < ARRAY_LENGTH(probes); p++) {
+            uint64_t number = inodes_directory_number(&inodes, targets[t], probes[p]);
+            assert_true(number == inodes_directory_number(&inodes, targets[t], probes[p]));
+            for (size_t i = 0; i < count; i++)
+                assert_true(seen[i] >> KIND_BITS != number >> KIND_BITS);
+            seen[count++] = number;
+        }
+    }
+    /* Nobody outside can tell them: they are others in every server. */
+    struct inodes other;
+    assert_int_equal(inodes_init(&other), 0);
+    assert_true(inodes_directory_number(&other, targets[0], NULL) !=
+                inodes_directory_number(&inodes, targets[0], NULL));
+    inodes_done(&other);
+    for (size_t t = 0; t < ARRAY_LENGTH(targets); t++)
+        inodes_put_target(&inodes, targets[t]);
+}
+
+static void test_the_latest_image_of_a_pid(void **state)
+{
+    (void)state;
+    struct target *first = get(7, 1);
+    struct target *again = get(7, 1);
+    assert_ptr_equal(first, again);
+    struct inode *inode = look_up(first, NULL);
+    uint64_t number = directory_of(inode);
+    struct target *second = get(7, 2); /* it called exec */
+    assert_ptr_not_equal(first, second);
+    assert_ptr_equal(inodes_find(&inodes, number)->target, first);
+    assert_ptr_equal(get(7, 2), second);
+    inodes_put_target(&inodes, first);
+    inodes_put_target(&inodes, again);
+    inodes_put_target(&inodes, second);
+    inodes_put_target(&inodes, second);
+    assert_ptr_equal(inodes_find(&inodes, number)->target, first);
+    inodes_forget(&inodes, number, 1);
+    assert_null(inodes_find(&inodes, number));
+}
+
+static void test_start_time(void **state)
+{
+    (void)state;
+    struct probe_image_id id = make_id(1);
+    struct target *targets[2];
+    id.start_time = 0;
+    assert_int_equal(inodes_get_target(&inodes, 7, &id, &targets[0]), 0);
+    id.start_time = 1000 * (uint64_t)sysconf(_SC_CLK_TCK);
+    assert_int_equal(inodes_get_target(&inodes, 8, &id, &targets[1]), 0);
+    assert_int_equal(targets[1]->start.tv_sec - targets[0]->start.tv_sec, 1000);
+    inodes_put_target(&inodes, targets[0]);
+    inodes_put_target(&inodes, targets[1]);
+}
+
+static bool is_alive(void *data, const struct target *target)
+{
+    return target->pid == *(const pid_t *)data;
+}
+
+static bool has_time(struct target *target, uint64_t number)
+{
+    struct timespec time = {.tv_sec = -1};
+    bool found = inodes_get_written(&inodes, target, number, &time);
+    assert_int_equal(found, time.tv_sec != -1);
+    return found;
+}
+
+static void test_times_outlive_the_node(void **state)
+{
+    (void)state;
+    struct target *target = get(7, 1);
+    struct inode *inode = look_up(target, "gc");
+    uint64_t number = inode_number(inode, 5);
+    assert_false(has_time(target, number));
+    inodes_set_written(&inodes, target, number);
+    assert_true(has_time(target, number));
+    assert_false(has_time(target, number + 1));
+    inodes_set_written(&inodes, target, number);
+    inodes_forget(&inodes, directory_of(inode), 1);
+    inodes_put_target(&inodes, target);
+
+    target = get(7, 1);
+    assert_true(has_time(target, number));
+    /* A target in use is not swept, and neither is one that is alive. */
+    pid_t alive = 0;
+    inodes_sweep(&inodes, is_alive, &alive);
+    assert_true(has_time(target, number));
+    inodes_put_target(&inodes, target);
+    alive = 7;
+    inodes_sweep(&inodes, is_alive, &alive);
+    target = get(7, 1);
+    assert_true(has_time(target, number));
+    inodes_put_target(&inodes, target);
+    alive = 0;
+    inodes_sweep(&inodes, is_alive, &alive);
+    target = get(7, 1);
+    assert_false(has_time(target, number));
+    inodes_put_target(&inodes, target);
+
+    /* Another image of the pid has times of its own. */
+    target = get(7, 1);
+    inodes_set_written(&inodes, target, number);
+    inodes_put_target(&inodes, target);
+    target = get(7, 2);
+    assert_false(has_time(target, number));
+    inodes_put_target(&inodes, target);
+}
+
+/* What is still looked up at the end is freed by inodes_done(): the sanitizer tells. */
+static void test_the_end(void **state)
+{
+    (void)state;
+    struct inodes own;
+    struct probe_image_id id = make_id(1);
+    struct target *target = NULL;
+    struct inode *inode = NULL;
+    assert_int_equal(inodes_init(&own), 0);
+    assert_int_equal(inodes_get_target(&own, 7, &id, &target), 0);
+    for (unsigned int i = 0; i < 100; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "gc%u", i);
+        assert_int_equal(inodes_look_up(&own, target, name, &inode), 0);
+        inodes_set_written(&own, target, inode_number(inode, 5));
+    }
+    inodes_put_target(&own, target);
+    inodes_done(&own);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_look_up_and_forget),
+        cmocka_unit_test(test_an_open_node_stays),
+        cmocka_unit_test(test_numbers_never_repeat),
+        cmocka_unit_test(test_the_latest_image_of_a_pid),
+        cmocka_unit_test(test_start_time),
+        cmocka_unit_test(test_times_outlive_the_node),
+        cmocka_unit_test(test_the_end),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

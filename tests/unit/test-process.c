@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+static void test_pids(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        pid_t pid;
+    } rows[] = {
+        {"1", 1},
+        {"9", 9},
+        {"1234", 1234},
+        {"4194304", 4194304},
+        {"2147483647", 2147483647},
+        {"2147483648", -1},
+        {"4294967297", -1},
+        {"9223372036854775808", -1},
+        {"99999999999999999999999999", -1},
+        {"", -1},
+        {"0", -1},
+        {"01", -1},
+        {"+1", -1},
+        {"-1", -1},
+        {" 1", -1},
+        {"1 ", -1},
+        {"1\n", -1},
+        {"1x", -1},
+        {"0x1", -1},
+        {"1e3", -1},
+        {"self", -1},
+        {".", -1},
+        {"..", -1},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char *text = exact_copy(rows[i].text, strlen(rows[i].text) + 1);
+        assert_int_equal(process_parse(text), rows[i].pid);
+        free(text);
+    }
+}
+
+static void *ask_for_a_thread(void *data)
+{
+    struct process_user user;
+    (void)data;
+    assert_int_equal(process_of_thread(gettid()), getpid());
+    assert_int_equal(process_find_user(gettid(), &user), -ENOENT);
+    return NULL;
+}
+
+static void test_this_process(void **state)
+{
+    (void)state;
+    struct process_user user;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    pthread_t thread;
+    assert_int_equal(process_find_user(getpid(), &user), 0);
+    assert_int_equal(user.uid, getuid());
+    assert_int_equal(user.gid, getgid());
+    assert_int_equal(process_find_owner(getpid(), &uid, &gid), 0);
+    assert_int_equal(uid, geteuid());
+    assert_int_equal(process_of_thread(getpid()), getpid());
+    assert_int_equal(pthread_create(&thread, NULL, ask_for_a_thread, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void test_no_process(void **state)
+{
+    (void)state;
+    struct process_user user;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    pid_t none = 1 << 30; /* beyond every pid_max there can be */
+    assert_int_equal(process_find_user(none, &user), -ENOENT);
+    assert_int_equal(process_find_owner(none, &uid, &gid), -ENOENT);
+    assert_int_equal(process_of_thread(none), -ENOENT);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    pid_t *pids = NULL;
+    size_t count = 0;
+    bool found = false;
+    assert_int_equal(process_list(&pids, &count), 0);
+    for (size_t i = 0; i < count; i++) {
+        found = found || pids[i] == getpid();
+        if (i > 0)
+            assert_true(pids[i - 1] < pids[i]);
+    }
+    assert_true(found);
+    free(pids);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pids),
+        cmocka_unit_test(test_this_process),
+        cmocka_unit_test(test_no_process),
+        cmocka_unit_test(test_list),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
