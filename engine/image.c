@@ -100,14 +100,19 @@ static bool shares_memory(const struct probe_engine *engine, pid_t parent, pid_t
 {
     if (parent <= 0)
         return false;
-    long order = syscall(SYS_kcmp, parent, tid, KCMP_VM, 0, 0);
-    if (order >= 0 || errno != ENOSYS)
-        return order == 0; /* a parent that we may not look at has an identity of its own */
-    /* Without kcmp, a child with its parent's layout is taken for one that shares it. */
     struct probe_image_id other;
+    pid_t parent_tid = 0;
     pid_t ignored = 0;
-    return identify(engine, parent, &other, &ignored, &ignored) == 0 &&
-           memcmp(other.layout, id->layout, sizeof(id->layout)) == 0;
+    if (identify(engine, parent, &other, &parent_tid, &ignored) < 0)
+        return false; /* it has no memory to share */
+    long order = syscall(SYS_kcmp, parent_tid, tid, KCMP_VM, 0, 0);
+    if (order >= 0 || (errno != ENOSYS && errno != EPERM))
+        return order == 0;
+    /*
+     * Without kcmp, a child with its parent's layout is taken for one that shares it. The layout of
+     * a parent that we may not look at is not shown, and so is none of ours.
+     */
+    return memcmp(other.layout, id->layout, sizeof(id->layout)) == 0;
 }
 
 /* Opens one of the image's files; the result is in FD unless it failed. */
@@ -159,12 +164,13 @@ static int try_open(const struct probe_engine *engine, struct probe_image *image
         return error_set(error, -status, "process %d: cannot open its %s: %s", image->pid, step,
                          strerror(-status));
 
+    bool shares = status == 0 && shares_memory(engine, parent, image->tid, &image->id);
     struct probe_image_id after;
     pid_t tid = 0;
     if (status < 0 || identify(engine, image->pid, &after, &tid, &parent) < 0 ||
         !probe_image_id_equal(&after, &image->id))
         return -EAGAIN;
-    if (shares_memory(engine, parent, image->tid, &image->id))
+    if (shares)
         return error_set(error, EBUSY,
                          "process %d shares its memory with its parent (process %d): it is not "
                          "a program of its own until it calls exec",

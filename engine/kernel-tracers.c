@@ -2,17 +2,11 @@
 #include "kernel-tracers.h"
 
 #include "arch.h"
+#include "sharing.h"
 #include "texts.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static int compare_addresses(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
 
 /* The counters whose references, the kernel's own among them, the update would forget. */
 static size_t find_forgotten(const struct probe_update *update,
@@ -28,37 +22,8 @@ static size_t find_forgotten(const struct probe_update *update,
                 addresses[count++] = counter->address;
         }
     }
-    qsort(addresses, count, sizeof(*addresses), compare_addresses);
+    sharing_sort(addresses, count);
     return count;
-}
-
-/* Does the part have one of the COUNT counters at ADDRESSES? */
-static bool has_counter(const struct part *part, const uint64_t *addresses, size_t count)
-{
-    for (uint32_t c = 0; c < part->probe->counter_count; c++) {
-        uint64_t address = part->loaded->object->counters[part->probe->first_counter + c].address +
-                           part->loaded->bias;
-        if (bsearch(&address, addresses, count, sizeof(address), compare_addresses))
-            return true;
-    }
-    return false;
-}
-
-/* The probes, not in the update themselves, that have one of these counters. */
-static size_t find_sharers(const struct probe_update *update, const uint64_t *addresses,
-                           size_t count, size_t *sharers)
-{
-    const struct probe_target *target = update->target;
-    size_t found = 0;
-    for (size_t i = 0; i < target->probe_count; i++) {
-        const struct target_probe *probe = &target->probes[i];
-        bool shares = false;
-        for (uint32_t p = 0; p < probe->part_count && !update->added[i] && !shares; p++)
-            shares = has_counter(&target->parts[probe->first_part + p], addresses, count);
-        if (shares)
-            sharers[found++] = i;
-    }
-    return found;
 }
 
 /*
@@ -74,7 +39,7 @@ static int check_sharers(struct probe_update *update, const uint64_t *addresses,
     size_t *sharers = calloc(target->probe_count + 1, sizeof(*sharers));
     if (!sharers)
         return error_memory(error);
-    size_t sharer_count = find_sharers(update, addresses, count, sharers);
+    size_t sharer_count = sharing_find(target, addresses, count, update->added, sharers);
     int status = 0;
     if (sharer_count > 0)
         status = snapshot_init(target, sharers, sharer_count, &snapshot, error);
@@ -83,8 +48,7 @@ static int check_sharers(struct probe_update *update, const uint64_t *addresses,
     for (size_t i = 0; i < snapshot.site_count && status == 0; i++) {
         const struct snapshot_site *site = &snapshot.sites[i];
         if (arch_is_traced(site->bytes, texts_of_site(&texts, site)) &&
-            bsearch(&snapshot.counters[site->counter].address, addresses, count, sizeof(*addresses),
-                    compare_addresses))
+            sharing_has(addresses, count, snapshot.counters[site->counter].address))
             status = plan_fail_traced(snapshot.counters[site->counter].address, error);
     }
     texts_done(&texts);

@@ -47,9 +47,15 @@ static bool is_of(const struct mapping *mapping, uint64_t device, uint64_t inode
     return mapping->inode == inode && mapping->device == device;
 }
 
+/* Pages of hugetlbfs have an inode, of no file. */
+static bool is_anonymous(const struct mapping *mapping)
+{
+    return mapping->inode == 0 || strncmp(mapping->path, "/anon_hugepage", 14) == 0;
+}
+
 static bool is_copied_text(const struct mapping *mapping)
 {
-    return mapping->inode == 0 && mapping->executable && !mapping->shared;
+    return is_anonymous(mapping) && mapping->executable && !mapping->shared;
 }
 
 static bool segment_is_at(const struct file_maps *file, const struct segment *segment,
@@ -126,8 +132,10 @@ static int add_at(const struct file_maps *file, struct object *object, uint64_t 
                   struct loaded_list *list)
 {
     const struct mapping *first = file_map(file, 0);
+    char plain[PATH_MAX];
     char path[PATH_MAX];
-    text_escape(first->path, strlen(first->path), true, path, sizeof(path));
+    size_t length = maps_path(first, plain, sizeof(plain));
+    text_escape(plain, length, true, path, sizeof(path));
     struct loaded loaded = {
         .object = object,
         .bias = bias,
@@ -186,6 +194,14 @@ struct search {
     struct loaded_list *list;
 };
 
+/* As the kernel marks the paths of deleted files. */
+static bool is_deleted(const struct mapping *mapping)
+{
+    static const char mark[] = " (deleted)";
+    size_t length = strlen(mapping->path);
+    return length >= strlen(mark) && strcmp(mapping->path + length - strlen(mark), mark) == 0;
+}
+
 /* One file among the mappings: the object in it, and where it is loaded. */
 static int search_file(const struct search *search, const struct file_maps *file)
 {
@@ -195,7 +211,10 @@ static int search_file(const struct search *search, const struct file_maps *file
         return 0;
     int fd = image_open_file(search->engine, search->image, first);
     if (fd < 0) {
-        if (fd != -ENOENT && fd != -ESRCH)
+        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+            return fd;
+        /* One that is not there any more ended with the process, or was deleted. */
+        if ((fd != -ENOENT && fd != -ESRCH) || is_deleted(first))
             search->problem(search->data, first->path, strerror(-fd), false);
         return 0;
     }
@@ -268,7 +287,8 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
     free(indices);
     if (status < 0) {
         loaded_done(engine, &found);
-        return error_memory(error);
+        return error_set(error, -status, "process %d: cannot look at its objects: %s", image->pid,
+                         strerror(-status));
     }
     if (found.count > 1)
         qsort(found.items, found.count, sizeof(*found.items), compare_loaded);
@@ -300,8 +320,7 @@ bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t 
         else if (use == LOADED_CODE ? !mapping->executable : !mapping->writable)
             wrong = use == LOADED_CODE ? "lies in memory that is not executable"
                                        : "lies in memory that is not writable";
-        else if (!is_of(mapping, loaded->device, loaded->inode) &&
-                 !(mapping->inode == 0 && !mapping->shared))
+        else if (!is_of(mapping, loaded->device, loaded->inode) && !is_anonymous(mapping))
             wrong = "lies in another object by now";
         if (wrong) {
             error_set(error, EACCES, "the %s at 0x%" PRIx64 " of object '%s' %s", what, address,

@@ -90,6 +90,19 @@ void maps_done(struct maps *maps)
     *maps = (struct maps){0};
 }
 
+size_t maps_path(const struct mapping *mapping, char *path, size_t size)
+{
+    static const char newline[] = "\\012";
+    size_t length = 0;
+    for (const char *at = mapping->path; *at && length + 1 < size; length++) {
+        bool escaped = strncmp(at, newline, strlen(newline)) == 0;
+        path[length] = escaped ? '\n' : *at;
+        at += escaped ? strlen(newline) : 1;
+    }
+    path[length] = '\0';
+    return length;
+}
+
 const struct mapping *maps_find(const struct maps *maps, uint64_t address)
 {
     size_t low = 0;

@@ -39,6 +39,12 @@ void maps_done(struct maps *maps);
  */
 bool maps_have_same_files(const struct maps *a, const struct maps *b);
 
+/*
+ * The path of MAPPING, without the escape that the kernel writes for a newline, into PATH of SIZE,
+ * NUL-ended and cut where it does not fit; returns its length.
+ */
+size_t maps_path(const struct mapping *mapping, char *path, size_t size);
+
 /* The mapping that ADDRESS lies in, or NULL. */
 const struct mapping *maps_find(const struct maps *maps, uint64_t address);
 

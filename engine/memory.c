@@ -92,8 +92,9 @@ static bool read_spans(const struct probe_image *image, const struct span *spans
     for (size_t i = 0; i < count; i++)
         remote[i] = (struct iovec){(void *)(uintptr_t)spans[i].address, spans[i].length};
     struct iovec local = {buffer, length};
-    return image->own &&
-           process_vm_readv(image->tid, &local, 1, remote, count, 0) == (ssize_t)length;
+    /* The number of a thread other than the main one may be another's by now. */
+    return image->own && image->tid == image->pid &&
+           process_vm_readv(image->pid, &local, 1, remote, count, 0) == (ssize_t)length;
 }
 
 /* Reads as many pieces as fit the buffer; returns how many, or an error. */
@@ -172,14 +173,6 @@ int memory_write_counter(const struct memory_writer *writer, uint64_t address, u
     const struct probe_image *image = writer->image;
     if (image->access < PROBE_WRITE)
         return error_set(error, EACCES, "process %d is not open for writing", image->pid);
-    if (writer->way != MEMORY_RUNNING) {
-        struct iovec local = {&value, sizeof(value)};
-        struct iovec remote = {(void *)(uintptr_t)address, sizeof(value)};
-        ssize_t put = process_vm_writev(writer->tid, &local, 1, &remote, 1, 0);
-        if (put == sizeof(value))
-            return 0;
-        return fail_write(image, address, "semaphore", put < 0 ? errno : EFAULT, error);
-    }
     int errnum = write_mem(image, address, &value, sizeof(value));
     return errnum ? fail_write(image, address, "semaphore", errnum, error) : 0;
 }

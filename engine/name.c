@@ -91,7 +91,7 @@ static size_t escape(const char *text, size_t length, const char *special, char 
 
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size)
 {
-    return escape(text, length, column ? " %" : "", out, size);
+    return escape(text, length, column ? " %\\" : "", out, size);
 }
 
 size_t probe_escape(const char *text, size_t length, char *out, size_t size)

@@ -24,7 +24,7 @@ void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 
 
 /*
  * Escapes LENGTH bytes of TEXT into OUT of SIZE (NUL-ended, cut at a whole character where it does
- * not fit); returns the length written. With COLUMN spaces and '%' are escaped, too.
+ * not fit); returns the length written. With COLUMN spaces, '%' and '\' are escaped, too.
  */
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size);
 

@@ -31,7 +31,7 @@ struct entry {
 };
 
 struct object_cache {
-    pthread_mutex_t lock; /* guards all below; held while a file is read */
+    pthread_mutex_t lock; /* guards all below */
     struct entry *entries;
     struct entry *by_object;
     struct entry *unused; /* the oldest first */
@@ -48,12 +48,19 @@ int object_cache_new(struct object_cache **result)
     return 0;
 }
 
+static void entry_free(struct entry *entry)
+{
+    if (!entry)
+        return;
+    object_free(entry->object);
+    free(entry);
+}
+
 static void forget(struct object_cache *cache, struct entry *entry)
 {
     HASH_DELETE(hh, cache->entries, entry);
     HASH_DELETE(by_object, cache->by_object, entry);
-    object_free(entry->object);
-    free(entry);
+    entry_free(entry);
 }
 
 static void forget_unused(struct object_cache *cache, size_t keep)
@@ -75,8 +82,9 @@ void object_cache_free(struct object_cache *cache)
     free(cache);
 }
 
-static int add(struct object_cache *cache, const struct file_key *key, int fd,
-               struct entry **result, struct probe_error *error)
+/* Reads the file into a new entry, which is in no table yet. */
+static int read_entry(const struct file_key *key, int fd, struct entry **result,
+                      struct probe_error *error)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
@@ -88,51 +96,84 @@ static int add(struct object_cache *cache, const struct file_key *key, int fd,
     }
     entry->key = *key;
     entry->size = sizeof(*entry) + object_size(entry->object);
-    HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
-    if (entry->hh.tbl)
-        HASH_ADD(by_object, cache->by_object, object, sizeof(entry->object), entry);
-    if (!entry->hh.tbl || !entry->by_object.tbl) {
-        if (entry->hh.tbl)
-            HASH_DELETE(hh, cache->entries, entry);
-        object_free(entry->object);
-        free(entry);
-        return error_memory(error);
-    }
     *result = entry;
     return 0;
 }
 
-int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
-                     struct probe_error *error)
+/* Puts the entry into both tables. Called with the lock held. */
+static int add(struct object_cache *cache, struct entry *entry)
+{
+    HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
+    if (!entry->hh.tbl)
+        return -ENOMEM;
+    HASH_ADD(by_object, cache->by_object, object, sizeof(entry->object), entry);
+    if (entry->by_object.tbl)
+        return 0;
+    HASH_DELETE(hh, cache->entries, entry);
+    return -ENOMEM;
+}
+
+/* The entry of KEY, with one use more; or NULL. */
+static struct entry *use_known(struct object_cache *cache, const struct file_key *key)
+{
+    struct entry *entry = NULL;
+    HASH_FIND(hh, cache->entries, key, sizeof(*key), entry);
+    if (!entry)
+        return NULL;
+    if (entry->users++ == 0) {
+        DL_DELETE(cache->unused, entry);
+        cache->unused_size -= entry->size;
+    }
+    return entry;
+}
+
+static int find_key(int fd, struct file_key *key, struct probe_error *error)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
         return error_set(error, errno, "cannot examine the file");
     if (!S_ISREG(status.st_mode))
         return error_set(error, EINVAL, "not a regular file");
-    struct file_key key;
-    memset(&key, 0, sizeof(key)); /* padding is hashed, too */
-    key.device = status.st_dev;
-    key.inode = status.st_ino;
-    key.size = status.st_size;
-    key.modified = status.st_mtim;
-    key.changed = status.st_ctim;
+    memset(key, 0, sizeof(*key)); /* padding is hashed, too */
+    key->device = status.st_dev;
+    key->inode = status.st_ino;
+    key->size = status.st_size;
+    key->modified = status.st_mtim;
+    key->changed = status.st_ctim;
+    return 0;
+}
 
+int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
+                     struct probe_error *error)
+{
+    struct file_key key;
+    struct entry *read = NULL;
+    int status = find_key(fd, &key, error);
+    if (status < 0)
+        return status;
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = NULL;
-    HASH_FIND(hh, cache->entries, &key, sizeof(key), entry);
-    *new = !entry;
-    int result = entry ? 0 : add(cache, &key, fd, &entry, error);
-    if (result == 0) {
-        if (entry->users == 0 && !*new) {
-            DL_DELETE(cache->unused, entry);
-            cache->unused_size -= entry->size;
-        }
-        entry->users++;
-        *object = entry->object;
-    }
+    struct entry *entry = use_known(cache, &key);
     pthread_mutex_unlock(&cache->lock);
-    return result;
+    *new = !entry;
+    if (!entry) {
+        /* Without the lock: a file that is slow must not hold up others. */
+        status = read_entry(&key, fd, &read, error);
+        if (status < 0)
+            return status;
+        pthread_mutex_lock(&cache->lock);
+        entry = use_known(cache, &key); /* another thread may have been faster */
+        if (!entry && (status = add(cache, read)) == 0) {
+            entry = read;
+            entry->users = 1;
+            read = NULL;
+        }
+        pthread_mutex_unlock(&cache->lock);
+        entry_free(read);
+    }
+    if (!entry)
+        return error_memory(error);
+    *object = entry->object;
+    return 0;
 }
 
 static struct entry *find_object(struct object_cache *cache, struct object *object)

@@ -101,13 +101,13 @@ static bool is_same(const struct plan_change *a, const struct plan_change *b)
 }
 
 static int fail_value(struct planner *planner, const struct snapshot_counter *counter,
-                      const char *probe, int status)
+                      const struct plan_change *change, const char *probe, int status)
 {
-    if (status == -ERANGE && counter->value == 0)
-        return error_set(planner->error, ERANGE,
+    if (change->action == PROBE_COUNT_SUBTRACT)
+        return error_set(planner->error, -status,
                          "the semaphore of probe '%s' at 0x%" PRIx64
-                         " is 0: no reference can be taken away, and none set above %u",
-                         probe, counter->address, highest_value(counter));
+                         " is 0: there is no reference to take away",
+                         probe, counter->address);
     return error_set(planner->error, -status,
                      "the semaphore of probe '%s' at 0x%" PRIx64
                      " is %u, and cannot be more than %u%s",
@@ -129,7 +129,7 @@ static int plan_counter(struct planner *planner, const struct snapshot_counter *
     uint16_t next = 0;
     int status = next_value(counter, change, &next);
     if (status < 0)
-        return fail_value(planner, counter, probe, status);
+        return fail_value(planner, counter, change, probe, status);
     planned = calloc(1, sizeof(*planned));
     if (!planned)
         return error_memory(planner->error);

@@ -200,6 +200,10 @@ PROBE_API void probe_target_resume(struct probe_target *target);
 
 PROBE_API pid_t probe_target_pid(const struct probe_target *target);
 PROBE_API const struct probe_image_id *probe_target_id(const struct probe_target *target);
+/* Was the attached image opened by this process, with its own authority? False without one. */
+PROBE_API bool probe_target_is_own(const struct probe_target *target);
+/* Duplicates the attached image. Errors: EBADF without one; EMFILE, ENFILE. */
+PROBE_API int probe_target_copy_image(const struct probe_target *target, struct probe_image *copy);
 /* A number that grows each time that a look finds other objects than the one before. */
 PROBE_API uint64_t probe_target_generation(const struct probe_target *target);
 /* What the attached image allows; PROBE_NAMES without one. */
@@ -329,10 +333,12 @@ PROBE_API ssize_t probe_update_add_pattern(struct probe_update *update, const ch
                                            enum probe_action action, unsigned int value,
                                            struct probe_error *error);
 
-/* The update's probes that lose the references of others (switched off, or set): how many, and the
- * I-th one's index. */
-PROBE_API size_t probe_update_reset_count(const struct probe_update *update);
-PROBE_API size_t probe_update_reset(const struct probe_update *update, size_t i);
+/*
+ * Lists the probes that lose the references of others: those that the update switches off or sets,
+ * and those that share a counter with one. INDICES is for the caller to free. Errors: ENOMEM.
+ */
+PROBE_API int probe_update_resets(const struct probe_update *update, size_t **indices,
+                                  size_t *count);
 
 /*
  * Checks everything, then applies it. On failure nothing has changed. Errors: ESRCH the image has

@@ -130,6 +130,8 @@ ssize_t select_names(const struct select_names *names, const char *pattern, bool
 struct addition {
     struct probe_update *update;
     struct plan_change change;
+    bool is_pair;
+    size_t count, last; /* how many were added so far, and the last one's index */
 };
 
 /* Does this change leave the probe on, as far as its order in a pair goes? */
@@ -141,8 +143,14 @@ static bool switches_on(const struct plan_change *change)
 
 static int add_to_update(void *data, size_t index, struct probe_error *error)
 {
-    const struct addition *addition = data;
-    return update_add(addition->update, index, &addition->change, error);
+    struct addition *addition = data;
+    int status = update_add(addition->update, index, &addition->change, error);
+    /* The second of a pair comes behind the first, also where an earlier pattern named both. */
+    if (status == 0 && addition->is_pair && addition->count > 0)
+        update_order(addition->update, addition->last, index);
+    addition->last = index;
+    addition->count++;
+    return status;
 }
 
 static const char *name_of(const void *data, size_t index)
@@ -161,7 +169,11 @@ ssize_t probe_update_add_pattern(struct probe_update *update, const char *patter
 {
     char owner[32];
     snprintf(owner, sizeof(owner), "process %d", update->target->image.pid);
-    struct addition addition = {update, {.action = action, .value = value}};
+    struct addition addition = {
+        .update = update,
+        .change = {.action = action, .value = value},
+        .is_pair = pattern[0] != REGEX_MARK && strchr(pattern, PAIR_MARK),
+    };
     const struct select_names names = {
         .owner = owner,
         .data = update->target,

@@ -252,6 +252,16 @@ const struct probe_image_id *probe_target_id(const struct probe_target *target)
     return &target->image.id;
 }
 
+bool probe_target_is_own(const struct probe_target *target)
+{
+    return target->image.own;
+}
+
+int probe_target_copy_image(const struct probe_target *target, struct probe_image *copy)
+{
+    return target->image.maps < 0 ? -EBADF : probe_image_copy(&target->image, copy);
+}
+
 uint64_t probe_target_generation(const struct probe_target *target)
 {
     return target->generation;

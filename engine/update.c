@@ -16,6 +16,7 @@
 #include "deadline.h"
 #include "kernel-tracers.h"
 #include "plan-apply.h"
+#include "sharing.h"
 #include "texts.h"
 #include "tracee.h"
 
@@ -95,6 +96,23 @@ int update_add(struct probe_update *update, size_t index, const struct plan_chan
     return 0;
 }
 
+void update_order(struct probe_update *update, size_t first, size_t second)
+{
+    uint32_t a = update->added[first] - 1;
+    uint32_t b = update->added[second] - 1;
+    if (a <= b)
+        return;
+    struct plan_change change = update->changes[a];
+    update->changes[a] = update->changes[b];
+    update->changes[b] = change;
+    update->indices[a] = second;
+    update->indices[b] = first;
+    update->changes[a].probe = a;
+    update->changes[b].probe = b;
+    update->added[first] = b + 1;
+    update->added[second] = a + 1;
+}
+
 int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
                      unsigned int value, struct probe_error *error)
 {
@@ -102,21 +120,53 @@ int probe_update_add(struct probe_update *update, size_t index, enum probe_actio
     return update_add(update, index, &change, error);
 }
 
-size_t probe_update_reset_count(const struct probe_update *update)
+/* The addresses of the counters whose references the update forgets, sorted. */
+static size_t find_forgotten(const struct probe_update *update, uint64_t *addresses)
 {
+    const struct probe_target *target = update->target;
     size_t count = 0;
-    for (size_t i = 0; i < update->count; i++)
-        count += plan_forgets_references(&update->changes[i]);
+    for (size_t i = 0; i < update->count; i++) {
+        const struct target_probe *probe = &target->probes[update->indices[i]];
+        for (uint32_t p = 0; p < probe->part_count; p++) {
+            const struct part *part = &target->parts[probe->first_part + p];
+            const struct counter *counters =
+                &part->loaded->object->counters[part->probe->first_counter];
+            for (uint32_t c = 0;
+                 c < part->probe->counter_count && plan_forgets_references(&update->changes[i]);
+                 c++)
+                addresses[count++] = counters[c].address + part->loaded->bias;
+        }
+    }
+    sharing_sort(addresses, count);
     return count;
 }
 
-size_t probe_update_reset(const struct probe_update *update, size_t i)
+static size_t count_counters(const struct probe_update *update)
 {
-    size_t at = 0;
-    for (;; at++) {
-        if (plan_forgets_references(&update->changes[at]) && i-- == 0)
-            return update->indices[at];
+    const struct probe_target *target = update->target;
+    size_t count = 0;
+    for (size_t i = 0; i < update->count; i++) {
+        const struct target_probe *probe = &target->probes[update->indices[i]];
+        for (uint32_t p = 0; p < probe->part_count; p++)
+            count += target->parts[probe->first_part + p].probe->counter_count;
     }
+    return count;
+}
+
+int probe_update_resets(const struct probe_update *update, size_t **result, size_t *result_count)
+{
+    uint64_t *addresses = calloc(count_counters(update) + 1, sizeof(*addresses));
+    size_t *indices = calloc(update->target->probe_count + 1, sizeof(*indices));
+    if (!addresses || !indices) {
+        free(addresses);
+        free(indices);
+        return -ENOMEM;
+    }
+    size_t count = find_forgotten(update, addresses);
+    *result_count = count ? sharing_find(update->target, addresses, count, NULL, indices) : 0;
+    *result = indices;
+    free(addresses);
+    return 0;
 }
 
 /* Keeps other updates out, of this program and of others; ended by unlock(). */

@@ -18,4 +18,7 @@ struct probe_update {
 int update_add(struct probe_update *update, size_t index, const struct plan_change *change,
                struct probe_error *error);
 
+/* Both were added: makes probe FIRST come before probe SECOND, by trading places if need be. */
+void update_order(struct probe_update *update, size_t first, size_t second);
+
 #endif

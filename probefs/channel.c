@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PACKET_MAX = 64 << 10, FDS_MAX = 4 };
+enum { PACKET_MAX = 64 << 10, FDS_MAX = 4, ERRNO_MAX = 511 };
 
 struct request_packet {
     struct request request;
@@ -241,6 +241,9 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     if (status != 0)
         return status;
     call->reply = reply.reply;
+    /* A number that is no errno would leave the caller of the mount without an answer. */
+    if (call->reply.error < 0 || call->reply.error > ERRNO_MAX)
+        call->reply.error = EIO;
     call->reply.sentence.text[sizeof(call->reply.sentence.text) - 1] = '\0';
     call->out_length = (size_t)reply.payload;
     return 0;

@@ -10,6 +10,9 @@
 
 enum { LIST_AT_ONCE = 1 << 20, PID_DIGITS = 12 };
 
+/* No process has so many names; a service that says so is broken. */
+enum { LIST_MAX = 256 << 20 };
+
 static void forget(struct directory *directory)
 {
     free(directory->entries);
@@ -89,6 +92,8 @@ static int read_names(struct server *server, struct directory *directory, size_t
         } else if (status == 0) {
             status = -ENOMEM;
         }
+        if (*length > LIST_MAX)
+            status = -EIO;
         free(piece);
     }
     file_close(server, &file);

@@ -42,7 +42,9 @@ void failures_add(struct failures *failures, const struct caller *caller, const 
                   int status, const struct probe_error *error)
 {
     char sentence[LINE_SIZE];
-    const char *reason = error->text[0] ? error->text : strerror(-status);
+    char reason[sizeof(error->text)];
+    const char *given = error->text[0] ? error->text : strerror(-status);
+    probe_escape(given, strlen(given), reason, sizeof(reason));
     const char *name = strerrorname_np(-status);
     snprintf(sentence, sizeof(sentence), "user %u (process %d) could not %s: %s: %s.", caller->uid,
              caller->pid, what, name ? name : "error", reason);
@@ -52,15 +54,30 @@ void failures_add(struct failures *failures, const struct caller *caller, const 
     pthread_mutex_unlock(&failures->lock);
 }
 
+/* The sentence of a line. */
+static const char *behind_time(const char *line)
+{
+    const char *space = strchr(line, ' ');
+    return space ? space + 1 : line;
+}
+
 void failures_add_once(struct failures *failures, const char *sentence)
 {
     bool known = false;
     pthread_mutex_lock(&failures->lock);
     for (size_t i = 0; i < FAILURES_MAX && !known; i++)
-        known = failures->lines[i] && strstr(failures->lines[i], sentence);
+        known = failures->lines[i] && strcmp(behind_time(failures->lines[i]), sentence) == 0;
     if (!known)
         add_line(failures, sentence);
     pthread_mutex_unlock(&failures->lock);
+}
+
+bool failures_exist(struct failures *failures)
+{
+    pthread_mutex_lock(&failures->lock);
+    bool exist = failures->count > 0;
+    pthread_mutex_unlock(&failures->lock);
+    return exist;
 }
 
 void failures_print(struct failures *failures, FILE *out)

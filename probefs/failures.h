@@ -30,6 +30,8 @@ void failures_add(struct failures *failures, const struct caller *caller, const 
 /* Adds SENTENCE as it is, unless it stands there already. */
 void failures_add_once(struct failures *failures, const char *sentence);
 
+bool failures_exist(struct failures *failures);
+
 /* Writes all lines, the oldest first. */
 void failures_print(struct failures *failures, FILE *out);
 

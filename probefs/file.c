@@ -32,9 +32,20 @@ static int find_route(struct server *server, const struct inode *inode,
                         route);
 }
 
-static void init_call(struct call *call, const struct inode *inode, enum operation operation)
+/* Names alone need no access to memory; a file that is not written needs none for writing. */
+static enum probe_access access_for(const struct node_kind *kind, bool write)
 {
+    if (kind->type != NODE_FILE)
+        return PROBE_NAMES;
+    return write ? PROBE_WRITE : PROBE_READ;
+}
+
+static void init_call(struct call *call, const struct file *file, enum operation operation)
+{
+    const struct inode *inode = file->inode;
     *call = CALL_INIT;
+    call->request.access = access_for(file->kind, file->write);
+    call->request.handle = file->handle;
     call->request.operation = operation;
     call->request.pid = inode->target->pid;
     call->request.id = inode->target->id;
@@ -61,7 +72,7 @@ static bool is_hold(const struct file *file)
 static int open_handle(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
-    init_call(&call, file->inode, OPERATION_OPEN);
+    init_call(&call, file, OPERATION_OPEN);
     call.request.kind = (unsigned int)(file->kind - node_kinds);
     call.request.write = file->write;
     int status = make_call(server, &file->route, &call, error);
@@ -99,6 +110,7 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
         router_end(&result->route);
         return status == -ESRCH || status == -ENOENT ? -ESTALE : status;
     }
+    pthread_mutex_init(&result->lock, NULL);
     inodes_opened(&server->inodes, inode);
     return 0;
 }
@@ -107,8 +119,7 @@ static void close_handle(struct server *server, struct file *file)
 {
     struct call call;
     struct probe_error error = {""};
-    init_call(&call, file->inode, OPERATION_RELEASE);
-    call.request.handle = file->handle;
+    init_call(&call, file, OPERATION_RELEASE);
     if (make_call(server, &file->route, &call, &error) < 0)
         log_message(PROBE_LOG_WARNING, "process %d: a file was not closed in order: %s",
                     file->inode->target->pid, error.text);
@@ -133,6 +144,7 @@ void file_close(struct server *server, struct file *file)
     } else {
         close_handle(server, file);
     }
+    pthread_mutex_destroy(&file->lock);
     free(file->text);
     router_end(&file->route);
     inodes_closed(&server->inodes, file->inode);
@@ -144,8 +156,7 @@ static int read_handle(struct server *server, struct file *file, uint64_t offset
                        char **bytes, size_t *length, struct probe_error *error)
 {
     struct call call;
-    init_call(&call, file->inode, OPERATION_READ);
-    call.request.handle = file->handle;
+    init_call(&call, file, OPERATION_READ);
     call.request.offset = offset;
     call.request.size = (uint32_t)size;
     int status = make_call(server, &file->route, &call, error);
@@ -197,12 +208,9 @@ static int make_failures(struct server *server, struct file *file, struct probe_
     return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
-static int read_failures(struct server *server, struct file *file, uint64_t offset, size_t size,
-                         char **bytes, size_t *length, struct probe_error *error)
+static int copy_failures(const struct file *file, uint64_t offset, size_t size, char **bytes,
+                         size_t *length)
 {
-    int status = offset == 0 || !file->text ? make_failures(server, file, error) : 0;
-    if (status < 0)
-        return status;
     size_t left = offset < file->length ? file->length - offset : 0;
     *length = left < size ? left : size;
     *bytes = malloc(*length + 1);
@@ -211,6 +219,17 @@ static int read_failures(struct server *server, struct file *file, uint64_t offs
     if (*length > 0)
         memcpy(*bytes, file->text + offset, *length);
     return 0;
+}
+
+static int read_failures(struct server *server, struct file *file, uint64_t offset, size_t size,
+                         char **bytes, size_t *length, struct probe_error *error)
+{
+    pthread_mutex_lock(&file->lock);
+    int status = offset == 0 || !file->text ? make_failures(server, file, error) : 0;
+    if (status == 0)
+        status = copy_failures(file, offset, size, bytes, length);
+    pthread_mutex_unlock(&file->lock);
+    return status;
 }
 
 int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,
@@ -234,9 +253,9 @@ static void forward_resets(struct server *server, struct file *file, const struc
     {
         if (holder->worker == file->route.worker || holder->worker == told)
             continue;
-        const struct route route = {holder->worker, file->route.authority};
+        const struct route route = {holder->worker, file->route.authority, file->route.uid};
         struct call call;
-        init_call(&call, file->inode, OPERATION_RESET);
+        init_call(&call, file, OPERATION_RESET);
         call.in = done->out;
         call.in_length = done->out_length;
         make_call(server, &route, &call, NULL);
@@ -251,7 +270,6 @@ static int change(struct server *server, struct file *file, struct call *call,
     struct held *held = &file->inode->target->held;
     held_wait(held);
     pthread_mutex_lock(&held->lock);
-    call->request.handle = file->handle;
     call->request.report_resets = held_elsewhere(held, file->route.worker);
     int status = make_call(server, &file->route, call, error);
     if (status == 0 && call->out_length > 0)
@@ -265,7 +283,7 @@ int file_write(struct server *server, struct file *file, uint64_t owner, const c
                size_t length, struct probe_error *error)
 {
     struct call call;
-    init_call(&call, file->inode, OPERATION_WRITE);
+    init_call(&call, file, OPERATION_WRITE);
     call.request.owner = owner;
     call.in = bytes;
     call.in_length = length;
@@ -277,7 +295,7 @@ int file_flush(struct server *server, struct file *file, uint64_t owner, struct 
     struct call call;
     if (!file->write || !file->kind->flush)
         return 0;
-    init_call(&call, file->inode, OPERATION_FLUSH);
+    init_call(&call, file, OPERATION_FLUSH);
     call.request.owner = owner;
     return change(server, file, &call, error);
 }

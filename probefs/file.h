@@ -12,6 +12,7 @@ struct file {
     uint64_t handle;
     bool write;
     struct held_file held; /* in the target's list, where this is a hold */
+    pthread_mutex_t lock;  /* guards what follows: reads of one file come at the same time, too */
     char *text;            /* what the server made of a read: see has_failures */
     size_t length;
 };

@@ -39,10 +39,14 @@ static void unlist_target(struct inodes *inodes, struct target *target)
         target_free(target);
 }
 
-/* Ends a use. A target that nobody uses is kept where its files have times of their own. */
+/*
+ * Ends a use. A target that nobody uses is kept where its files have times of their own, or its
+ * error_log has lines.
+ */
 static void drop_target(struct inodes *inodes, struct target *target)
 {
-    if (--target->users > 0 || (target->listed && target->written))
+    if (--target->users > 0 ||
+        (target->listed && (target->written || failures_exist(&target->failures))))
         return;
     unlist_target(inodes, target);
 }
@@ -97,13 +101,6 @@ static uint64_t make_key(const struct inodes *inodes, const struct target *targe
     memcpy(&key, digest, sizeof(key));
     key >>= KIND_BITS;
     return key ? key : 1; /* 0 is the root's */
-}
-
-uint64_t inodes_directory_number(struct inodes *inodes, const struct target *target,
-                                 const char *probe)
-{
-    unsigned int kind = tree_directory(probe ? PLACE_PROBE : PLACE_PROCESS);
-    return make_key(inodes, target, probe) << KIND_BITS | (kind + 1);
 }
 
 struct inode *inodes_find(struct inodes *inodes, uint64_t number)

@@ -75,11 +75,8 @@ int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image
                       struct target **target);
 void inodes_put_target(struct inodes *inodes, struct target *target);
 
-/* The number that the directory of PROBE (NULL: of the process) in TARGET has. */
-uint64_t inodes_directory_number(struct inodes *inodes, const struct target *target,
-                                 const char *probe);
-
-/* The same directory, looked up once more by the kernel. Errors: ENOMEM. */
+/* The directory of PROBE (NULL: of the process) in TARGET, looked up once more by the kernel.
+ * Errors: ENOMEM. */
 int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe,
                    struct inode **inode);
 /* A file in INODE was looked up. */
@@ -99,7 +96,7 @@ void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t n
 bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,
                         struct timespec *time);
 
-/* Forgets targets that are kept for their files' times alone and that are not ALIVE any more. */
+/* Forgets targets that nothing refers to and that are not ALIVE any more. */
 void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
                   void *data);
 

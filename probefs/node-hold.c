@@ -4,12 +4,20 @@
 
 #include <errno.h>
 
+/* Objects that come and go between the look and the update make it start over, so often at most. */
+enum { TRIES = 10 };
+
 int node_hold_open(struct service_file *file, struct probe_error *error)
 {
-    ssize_t index = service_file_probe(file, error);
-    if (index < 0)
-        return (int)index;
-    return holds_add(file->holds, file->target, (size_t)index, file->probe, file->hold, error);
+    int status = -EAGAIN;
+    for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
+        ssize_t index = service_file_probe(file, error);
+        if (index < 0)
+            return (int)index;
+        status =
+            holds_add(file->holds, file->target, (size_t)index, file->probe, file->hold, error);
+    }
+    return status;
 }
 
 int node_hold_read(struct service_file *file, FILE *out, struct probe_error *error)

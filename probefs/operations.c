@@ -55,9 +55,13 @@ static struct caller caller_of(fuse_req_t request)
     };
 }
 
+/* What the contract has no errno for is EIO; the sentence says what it was. */
 static void fail(fuse_req_t request, int status)
 {
-    fuse_reply_err(request, -status);
+    int errnum = -status;
+    if (errnum == EFAULT || errnum == EAGAIN || errnum == EROFS || errnum == EPIPE)
+        errnum = EIO;
+    fuse_reply_err(request, errnum);
 }
 
 /*
@@ -72,7 +76,9 @@ static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t numb
     const char *name = inode_kind(number)->name;
     /* ESTALE is for the kernel, which looks again. */
     if (inode->target && status != -ESTALE) {
-        const struct caller caller = caller_of(request);
+        struct caller caller = caller_of(request);
+        pid_t process = process_of_thread(caller.pid);
+        caller.pid = process > 0 ? process : caller.pid;
         snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
                  inode->probe && name ? "/" : "", name ? name : "");
         snprintf(what, sizeof(what), "%s '%s'", format, path);
@@ -259,6 +265,15 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
 
 /* ---- directories ------------------------------------------------------------------------ */
 
+/* For inodes_sweep(). */
+static bool is_alive(void *data, const struct target *target)
+{
+    const struct server *server = data;
+    struct probe_image_id id;
+    return router_identify(server->router, target->pid, &id) == 0 &&
+           probe_image_id_equal(&id, &target->id);
+}
+
 static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
     struct server *server = server_of(request);
@@ -271,6 +286,8 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
         fail_on(request, inode, number, "open the directory", status, &error);
         return;
     }
+    if (!inode->target)
+        inodes_sweep(&server->inodes, is_alive, server);
     info->fh = (uintptr_t)directory;
     inodes_opened(&server->inodes, inode);
     if (fuse_reply_open(request, info) < 0) {

@@ -100,6 +100,8 @@ static int interpret(const struct raw_options *raw, struct options *options)
         return fail("there is no engine '%s': use engine=vm or engine=ptrace", raw->engine);
     if (raw->log && !log_level_parse(raw->log, &options->log_level))
         return fail("'%s' is no log level: use error, warning, info or debug", raw->log);
+    if (raw->group && geteuid() != 0)
+        return fail("gid=%s: only root's server may serve others than its own user", raw->group);
     if (raw->group && parse_group(raw->group, &options->group) < 0)
         return -1;
     /* The server leaves the directory that it was started in. */

@@ -61,6 +61,34 @@ pid_t process_of_thread(pid_t tid)
     return (pid_t)process;
 }
 
+/* Has the main thread ended? Then the process's memory is seen through any other. */
+static bool main_thread_has_ended(pid_t pid)
+{
+    char text[2048];
+    if (read_status(pid, text, sizeof(text)) < 0)
+        return false;
+    const char *state = strstr(text, "\nState:\t");
+    return state && state[strlen("\nState:\t")] == 'Z';
+}
+
+/* The owner of mem under another thread's number; that of one that is ending is root. */
+static void find_owner_by_threads(pid_t pid, struct stat *owner)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    if (!tasks)
+        return;
+    for (struct dirent *task; owner->st_uid == 0 && (task = readdir(tasks));) {
+        char name[64];
+        struct stat status;
+        snprintf(name, sizeof(name), "%.16s/mem", task->d_name);
+        if (fstatat(dirfd(tasks), name, &status, 0) == 0 && S_ISREG(status.st_mode))
+            *owner = status;
+    }
+    closedir(tasks);
+}
+
 int process_find_owner(pid_t pid, uid_t *uid, gid_t *gid)
 {
     char path[32];
@@ -68,6 +96,8 @@ int process_find_owner(pid_t pid, uid_t *uid, gid_t *gid)
     snprintf(path, sizeof(path), "/proc/%d/mem", pid);
     if (stat(path, &status) < 0)
         return -ENOENT;
+    if (status.st_uid == 0 && main_thread_has_ended(pid))
+        find_owner_by_threads(pid, &status);
     *uid = status.st_uid;
     *gid = status.st_gid;
     return 0;

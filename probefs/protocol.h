@@ -34,6 +34,7 @@ struct request {
     struct probe_image_id id; /* the image that is meant; any other is ESRCH */
     unsigned int kind;        /* of node */
     bool write;               /* opened for writing */
+    enum probe_access access; /* all that the request needs of the image */
     char probe[PROBE_NAME_SIZE];
     uint64_t handle;
     uint64_t offset;
@@ -51,10 +52,9 @@ struct scan_entry {
 
 struct reply {
     int error; /* 0 or an errno value */
-    /* The service may not open the image with this access: the server may, and ask again. */
+    /* The service may not open the image with that access: the server may, and ask again. */
     bool needs_image;
     bool sees_maps; /* but it may see its mappings */
-    enum probe_access needs;
     uint64_t handle;
     struct probe_error sentence;
 };

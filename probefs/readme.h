@@ -12,6 +12,7 @@
     "  grep -l 1 */*/enabled             everything that is on\n"                                  \
     "  readlink PID/exe                  the program\n"                                            \
     "  cat PID/info                      a line a probe: STATE COUNT SITES NAME\n"                 \
+    "  self                              your own pid: ls self/\n"                                 \
     "\n"                                                                                           \
     "One probe\n"                                                                                  \
     "  cat PID/PROBE/enabled             0: off, 1: on, X: counters or sites disagree\n"           \

@@ -6,13 +6,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Processes asked for in one call: few enough to be answered in the time that a call has. */
-enum { SCAN_AT_ONCE = 128 };
+enum { SCAN_AT_ONCE = 128, SCAN_SECONDS = 3, SCANNERS_MAX = 16 };
+
+/* More than any user's entry in the database takes. */
+enum { PASSWD_SIZE_MAX = 1 << 20 };
 
 struct router {
     struct probe_engine *engine; /* for identities, and images for workers */
@@ -60,13 +66,21 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 /* A user of the database has the group of the database; it is what a login would give. */
 static bool find_login_group(uid_t uid, gid_t *gid)
 {
-    char buffer[4096];
     struct passwd entry;
     struct passwd *found = NULL;
-    if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
-        return false;
-    *gid = found->pw_gid;
-    return true;
+    char *buffer = NULL;
+    int status = ERANGE;
+    for (size_t size = 1024; status == ERANGE && size <= PASSWD_SIZE_MAX; size *= 4) {
+        char *larger = realloc(buffer, size);
+        if (!larger)
+            break;
+        buffer = larger;
+        status = getpwuid_r(uid, &entry, buffer, size, &found);
+    }
+    if (status == 0 && found)
+        *gid = found->pw_gid;
+    free(buffer);
+    return status == 0 && found;
 }
 
 /*
@@ -86,7 +100,7 @@ int router_begin(struct router *router, const struct process_user *user, gid_t c
                  enum authority authority, bool outlives_server, struct route *route)
 {
     struct worker_identity identity;
-    *route = (struct route){.authority = authority};
+    *route = (struct route){.authority = authority, .uid = user->uid};
     if (authority == AUTHORITY_NONE)
         return -EACCES;
     /* A caller of uid 0 without the capability gets what the kernel would give to it: a worker. */
@@ -109,13 +123,20 @@ void router_end(struct route *route)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
+/* A sentence holds names and text of others', and goes to logs and terminals. */
+static void clean_sentence(struct probe_error *sentence)
+{
+    const struct probe_error raw = *sentence;
+    probe_escape(raw.text, strlen(raw.text), sentence->text, sizeof(sentence->text));
+}
+
 static int call_once(struct router *router, const struct route *route, struct call *call)
 {
-    if (!route->worker) {
+    int status = 0;
+    if (route->worker)
+        status = worker_call(route->worker, call);
+    else
         service_call(router->service, call);
-        return -call->reply.error;
-    }
-    int status = worker_call(route->worker, call);
     if (status < 0) {
         call->reply = (struct reply){0};
         snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text),
@@ -125,47 +146,60 @@ static int call_once(struct router *router, const struct route *route, struct ca
                                       : "has ended: open the file again");
         return status;
     }
+    clean_sentence(&call->reply.sentence);
     return -call->reply.error;
 }
 
 /*
- * May the server open the image with what the worker needs? For administrators yes, where the
- * user's own authority does not reach. For the user themselves, only for reading, and only where
- * they may see its mappings: that is what Yama forbids, and reading shows no more than maps do.
+ * May the server open the image for the worker, which says that it may not? Never with more than
+ * the request needs, whatever the worker says. For administrators yes, where the user's own
+ * authority does not reach. For the user themselves only for reading, and only where they may see
+ * its mappings: that is what Yama forbids, and reading shows no more than maps do.
  */
-static bool may_lend(const struct route *route, const struct reply *reply)
+static bool may_lend(const struct route *route, const struct call *call)
 {
-    if (!route->worker || !reply->needs_image || reply->needs > PROBE_WRITE)
+    if (!route->worker || !call->reply.needs_image)
         return false;
     return route->authority == AUTHORITY_ADMIN ||
-           (route->authority == AUTHORITY_OWN && reply->sees_maps && reply->needs == PROBE_READ);
+           (route->authority == AUTHORITY_OWN && call->reply.sees_maps &&
+            call->request.access == PROBE_READ);
+}
+
+/* Is the memory its user's own, and not root's (of a program that is not dumpable)? */
+static bool belongs_to(const struct probe_image *image, uid_t uid)
+{
+    struct stat status;
+    return fstat(image->mem, &status) == 0 && status.st_uid == uid;
 }
 
 /* Opens the image of the call, and no other, for the service to use once. */
-static int lend(struct router *router, struct call *call)
+static int lend(struct router *router, const struct route *route, struct call *call)
 {
     struct probe_image image;
-    int status = probe_image_open_for(router->engine, call->request.pid, call->reply.needs, &image,
-                                      &call->reply.sentence);
+    int status = probe_image_open_for(router->engine, call->request.pid, call->request.access,
+                                      &image, &call->reply.sentence);
     if (status < 0)
         return status;
-    if (!probe_image_id_equal(&image.id, &call->request.id)) {
+    if (!probe_image_id_equal(&image.id, &call->request.id))
+        status = -ESRCH;
+    else if (route->authority != AUTHORITY_ADMIN && !belongs_to(&image, route->uid))
+        status = -EACCES;
+    if (status < 0)
         probe_image_done(&image);
-        return -ESRCH;
-    }
-    call->image = image;
-    return 0;
+    else
+        call->image = image;
+    return status;
 }
 
 int router_call(struct router *router, const struct route *route, struct call *call)
 {
     int status = call_once(router, route, call);
-    if (status == 0 || !may_lend(route, &call->reply))
+    if (status == 0 || !may_lend(route, call))
         return status;
     free(call->out);
     call->out = NULL;
     call->out_length = 0;
-    status = lend(router, call);
+    status = lend(router, route, call);
     if (status == 0)
         status = call_once(router, route, call);
     probe_image_done(&call->image);
@@ -174,7 +208,7 @@ int router_call(struct router *router, const struct route *route, struct call *c
 
 /* ---- listing ---------------------------------------------------------------------------- */
 
-/* The processes of one user, and the thread that asks for them. */
+/* The processes of one user. */
 struct group {
     struct router *router;
     struct process_user user;
@@ -182,8 +216,6 @@ struct group {
     enum authority authority;
     struct scan_entry *entries;
     size_t count, room;
-    pthread_t thread;
-    bool started;
 };
 
 static int group_add(struct group *group, pid_t pid, const struct probe_image_id *id)
@@ -203,17 +235,21 @@ static int group_add(struct group *group, pid_t pid, const struct probe_image_id
     return 0;
 }
 
-/* Takes over what a service says of the entries it was asked for, and nothing else. */
-static void take_answers(struct scan_entry *entries, size_t count, const struct call *call)
+/*
+ * Takes over what a service says of the entries it was asked for, and nothing else. Returns how
+ * many it answered; it may have had no time for all.
+ */
+static size_t take_answers(struct scan_entry *entries, size_t count, const struct call *call)
 {
-    if (call->out_length != count * sizeof(*entries))
-        return;
-    for (size_t i = 0; i < count; i++) {
+    size_t answered = call->out_length / sizeof(*entries);
+    answered = answered < count ? answered : count;
+    for (size_t i = 0; i < answered; i++) {
         struct scan_entry answer;
         memcpy(&answer, call->out + i * sizeof(answer), sizeof(answer));
         entries[i].has_probes = answer.has_probes;
         entries[i].needs_image = answer.needs_image;
     }
+    return answered;
 }
 
 static void find_with_image(struct router *router, const struct route *route,
@@ -227,30 +263,48 @@ static void find_with_image(struct router *router, const struct route *route,
     free(call.out);
 }
 
-static void *scan_group(void *data)
+/* Asks for the next entries from FIRST on; returns how many were answered, or an error. */
+static ssize_t scan_some(struct group *group, const struct route *route, size_t first)
 {
-    struct group *group = data;
+    struct scan_entry *entries = &group->entries[first];
+    size_t left = group->count - first;
+    size_t count = left < SCAN_AT_ONCE ? left : SCAN_AT_ONCE;
+    struct call call = CALL_INIT;
+    call.request.operation = OPERATION_SCAN;
+    call.in = (const char *)entries;
+    call.in_length = count * sizeof(*entries);
+    int status = call_once(group->router, route, &call);
+    size_t answered = status == 0 ? take_answers(entries, count, &call) : 0;
+    free(call.out);
+    for (size_t i = 0; i < answered; i++) {
+        if (entries[i].needs_image && group->authority == AUTHORITY_ADMIN)
+            find_with_image(group->router, route, &entries[i]);
+    }
+    return status < 0 ? status : answered > 0 ? (ssize_t)answered : -EIO;
+}
+
+/* One user's many processes must not keep the listing from its end. */
+static void scan_group(struct group *group)
+{
     struct route route;
-    int status = router_begin(group->router, &group->user, group->caller_gid, group->authority,
-                              false, &route);
-    for (size_t i = 0; i < group->count && status == 0; i += SCAN_AT_ONCE) {
-        size_t left = group->count - i;
-        size_t count = left < SCAN_AT_ONCE ? left : SCAN_AT_ONCE;
-        struct call call = CALL_INIT;
-        call.request.operation = OPERATION_SCAN;
-        call.in = (const char *)&group->entries[i];
-        call.in_length = count * sizeof(struct scan_entry);
-        status = call_once(group->router, &route, &call);
-        if (status == 0)
-            take_answers(&group->entries[i], count, &call);
-        free(call.out);
-        for (size_t e = i; e < i + count && status == 0; e++) {
-            if (group->entries[e].needs_image && group->authority == AUTHORITY_ADMIN)
-                find_with_image(group->router, &route, &group->entries[e]);
+    struct timespec start;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    now = start;
+    ssize_t answered = router_begin(group->router, &group->user, group->caller_gid,
+                                    group->authority, false, &route);
+    for (size_t i = 0; i < group->count && answered >= 0; i += (size_t)answered) {
+        if (route.worker && now.tv_sec - start.tv_sec >= SCAN_SECONDS) {
+            log_message(PROBE_LOG_WARNING,
+                        "a listing leaves out some processes of user %u: its "
+                        "worker takes too long",
+                        group->user.uid);
+            break;
         }
+        answered = scan_some(group, &route, i);
+        clock_gettime(CLOCK_MONOTONIC, &now);
     }
     router_end(&route);
-    return NULL;
 }
 
 /* The processes that a caller may look into, by user. */
@@ -260,6 +314,7 @@ struct listing {
     bool admin;
     struct group *groups;
     size_t count;
+    atomic_size_t next; /* the group that nobody scans yet */
 };
 
 static struct group *find_group(struct listing *listing, const struct process_user *user)
@@ -298,18 +353,29 @@ static int add_process(struct listing *listing, pid_t pid)
     return group ? group_add(group, pid, &id) : -ENOMEM;
 }
 
-/* Asks all services at the same time. */
+/* A thread that scans one group after the other, until none is left. */
+static void *scan_next_groups(void *data)
+{
+    struct listing *listing = data;
+    for (;;) {
+        size_t next = atomic_fetch_add(&listing->next, 1);
+        if (next >= listing->count)
+            return NULL;
+        scan_group(&listing->groups[next]);
+    }
+}
+
+/* Asks the services at the same time. */
 static void scan_groups(struct listing *listing)
 {
-    for (size_t i = 1; i < listing->count; i++)
-        listing->groups[i].started =
-            pthread_create(&listing->groups[i].thread, NULL, scan_group, &listing->groups[i]) == 0;
-    for (size_t i = 0; i < listing->count; i++) {
-        if (listing->groups[i].started)
-            pthread_join(listing->groups[i].thread, NULL);
-        else
-            scan_group(&listing->groups[i]);
-    }
+    pthread_t threads[SCANNERS_MAX];
+    size_t started = 0;
+    while (started + 1 < listing->count && started < SCANNERS_MAX &&
+           pthread_create(&threads[started], NULL, scan_next_groups, listing) == 0)
+        started++;
+    scan_next_groups(listing);
+    while (started > 0)
+        pthread_join(threads[--started], NULL);
 }
 
 static int compare_processes(const void *a, const void *b)

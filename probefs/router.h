@@ -21,6 +21,7 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 struct route {
     struct worker *worker; /* NULL: in the server */
     enum authority authority;
+    uid_t uid; /* of the processes */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "service-file.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Objects that come and go between the look and the update make it start over, so often at most. */
@@ -16,15 +17,22 @@ ssize_t service_file_probe(const struct service_file *file, struct probe_error *
     return index;
 }
 
-static void end_claims(const struct service_file *file, const struct probe_update *update)
+/* Tells the holds there are, and whoever asked for it, whose references UPDATE has forgotten. */
+static int end_claims(const struct service_file *file, const struct probe_update *update)
 {
-    size_t count = probe_update_reset_count(update);
+    size_t *indices = NULL;
+    size_t count = 0;
+    if (!file->holds->list && !file->resets)
+        return 0;
+    int status = probe_update_resets(update, &indices, &count);
     for (size_t i = 0; i < count; i++) {
-        const char *name = probe_target_name(file->target, probe_update_reset(update, i));
+        const char *name = probe_target_name(file->target, indices[i]);
         holds_end_claims(file->holds, name);
         if (file->resets)
             fwrite(name, strlen(name) + 1, 1, file->resets);
     }
+    free(indices);
+    return status;
 }
 
 int service_file_update(struct service_file *file,
@@ -41,7 +49,7 @@ int service_file_update(struct service_file *file,
         if (status == 0)
             status = probe_update_apply(update, error);
         if (status == 0)
-            end_claims(file, update);
+            status = end_claims(file, update);
         probe_update_free(update);
     }
     return status;

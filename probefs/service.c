@@ -23,8 +23,11 @@
 #include <string.h>
 #include <time.h>
 
-/* How long the end of a worker waits for one target, in nanoseconds. */
-enum { HOLD_WAIT_NS = 200000000 };
+/* How long the end of a worker waits for targets that are in use, in nanoseconds. */
+enum { HOLD_WAIT_NS = 600000000 };
+
+/* How long a scan takes at most, but for what one process takes. */
+enum { SCAN_MILLISECONDS = 400 };
 
 struct handle {
     uint64_t number;
@@ -40,7 +43,10 @@ struct handle {
     size_t length;
     struct cut_line cut;
     struct hold *hold;
-    /* A hold that was opened through a lent image is released through it, server or not. */
+    /*
+     * A hold is released through the image that it was opened through: whatever the server, or the
+     * kernel, would say by then.
+     */
     struct probe_image kept;
 };
 
@@ -111,7 +117,6 @@ static int needs_image(struct service *service, struct call *call, enum probe_ac
 {
     struct probe_image maps;
     call->reply.needs_image = true;
-    call->reply.needs = access;
     if (access > PROBE_NAMES &&
         probe_image_open(service->engine, call->request.pid, PROBE_NAMES, &maps, NULL) == 0) {
         call->reply.sees_maps = probe_image_id_equal(&maps.id, &call->request.id);
@@ -150,10 +155,10 @@ static int attach_new(struct service *service, struct service_target *target, st
     return probe_target_attach(target->target, &image, error);
 }
 
-/* Ends what a borrowed image allowed. */
-static void end_access(struct service_target *target, bool borrowed)
+/* Ends what an image that the server lent allowed; one of our own stays for the next call. */
+static void end_access(struct service_target *target)
 {
-    if (borrowed)
+    if (!probe_target_is_own(target->target))
         probe_target_detach(target->target);
 }
 
@@ -162,44 +167,55 @@ static void end_access(struct service_target *target, bool borrowed)
 static int find(struct service *service, struct call *call)
 {
     struct service_target *target = NULL;
-    bool borrowed = call->image.pid != 0;
     int status =
         service_targets_get(&service->targets, call->request.pid, &call->request.id, &target);
     if (status < 0)
         return status;
     pthread_mutex_lock(&target->lock);
     /* What is open already, for reading say, shows the names as well. */
-    if (borrowed || probe_target_look(target->target, NULL) < 0)
+    if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
         status = attach_new(service, target, call, PROBE_NAMES);
     size_t count = status == 0 ? probe_target_count(target->target) : 0;
     if (status == 0 &&
         (call->request.probe[0] ? probe_target_find(target->target, call->request.probe) < 0
                                 : count == 0))
         status = -ENOENT;
-    end_access(target, borrowed);
+    end_access(target);
     pthread_mutex_unlock(&target->lock);
     service_targets_put(&service->targets, target, count > 0);
     return status;
 }
 
+static bool has_time(const struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000 <
+           SCAN_MILLISECONDS;
+}
+
+/* Answers for as many as there is time for, and for one at least: a call has a second. */
 static int scan(struct service *service, struct call *call)
 {
+    struct timespec start;
+    size_t done = 0;
     size_t count = call->in_length / sizeof(struct scan_entry);
     struct scan_entry *entries = calloc(count + 1, sizeof(*entries));
     if (!entries)
         return -ENOMEM;
     if (count > 0)
         memcpy(entries, call->in, count * sizeof(*entries));
-    for (size_t i = 0; i < count; i++) {
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (; done < count && (done == 0 || has_time(&start)); done++) {
         struct call one = CALL_INIT;
         one.request.operation = OPERATION_FIND;
-        one.request.pid = entries[i].pid;
-        one.request.id = entries[i].id;
-        entries[i].has_probes = find(service, &one) == 0;
-        entries[i].needs_image = one.reply.needs_image;
+        one.request.pid = entries[done].pid;
+        one.request.id = entries[done].id;
+        entries[done].has_probes = find(service, &one) == 0;
+        entries[done].needs_image = one.reply.needs_image;
     }
     call->out = (char *)entries;
-    call->out_length = count * sizeof(*entries);
+    call->out_length = done * sizeof(*entries);
     return 0;
 }
 
@@ -232,14 +248,6 @@ static void remove_handle(struct service *service, struct handle *handle)
     handle_free(service, handle);
 }
 
-/* Names alone need no access to memory; a file that cannot be written needs none for writing. */
-static enum probe_access access_for(const struct node_kind *kind, bool write)
-{
-    if (kind->type != NODE_FILE)
-        return PROBE_NAMES;
-    return write ? PROBE_WRITE : PROBE_READ;
-}
-
 static struct service_file file_of(struct handle *handle, const struct call *call)
 {
     return (struct service_file){
@@ -255,19 +263,18 @@ static struct service_file file_of(struct handle *handle, const struct call *cal
 static int check_open(struct service *service, struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
-    if (handle->borrowed && call->request.write && handle->kind->open &&
-        probe_image_copy(&call->image, &handle->kept) < 0)
-        return -EMFILE;
+    bool takes_effect = call->request.write && handle->kind->open;
     int status = attach_new(service, handle->target, call, handle->access);
     if (status < 0)
         return status;
     if (file.probe && probe_target_find(file.target, file.probe) < 0)
         return -ENOENT;
-    if (call->request.write && handle->kind->open && atomic_load(&service->ending))
+    if (!takes_effect)
+        return 0;
+    if (atomic_load(&service->ending))
         return -EIO;
-    if (call->request.write && handle->kind->open)
-        return handle->kind->open(&file, &call->reply.sentence);
-    return 0;
+    status = probe_target_copy_image(handle->target->target, &handle->kept);
+    return status < 0 ? status : handle->kind->open(&file, &call->reply.sentence);
 }
 
 static int open_handle(struct service *service, struct call *call)
@@ -280,7 +287,7 @@ static int open_handle(struct service *service, struct call *call)
         return -ENOMEM;
     handle->kind = &node_kinds[request->kind];
     handle->borrowed = call->image.pid != 0;
-    handle->access = access_for(handle->kind, request->write);
+    handle->access = request->access;
     handle->kept = PROBE_IMAGE_NONE;
     memcpy(handle->probe, request->probe, sizeof(handle->probe));
     int status =
@@ -297,7 +304,7 @@ static int open_handle(struct service *service, struct call *call)
     }
     pthread_mutex_lock(&handle->target->lock);
     status = check_open(service, handle, call);
-    end_access(handle->target, handle->borrowed);
+    end_access(handle->target);
     pthread_mutex_unlock(&handle->target->lock);
     if (status < 0)
         remove_handle(service, handle);
@@ -309,17 +316,14 @@ static int open_handle(struct service *service, struct call *call)
 /* Gives back the reference of a hold. Called with the target's lock held. */
 static int release_hold(struct service *service, struct handle *handle, struct call *call)
 {
-    int status = 0;
-    if (handle->kept.pid != 0)
-        call->image = handle->kept;
+    call->image = handle->kept;
     handle->kept = PROBE_IMAGE_NONE;
-    if (call->image.pid != 0 || probe_target_access(handle->target->target) < PROBE_WRITE)
-        status = attach_new(service, handle->target, call, PROBE_WRITE);
+    int status = attach_new(service, handle->target, call, PROBE_WRITE);
     int released =
         holds_release(&handle->target->holds, status == 0 ? handle->target->target : NULL,
                       handle->hold, &call->reply.sentence);
     handle->hold = NULL;
-    end_access(handle->target, handle->borrowed);
+    end_access(handle->target);
     return status < 0 ? status : released;
 }
 
@@ -345,7 +349,6 @@ static int begin_access(struct service *service, struct handle *handle, struct c
         return attach_new(service, handle->target, call, handle->access);
     if (handle->borrowed) {
         call->reply.needs_image = true;
-        call->reply.needs = handle->access;
         return -EACCES;
     }
     if (probe_target_access(handle->target->target) < handle->access)
@@ -399,7 +402,7 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
         int status = begin_access(service, handle, call);
         if (status == 0)
             status = make_text(handle, call);
-        end_access(handle->target, handle->borrowed);
+        end_access(handle->target);
         if (status < 0)
             return status;
     }
@@ -438,7 +441,7 @@ static int write_handle(struct service *service, struct handle *handle, struct c
         status = handle->kind->flush(&file, &call->reply.sentence);
     else if (status == 0)
         status = handle->kind->write(&file, call->in, call->in_length, &call->reply.sentence);
-    end_access(handle->target, handle->borrowed);
+    end_access(handle->target);
     int reported = take_resets(&file, &names, &length, call);
     return status < 0 ? status : reported;
 }
@@ -512,15 +515,17 @@ void service_end_holds(struct service *service)
 {
     struct handle *handle = NULL;
     struct handle *next = NULL;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += HOLD_WAIT_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     atomic_store(&service->ending, true);
     pthread_mutex_lock(&service->lock);
     HASH_ITER (hh, service->handles, handle, next) {
         struct call call = CALL_INIT;
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += HOLD_WAIT_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        if (!handle->kind->open)
+            continue;
         call.request.pid = handle->target->pid;
         call.request.id = handle->target->id;
         /* Whoever has the lock may hang in this target's memory. */

@@ -33,13 +33,17 @@ static int map(struct waiting *waiting, int fd, int protection)
 static int make_memory(struct waiting *waiting)
 {
     char path[32];
-    int fd = memfd_create("probefs-waiting", MFD_CLOEXEC);
+    int fd = memfd_create("probefs-waiting", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     int status = ftruncate(fd, SLOTS * sizeof(*waiting->tids)) < 0 ? -errno : 0;
     if (status == 0)
         status = map(waiting, fd, PROT_READ | PROT_WRITE);
+    /* Nobody else will write, not even whoever opens it anew through /proc. */
+    if (status == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        status = -errno;
     if (status == 0) {
         int reader = open(path, O_RDONLY | O_CLOEXEC);
         waiting->fd = reader < 0 ? -1 : fcntl(reader, F_DUPFD_CLOEXEC, FIRST_FD);

@@ -7,6 +7,7 @@
 #include "waiting.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -16,8 +17,11 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { DATA_MAX = 1 << 30 };
 
 /* What each thread that serves a channel needs. */
 struct channel_thread {
@@ -83,6 +87,25 @@ static int keep_capabilities(const cap_value_t *capabilities, int count, cap_fla
     return status;
 }
 
+/*
+ * What a hostile user's files make a worker take must not be at the cost of the server: it has a
+ * limit, and is the first to go where memory is short.
+ */
+static int limit_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* whose own memory would count */
+    const struct rlimit limit = {DATA_MAX, DATA_MAX};
+    if (setrlimit(RLIMIT_DATA, &limit) < 0)
+        return -1;
+#endif
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t put = write(fd, "1000", strlen("1000"));
+    close(fd);
+    return put < 0 ? -1 : 0;
+}
+
 /* No program that it could start would have any capability. Needs CAP_SETPCAP. */
 static int drop_bounding_set(void)
 {
@@ -103,8 +126,9 @@ static int become(uid_t uid, gid_t gid)
     static const cap_value_t kept[] = {CAP_CHECKPOINT_RESTORE};
     /* Kernels before 5.9 do not know it. */
     int count = cap_get_bound(CAP_CHECKPOINT_RESTORE) == CAP_SET ? 1 : 0;
-    if (drop_bounding_set() < 0 || take_groups(uid, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
-        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(uid, uid, uid) < 0)
+    if (limit_memory() < 0 || drop_bounding_set() < 0 || take_groups(uid, gid) < 0 ||
+        setresgid(gid, gid, gid) < 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+        setresuid(uid, uid, uid) < 0)
         return -1;
     if (keep_capabilities(kept, count, CAP_CLEAR) < 0)
         return -1;
@@ -140,7 +164,13 @@ int worker_main(int argc, char **argv)
 {
     struct service_options options = {0};
     struct service *service = NULL;
+    /* The kernel has named it after the link that it was started through. */
+    prctl(PR_SET_NAME, WORKER_NAME, 0, 0, 0);
     signal(SIGPIPE, SIG_IGN);
+    /* Whoever ends the server ends all its processes (systemd does); holds are released first. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     if (take_arguments(argc, argv, &options) < 0 || seal() < 0 || chdir("/") < 0) {
         log_message(PROBE_LOG_ERROR, "cannot become a worker: %s", strerror(errno));
         return 1;

@@ -6,6 +6,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,6 +22,7 @@ enum {
     IDLE_SECONDS = 30,
     CHANNELS_MAX = 32, /* that are kept open for the next calls */
     CORPSES_MAX = 4,   /* of one user */
+    WORKERS_MAX = 128, /* at the same time */
 };
 
 struct worker {
@@ -170,7 +172,8 @@ static void add_corpse(struct workers *workers, const struct worker *worker)
     struct corpse *corpse = malloc(sizeof(*corpse));
     if (!corpse)
         return;
-    *corpse = (struct corpse){.uid = worker->identity.uid, .pidfd = dup(worker->pidfd)};
+    *corpse = (struct corpse){.uid = worker->identity.uid,
+                              .pidfd = fcntl(worker->pidfd, F_DUPFD_CLOEXEC, 0)};
     LL_PREPEND(workers->corpses, corpse);
 }
 
@@ -303,6 +306,26 @@ static bool is_identity(const struct worker *worker, const struct worker_identit
            worker->identity.privileged == identity->privileged;
 }
 
+/* Makes room for one more: the one that is idle for the longest time ends. */
+static int make_room(struct workers *workers)
+{
+    unsigned int count = 0;
+    struct worker *worker = NULL;
+    struct worker *oldest = NULL;
+    DL_FOREACH(workers->list, worker)
+    {
+        count++;
+        if (worker->users == 0 && (!oldest || worker->idle_since < oldest->idle_since))
+            oldest = worker;
+    }
+    if (count < WORKERS_MAX)
+        return 0;
+    if (!oldest)
+        return -EAGAIN;
+    unlist(oldest);
+    return 0;
+}
+
 int workers_get(struct workers *workers, const struct worker_identity *identity,
                 struct worker **result)
 {
@@ -321,7 +344,7 @@ int workers_get(struct workers *workers, const struct worker_identity *identity,
     }
     if (!worker && count_corpses(workers, identity->uid) >= CORPSES_MAX)
         status = -ETIMEDOUT;
-    else if (!worker)
+    else if (!worker && (status = make_room(workers)) == 0)
         status = start(workers, identity, &worker);
     if (status == 0) {
         if (!worker->listed) {

@@ -110,7 +110,7 @@ END
     is_sentence "$(last)"
     assert_match "$(last)" "*gc_start/hold*EOVERFLOW*0x$address*"
     start_target sdt -q
-    logs ERANGE web:query/semaphore 32768 web:query 32767 kernel
+    logs ERANGE web:query/semaphore 32768 web:query 32767
 }
 
 @test "ENOENT through control: the name or pattern that matches nothing" {

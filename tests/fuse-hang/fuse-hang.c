@@ -44,8 +44,8 @@ static void fill_attributes(fuse_ino_t number, struct stat *attributes)
 
 static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct fuse_entry_param entry = { .ino = FILE_NUMBER, .attr_timeout = 1000,
-                                      .entry_timeout = 1000 };
+    struct fuse_entry_param entry = {
+        .ino = FILE_NUMBER, .attr_timeout = 1000, .entry_timeout = 1000};
 
     if (parent != FUSE_ROOT_ID || strcmp(name, "file") != 0) {
         fuse_reply_err(request, ENOENT);
@@ -128,7 +128,7 @@ static int read_file(const char *path)
 
 int main(int argc, char **argv)
 {
-    char *words[] = { argv[0], "-ofsname=fuse-hang,subtype=hang" };
+    char *words[] = {argv[0], "-ofsname=fuse-hang,subtype=hang"};
     struct fuse_args args = FUSE_ARGS_INIT(2, words);
     struct fuse_session *session;
     sigset_t set = usr1();

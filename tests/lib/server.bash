@@ -75,6 +75,19 @@ end_servers() {
     return $status
 }
 
+# Whoever still runs a program of this session, as a child of a child that was ended. Servers and
+# their workers have ended before, or the test has failed.
+end_strays() {
+    local exe
+    for exe in /proc/[0-9]*/exe; do
+        case $(readlink "$exe") in
+        "$work"/bin/*)
+            exe=${exe#/proc/}
+            kill -KILL "${exe%/exe}" || true ;;
+        esac
+    done
+} 2>/dev/null
+
 # workers_of SERVER [USER]: the pids of its workers.
 workers_of() {
     pgrep -P "$1" -f '^probefs-worker' ${2:+-u "$(user_name "$2")"} || true

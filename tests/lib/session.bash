@@ -63,6 +63,7 @@ session_end() {
     close_leftover_descriptors
     end_targets
     end_servers || status=1
+    end_strays
     no_sanitizer_reports || status=1
     if [ $status != 0 ] || [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         show_logs

@@ -24,7 +24,7 @@ users_create() {
 users_remove() {
     local each
     for each in ${USERS_MADE:-}; do
-        userdel "$each"
+        userdel "$each" || true
     done
 }
 

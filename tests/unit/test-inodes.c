@@ -92,7 +92,6 @@ static void test_look_up_and_forget(void **state)
     uint64_t number = directory_of(inode);
     assert_int_equal(inode->place, PLACE_PROCESS);
     assert_null(inode->probe);
-    assert_true(number == inodes_directory_number(&inodes, target, NULL));
     assert_ptr_equal(look_up(target, NULL), inode); /* two look-ups */
     inodes_look_up_file(&inodes, inode);            /* three */
     inodes_forget(&inodes, number, 1);
@@ -132,8 +131,8 @@ static void test_numbers_never_repeat(void **state)
     size_t count = 0;
     for (size_t t = 0; t < ARRAY_LENGTH(targets); t++) {
         for (size_t p = 0; p < ARRAY_LENGTH(probes); p++) {
-            uint64_t number = inodes_directory_number(&inodes, targets[t], probes[p]);
-            assert_true(number == inodes_directory_number(&inodes, targets[t], probes[p]));
+            uint64_t number = directory_of(look_up(targets[t], probes[p]));
+            assert_true(number == directory_of(look_up(targets[t], probes[p])));
             for (size_t i = 0; i < count; i++)
                 assert_true(seen[i] >> KIND_BITS != number >> KIND_BITS);
             seen[count++] = number;
@@ -141,9 +140,13 @@ static void test_numbers_never_repeat(void **state)
     }
     /* Nobody outside can tell them: they are others in every server. */
     struct inodes other;
+    struct target *same = NULL;
+    struct inode *inode = NULL;
     assert_int_equal(inodes_init(&other), 0);
-    assert_true(inodes_directory_number(&other, targets[0], NULL) !=
-                inodes_directory_number(&inodes, targets[0], NULL));
+    assert_int_equal(inodes_get_target(&other, targets[0]->pid, &targets[0]->id, &same), 0);
+    assert_int_equal(inodes_look_up(&other, same, NULL, &inode), 0);
+    assert_true(directory_of(inode) != seen[0]);
+    inodes_put_target(&other, same);
     inodes_done(&other);
     for (size_t t = 0; t < ARRAY_LENGTH(targets); t++)
         inodes_put_target(&inodes, targets[t]);
