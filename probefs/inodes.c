@@ -286,6 +286,16 @@ bool inodes_is_open(struct inodes *inodes, struct inode *inode)
     return open;
 }
 
+bool inodes_are_open(struct inodes *inodes)
+{
+    bool open = false;
+    pthread_mutex_lock(&inodes->lock);
+    for (const struct inode *inode = inodes->table; inode && !open; inode = inode->hh.next)
+        open = inode->open > 0;
+    pthread_mutex_unlock(&inodes->lock);
+    return open || inodes->root.open > 0;
+}
+
 /* ---- times ------------------------------------------------------------------------------ */
 
 static struct written *find_written(struct target *target, uint64_t number)

@@ -91,6 +91,9 @@ void inodes_opened(struct inodes *inodes, struct inode *inode);
 void inodes_closed(struct inodes *inodes, struct inode *inode);
 bool inodes_is_open(struct inodes *inodes, struct inode *inode);
 
+/* Is anything open at all? */
+bool inodes_are_open(struct inodes *inodes);
+
 /* Remembers that the file NUMBER of TARGET was changed now; and tells when, if ever. */
 void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t number);
 bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,

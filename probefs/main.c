@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,38 @@ static int clear_corpse(const char *mountpoint)
     return 0;
 }
 
+static bool is_our_mount(const char *mountpoint)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    bool found = false;
+    if (!mounts)
+        return false;
+    for (const struct mntent *entry; !found && (entry = getmntent(mounts));)
+        found =
+            strcmp(entry->mnt_dir, mountpoint) == 0 && strcmp(entry->mnt_type, "fuse.probefs") == 0;
+    endmntent(mounts);
+    return found;
+}
+
+/* Is there a directory to mount at, and no mount of ours at it already? Says so, if not. */
+static int check_mountpoint(const char *mountpoint)
+{
+    struct stat status;
+    if (stat(mountpoint, &status) < 0) {
+        fprintf(stderr, "probefs: cannot mount at '%s': %s\n", mountpoint, strerror(errno));
+        return -EIO;
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        fprintf(stderr, "probefs: cannot mount at '%s': it is no directory\n", mountpoint);
+        return -EIO;
+    }
+    if (is_our_mount(mountpoint)) {
+        fprintf(stderr, "probefs: '%s' is a probefs mount already\n", mountpoint);
+        return -EIO;
+    }
+    return 0;
+}
+
 /* What the kernel is to know of every mount of ours: it checks the modes, for all users. */
 static int add_mount_options(struct fuse_args *args)
 {
@@ -118,6 +151,8 @@ static struct fuse_session *mount_session(struct fuse_args *args, struct server 
                 strerror(-status));
         return NULL;
     }
+    if (check_mountpoint(mountpoint) < 0)
+        return NULL;
     struct fuse_session *session =
         fuse_session_new(args, &server_operations, sizeof(server_operations), server);
     if (!session)
@@ -197,6 +232,10 @@ static int run(struct fuse_args *args, const struct options *options)
     if (status == 0) {
         status = mount_and_serve(args, &server);
         router_free(server.router);
+        /* Files that are still open refer to what would be freed below, and end with the process.
+         */
+        if (inodes_are_open(&server.inodes))
+            _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     waiting_free(server.waiting);
     inodes_done(&server.inodes);

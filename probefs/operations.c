@@ -387,7 +387,9 @@ static void read_directory(fuse_req_t request, size_t size, off_t offset,
     struct directory *directory = (struct directory *)(uintptr_t)info->fh;
     struct probe_error error = {""};
     struct listing listing = {.request = request, .size = size, .plus = plus};
-    int status = offset == 0 && directory->used ? directory_fill(server, directory, &error) : 0;
+    int status = offset == 0 ? check_alive(server, directory->inode) : 0;
+    if (status == 0 && offset == 0 && directory->used)
+        status = directory_fill(server, directory, &error);
     directory->used = true;
     if (status == 0 && !(listing.bytes = malloc(size)))
         status = -ENOMEM;

@@ -64,7 +64,7 @@ inodes_under() {
     [ "$(wc -l < "$mnt/README")" -gt 10 ]
     assert_equal "$(stat -c %s "$mnt/README")" "$(wc -c < "$mnt/README")" "size"
     [ "$(awk '{ print length($0) }' "$mnt/README" | sort -n | tail -n 1)" -le 100 ]
-    assert_equal "$(tail -c 20 "$mnt/README")" "$(cat "$mnt/README" | tail -c 20)" "the end"
+    assert_equal "$(tail -c 20 "$mnt/README")" "$(tail -c 20 <<< "$(cat "$mnt/README")")" "the end"
     assert_equal "$(dd if="$mnt/README" bs=1 skip=10 count=20 status=none)" \
         "$(head -c 30 "$mnt/README" | tail -c 20)" "a read in the middle"
     assert_errno EACCES open-write "$mnt/README"

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Which probes a pattern means, in a target that has names and nothing else. */
+/* Which probes a pattern means, and whose references an update forgets. */
 #include "unit.h"
 
 #include "update.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* Sorted, as a target's probes are. */
 static const char *const names[] = {"alloc",    "gc_major", "gc_start", "gc_stop",
                                     "request*", "web:gc",   "x%2Cy"};
 enum { COUNT = ARRAY_LENGTH(names), ALLOC = 0, MAJOR, START, STOP, REQUEST, WEB, XY };
 
+/* Each probe has a counter of its own, but for the last two, which share one. */
+static struct counter counters[COUNT];
+static struct object object = {.counters = counters, .counter_count = COUNT};
+static const struct loaded loaded = {.object = &object, .bias = 0x10000};
 static struct object_probe object_probes[COUNT];
 static struct part parts[COUNT];
 static struct target_probe probes[COUNT];
@@ -20,8 +25,10 @@ static int set_up(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < COUNT; i++) {
-        object_probes[i].name = names[i];
-        parts[i].probe = &object_probes[i];
+        counters[i].address = 4 * (i == XY ? WEB : i);
+        object_probes[i] =
+            (struct object_probe){.name = names[i], .first_counter = i, .counter_count = 1};
+        parts[i] = (struct part){&object_probes[i], &loaded};
         probes[i] = (struct target_probe){i, 1};
     }
     target = (struct probe_target){
@@ -179,18 +186,60 @@ static void test_objects_that_came_meanwhile(void **state)
     probe_update_free(update);
 }
 
+static void check_resets(const struct probe_update *update, const size_t *expected, size_t count)
+{
+    size_t *indices = NULL;
+    size_t found = 0;
+    assert_int_equal(probe_update_resets(update, &indices, &found), 0);
+    assert_int_equal(found, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(indices[i], expected[i]);
+    free(indices);
+}
+
 static void test_resets(void **state)
 {
     (void)state;
     struct probe_update *update = begin();
-    assert_int_equal(probe_update_reset_count(update), 0);
-    assert_int_equal(probe_update_add(update, WEB, PROBE_SWITCH_ON, 0, NULL), 0);
-    assert_int_equal(probe_update_add(update, XY, PROBE_SWITCH_OFF, 0, NULL), 0);
+    check_resets(update, NULL, 0);
     assert_int_equal(probe_update_add(update, START, PROBE_COUNT_ADD, 0, NULL), 0);
+    assert_int_equal(probe_update_add(update, STOP, PROBE_SWITCH_ON, 0, NULL), 0);
+    check_resets(update, NULL, 0);
     assert_int_equal(probe_update_add(update, ALLOC, PROBE_COUNT_SET, 4, NULL), 0);
-    assert_int_equal(probe_update_reset_count(update), 2);
-    assert_int_equal(probe_update_reset(update, 0), XY);
-    assert_int_equal(probe_update_reset(update, 1), ALLOC);
+    check_resets(update, INDICES(ALLOC));
+    /* Whoever shares the counter loses its references, too. */
+    assert_int_equal(probe_update_add(update, XY, PROBE_SWITCH_OFF, 0, NULL), 0);
+    check_resets(update, INDICES(ALLOC, WEB, XY));
+    probe_update_free(update);
+}
+
+static void check_order(const struct probe_update *update, const size_t *expected, size_t count)
+{
+    assert_int_equal(update->count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(update->indices[i], expected[i]);
+        assert_int_equal(update->changes[i].probe, i);
+        assert_int_equal(update->added[expected[i]], i + 1);
+    }
+}
+
+/* A pair keeps its order, whatever named its probes before. */
+static void test_pair_after_glob(void **state)
+{
+    (void)state;
+    struct probe_update *update = begin();
+    assert_int_equal(probe_update_add_pattern(update, "gc_*", PROBE_SWITCH_ON, 0, NULL), 3);
+    check_order(update, INDICES(MAJOR, START, STOP));
+    assert_int_equal(probe_update_add_pattern(update, "gc_start,gc_stop", PROBE_SWITCH_ON, 0, NULL),
+                     2);
+    check_order(update, INDICES(MAJOR, STOP, START));
+    probe_update_free(update);
+
+    update = begin();
+    assert_int_equal(probe_update_add_pattern(update, "gc_*", PROBE_SWITCH_OFF, 0, NULL), 3);
+    assert_int_equal(
+        probe_update_add_pattern(update, "gc_start,gc_stop", PROBE_SWITCH_OFF, 0, NULL), 2);
+    check_order(update, INDICES(MAJOR, START, STOP));
     probe_update_free(update);
 }
 
@@ -217,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_objects_that_came_meanwhile),
         cmocka_unit_test(test_resets),
+        cmocka_unit_test(test_pair_after_glob),
         cmocka_unit_test(test_not_open),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
