@@ -96,7 +96,9 @@ size_t maps_path(const struct mapping *mapping, char *path, size_t size)
     size_t length = 0;
     for (const char *at = mapping->path; *at && length + 1 < size; length++) {
         bool escaped = strncmp(at, newline, strlen(newline)) == 0;
-        path[length] = escaped ? '\n' : *at;
+        path[length] = *at;
+        if (escaped)
+            path[length] = '\n';
         at += escaped ? strlen(newline) : 1;
     }
     path[length] = '\0';

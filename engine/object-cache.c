@@ -82,22 +82,23 @@ void object_cache_free(struct object_cache *cache)
     free(cache);
 }
 
-/* Reads the file into a new entry, which is in no table yet. */
-static int read_entry(const struct file_key *key, int fd, struct entry **result,
-                      struct probe_error *error)
+/* Reads the file into a new entry, which is in no table yet; NULL, and STATUS, where that fails. */
+static struct entry *read_entry(const struct file_key *key, int fd, int *status,
+                                struct probe_error *error)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
-    if (!entry)
-        return error_memory(error);
-    int status = object_read(fd, &entry->object, error);
-    if (status < 0) {
+    if (!entry) {
+        *status = error_memory(error);
+        return NULL;
+    }
+    *status = object_read(fd, &entry->object, error);
+    if (*status < 0) {
         free(entry);
-        return status;
+        return NULL;
     }
     entry->key = *key;
     entry->size = sizeof(*entry) + object_size(entry->object);
-    *result = entry;
-    return 0;
+    return entry;
 }
 
 /* Puts the entry into both tables. Called with the lock held. */
@@ -143,11 +144,26 @@ static int find_key(int fd, struct file_key *key, struct probe_error *error)
     return 0;
 }
 
+/* Puts what was read into the cache, in use; or uses what another thread was faster to put there.
+ */
+static struct entry *keep(struct object_cache *cache, struct entry *read)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = use_known(cache, &read->key);
+    if (!entry && add(cache, read) == 0) {
+        entry = read;
+        entry->users = 1;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    if (entry != read)
+        entry_free(read);
+    return entry;
+}
+
 int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
                      struct probe_error *error)
 {
     struct file_key key;
-    struct entry *read = NULL;
     int status = find_key(fd, &key, error);
     if (status < 0)
         return status;
@@ -157,18 +173,10 @@ int object_cache_get(struct object_cache *cache, int fd, struct object **object,
     *new = !entry;
     if (!entry) {
         /* Without the lock: a file that is slow must not hold up others. */
-        status = read_entry(&key, fd, &read, error);
-        if (status < 0)
+        struct entry *read = read_entry(&key, fd, &status, error);
+        if (!read)
             return status;
-        pthread_mutex_lock(&cache->lock);
-        entry = use_known(cache, &key); /* another thread may have been faster */
-        if (!entry && (status = add(cache, read)) == 0) {
-            entry = read;
-            entry->users = 1;
-            read = NULL;
-        }
-        pthread_mutex_unlock(&cache->lock);
-        entry_free(read);
+        entry = keep(cache, read);
     }
     if (!entry)
         return error_memory(error);

@@ -219,7 +219,7 @@ os.execv(sys.argv[1], sys.argv[1:])'
     wait_until '[ "$(status_field $pid State)" = t ] || [ "$(status_field $pid State)" = T ]'
     kill -USR1 "$pid"
     sleep 0.2
-    ! grep woken "$out"
+    [ "$(lines_of woken)" = 0 ]
     kill -CONT "$pid"
     wait_until 'grep -q woken "$out"'
     ends_with 0
@@ -324,7 +324,7 @@ END
     has_status 0 run_as a "$probe_run" -l "$work/bin/strange" || status=1
     rm /tmp/probe-run-ld
     assert_match "$(cat "$work/out/command")" "*belongs to another user*early"
-    return $status
+    [ $status = 0 ]
 }
 
 @test "scripts: the interpreter's probes" {

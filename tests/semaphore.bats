@@ -120,11 +120,11 @@ shows() {
         [ "$on" = 90 ] || on=e8
         echo 32766 > "$semaphore"
         echo +1 > "$semaphore"
-        shows 32767 $on
+        shows 32767 "$on"
         assert_errno EOVERFLOW write "$semaphore" +1
         assert_errno ERANGE write "$semaphore" 32768
         assert_errno ERANGE write "$semaphore" 65535
-        shows 32767 $on
+        shows 32767 "$on"
     }
     check_highest demo-ocaml gc_start gc_start
     check_highest sdt request_start web:request_start

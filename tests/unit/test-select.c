@@ -25,7 +25,7 @@ static int set_up(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < COUNT; i++) {
-        counters[i].address = 4 * (i == XY ? WEB : i);
+        counters[i].address = 4ULL * (i == XY ? WEB : i);
         object_probes[i] =
             (struct object_probe){.name = names[i], .first_counter = i, .counter_count = 1};
         parts[i] = (struct part){&object_probes[i], &loaded};
