@@ -29,11 +29,16 @@
 /* A file of a hostile user may be a FIFO, a terminal, anything: opening it must have no effect. */
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 
+static void map_file_name(const struct mapping *mapping, char *name, size_t size)
+{
+    snprintf(name, size, "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+}
+
 static int open_map_file(const struct probe_engine *engine, const struct probe_image *image,
                          const struct mapping *mapping)
 {
     char name[64];
-    snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+    map_file_name(mapping, name, sizeof(name));
     bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
     int fd = proc_open(engine->proc, image->pid, image->pid, name, OPEN_FLAGS);
     privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
@@ -110,4 +115,20 @@ ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *i
         snprintf(link, sizeof(link), "self/fd/%d", image->exe);
     ssize_t length = readlinkat(engine->proc, link, path, size);
     return length < 0 ? -errno : length == (ssize_t)size ? -ENAMETOOLONG : length;
+}
+
+size_t image_mapping_path(const struct probe_engine *engine, const struct probe_image *image,
+                          const struct mapping *mapping, char *path, size_t size)
+{
+    char name[64];
+    char link[96];
+    if (!image->own || !strchr(mapping->path, '\\'))
+        return maps_path(mapping, path, size);
+    map_file_name(mapping, name, sizeof(name));
+    snprintf(link, sizeof(link), "%d/%s", image->pid, name);
+    ssize_t length = readlinkat(engine->proc, link, path, size - 1);
+    if (length < 0)
+        return maps_path(mapping, path, size);
+    path[length] = '\0';
+    return (size_t)length;
 }

@@ -24,4 +24,11 @@ ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *i
 int image_open_file(const struct probe_engine *engine, const struct probe_image *image,
                     const struct mapping *mapping);
 
+/*
+ * The path of the file that is mapped at MAPPING, as it is, into PATH of SIZE, NUL-ended; returns
+ * its length. (Text of maps does not tell an escaped newline from a name with such bytes in it.)
+ */
+size_t image_mapping_path(const struct probe_engine *engine, const struct probe_image *image,
+                          const struct mapping *mapping, char *path, size_t size);
+
 #endif

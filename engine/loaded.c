@@ -128,13 +128,21 @@ static bool guess_bias(const struct mapping *mapping, const struct segment *segm
     return true;
 }
 
-static int add_at(const struct file_maps *file, struct object *object, uint64_t bias,
-                  struct loaded_list *list)
+struct search {
+    const struct probe_engine *engine;
+    const struct probe_image *image;
+    loaded_problem *problem;
+    void *data;
+    struct loaded_list *list;
+};
+
+static int add_at(const struct search *search, const struct file_maps *file, struct object *object,
+                  uint64_t bias)
 {
     const struct mapping *first = file_map(file, 0);
     char plain[PATH_MAX];
     char path[PATH_MAX];
-    size_t length = maps_path(first, plain, sizeof(plain));
+    size_t length = image_mapping_path(search->engine, search->image, first, plain, sizeof(plain));
     text_escape(plain, length, true, path, sizeof(path));
     struct loaded loaded = {
         .object = object,
@@ -143,16 +151,17 @@ static int add_at(const struct file_maps *file, struct object *object, uint64_t 
         .inode = first->inode,
         .path = strdup(path),
     };
-    int status = loaded.path ? add(list, &loaded) : -ENOMEM;
+    int status = loaded.path ? add(search->list, &loaded) : -ENOMEM;
     if (status < 0)
         free(loaded.path);
     return status;
 }
 
 /* Finds each bias that the object is loaded at. */
-static int find_biases(const struct file_maps *file, struct object *object,
-                       struct loaded_list *list)
+static int find_biases(const struct search *search, const struct file_maps *file,
+                       struct object *object)
 {
+    const struct loaded_list *list = search->list;
     size_t from = list->count;
     for (size_t m = 0; m < file->count; m++) {
         for (size_t s = 0; s < object->segment_count; s++) {
@@ -161,7 +170,7 @@ static int find_biases(const struct file_maps *file, struct object *object,
                 (object->fixed && bias != 0) || has_bias(list, from, bias) ||
                 !is_loaded_at(file, object, bias))
                 continue;
-            int status = add_at(file, object, bias, list);
+            int status = add_at(search, file, object, bias);
             if (status < 0)
                 return status;
         }
@@ -185,14 +194,6 @@ static bool may_be_object(const struct file_maps *file)
     }
     return false;
 }
-
-struct search {
-    const struct probe_engine *engine;
-    const struct probe_image *image;
-    loaded_problem *problem;
-    void *data;
-    struct loaded_list *list;
-};
 
 /* As the kernel marks the paths of deleted files. */
 static bool is_deleted(const struct mapping *mapping)
@@ -230,7 +231,7 @@ static int search_file(const struct search *search, const struct file_maps *file
     if (object->refusal)
         search->problem(search->data, first->path, object->refusal, new);
     else if (object->probe_count > 0)
-        status = find_biases(file, object, search->list);
+        status = find_biases(search, file, object);
     /* One use for each place it is loaded at. */
     size_t places = search->list->count - before;
     for (size_t i = 1; i < places; i++)
