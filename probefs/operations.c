@@ -9,6 +9,7 @@
 #include "directory.h"
 #include "file.h"
 #include "readme.h"
+#include "refusals.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -540,54 +541,6 @@ static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
         fuse_reply_err(request, 0);
 }
 
-/* ---- what the tree does not allow ------------------------------------------------------- */
-
-/* `echo 1 > NAME` asks to make NAME: what is not there cannot be. */
-static void op_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
-                      struct fuse_file_info *info)
-{
-    (void)parent, (void)name, (void)mode, (void)info;
-    fuse_reply_err(request, ENOENT);
-}
-
-static void op_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
-                     dev_t device)
-{
-    (void)parent, (void)name, (void)mode, (void)device;
-    fuse_reply_err(request, EPERM);
-}
-
-static void op_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
-{
-    (void)parent, (void)name, (void)mode;
-    fuse_reply_err(request, EPERM);
-}
-
-static void op_remove(fuse_req_t request, fuse_ino_t parent, const char *name)
-{
-    (void)parent, (void)name;
-    fuse_reply_err(request, EPERM);
-}
-
-static void op_symlink(fuse_req_t request, const char *path, fuse_ino_t parent, const char *name)
-{
-    (void)path, (void)parent, (void)name;
-    fuse_reply_err(request, EPERM);
-}
-
-static void op_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
-                      fuse_ino_t new_parent, const char *new_name, unsigned int flags)
-{
-    (void)parent, (void)name, (void)new_parent, (void)new_name, (void)flags;
-    fuse_reply_err(request, EPERM);
-}
-
-static void op_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t parent, const char *name)
-{
-    (void)number, (void)parent, (void)name;
-    fuse_reply_err(request, EPERM);
-}
-
 /* ---- the session ------------------------------------------------------------------------ */
 
 static void op_init(void *data, struct fuse_conn_info *connection)
@@ -619,12 +572,12 @@ const struct fuse_lowlevel_ops server_operations = {
     .write = op_write,
     .flush = op_flush,
     .release = op_release,
-    .create = op_create,
-    .mknod = op_mknod,
-    .mkdir = op_mkdir,
-    .unlink = op_remove,
-    .rmdir = op_remove,
-    .symlink = op_symlink,
-    .rename = op_rename,
-    .link = op_link,
+    .create = refuse_create,
+    .mknod = refuse_mknod,
+    .mkdir = refuse_mkdir,
+    .unlink = refuse_removal,
+    .rmdir = refuse_removal,
+    .symlink = refuse_symlink,
+    .rename = refuse_rename,
+    .link = refuse_link,
 };
