@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""What all benchmarks share: a session with servers and targets, comparisons, results.
+
+    with bench.Session("file") as session:
+        pid = session.target("many-1000")
+        ours, theirs = session.probefs(), session.floor()
+        samples = session.time(1000, {
+            "probefs": ("read", f"{ours}/{pid}/probe_00000/enabled"),
+            "floor": ("read", f"{theirs}/target/probe_00000/enabled")})
+        session.compare("open, read, close", samples["probefs"], "floor", samples["floor"],
+                        at_most=1.2)
+
+A comparison is made in one run: what is compared takes turns, so that whatever else the machine
+does hits all alike, and what counts is the ratio of the medians. No benchmark fails because of a
+time: a goal is written beside what was reached.
+
+Surprises:
+- Run as root. The whole run is made nicer to itself (BENCH_NICE, -15 by default) where it may.
+- BENCH_TINY=1 does everything with tiny counts: to see that it works, not what it costs.
+- Results go to BENCH_RESULTS/NAME.json; report.py makes tables and plots of them.
+"""
+import contextlib
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("BENCH_BUILD", os.path.join(HERE, "../../build"))
+RESULTS = os.environ.get("BENCH_RESULTS", os.path.join(BUILD, "bench"))
+TINY = os.environ.get("BENCH_TINY") == "1"
+TARGETS = os.path.join(BUILD, "tests/targets")
+PROGRAMS = os.path.join(BUILD, "tests/bench")
+
+
+def rounds(wanted):
+    """How many rounds of something to do."""
+    return min(wanted, 3) if TINY else wanted
+
+
+def machine():
+    model = "unknown"
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+        for line in info:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"cpus": os.cpu_count(), "model": model,
+            "kernel": platform.release().split("-")[0].split("+")[0]}
+
+
+def until(condition, what, seconds=20):
+    """Waits for an event."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"waited in vain for {what}")
+        time.sleep(0.005)
+
+
+def now():
+    return time.perf_counter_ns()
+
+
+def timed(action):
+    """The nanoseconds that ACTION takes."""
+    start = now()
+    action()
+    return now() - start
+
+
+def take_turns(count, actions):
+    """Times actions {LABEL: callable} by turns: {LABEL: [nanoseconds]}. A first round is not
+    counted. A callable that returns a number has measured by itself."""
+    samples = {label: [] for label in actions}
+    labels = list(actions)
+    for number in range(count + 1):
+        turn = number % len(labels)
+        for label in labels[turn:] + labels[:turn]:
+            start = now()
+            own = actions[label]()
+            spent = now() - start
+            if number > 0:
+                samples[label].append(own if isinstance(own, (int, float)) else spent)
+    return samples
+
+
+def summary(samples):
+    """Of nanoseconds, in microseconds."""
+    cuts = statistics.quantiles(samples, n=10) if len(samples) > 1 else samples * 9
+    return {"median": round(statistics.median(samples) / 1000, 2), "p10": round(cuts[0] / 1000, 2),
+            "p90": round(cuts[8] / 1000, 2), "count": len(samples)}
+
+
+class Session:
+    """A private directory, the servers and targets started in it, the results."""
+
+    def __init__(self, name):
+        self.name = name
+        self.results = {"benchmark": name, "tiny": TINY, "machine": machine(),
+                        "date": datetime.date.today().isoformat(),
+                        "comparisons": [], "series": [], "counts": []}
+        self.mounts = []
+        self.servers = []
+        self.children = []
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            raise SystemExit("benchmarks have to be run as root")
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, int(os.environ.get("BENCH_NICE", "-15")))
+        self.work = tempfile.mkdtemp(prefix="probefs-bench.")
+        os.chmod(self.work, 0o755)
+        return self
+
+    def __exit__(self, kind, *_):
+        for mount in self.mounts:
+            subprocess.run(["umount", "-l", mount], check=False)
+        for server in self.servers:
+            server.wait(20)
+        for child in self.children:
+            child.kill()
+            child.wait()
+        subprocess.run(["rm", "-rf", "--one-file-system", self.work], check=True)
+        if kind is None:
+            self.save()
+
+    # ---- what is measured ----------------------------------------------------------------
+
+    def serve(self, command, name):
+        mount = f"{self.work}/{name}-{len(self.mounts)}"
+        os.mkdir(mount)
+        before = os.stat(mount).st_dev
+        server = subprocess.Popen(command + [mount], stdin=subprocess.DEVNULL)
+        self.servers.append(server)
+        self.mounts.append(mount)
+        until(lambda: server.poll() is not None or os.stat(mount).st_dev != before,
+              f"the mount of {name}")
+        if server.poll() is not None:
+            raise RuntimeError(f"{command} ended with {server.returncode}")
+        return mount
+
+    def probefs(self, *options, program=None):
+        """Starts a server of ours; returns its mountpoint. The server is servers[-1]."""
+        program = program or os.path.join(BUILD, "probefs/probefs")
+        return self.serve([program, "-f", *options], "probefs")
+
+    def floor(self, probes=1, skip=False):
+        """The least that a FUSE server costs; its files are below MOUNTPOINT/target."""
+        return self.serve([os.path.join(PROGRAMS, "floor"), "-p", str(probes)] +
+                          (["-s"] if skip else []), "floor")
+
+    def target(self, program, *arguments, uid=0):
+        """Starts a program with probes (a name in targets/, or a path); returns its pid."""
+        path = program if "/" in program else os.path.join(TARGETS, program)
+        user = [] if uid == 0 else ["setpriv", "--reuid", str(uid), "--regid", str(uid),
+                                    "--clear-groups"]
+        child = subprocess.Popen([*user, path, *arguments], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE)
+        self.children.append(child)
+        if not child.stdout.readline().startswith(b"pid "):
+            raise RuntimeError(f"{program} did not start")
+        return child.pid
+
+    def many(self, probes, sites=1):
+        """The path of a program with so many probes, of so many sites each."""
+        path = f"{self.work}/many-{probes}-{sites}"
+        if not os.path.exists(path):
+            script = os.path.join(HERE, "../targets/many.py")
+            subprocess.run([sys.executable, "-B", script, "-p", str(probes), "-s", str(sites),
+                            "--build", path], check=True)
+        return path
+
+    def time(self, count, cases, pause=100):
+        """Times cases {LABEL: (OPERATION, PATH)} with the program timer: {LABEL: [ns]}. For `walk`
+        and `find` it is the time for each file."""
+        words = []
+        for label, (operation, path) in cases.items():
+            words += [label.replace(" ", "_"), operation, path, ","]
+        done = subprocess.run([os.path.join(PROGRAMS, "timer"), "-p", str(pause),
+                               str(rounds(count)), *words], check=True, stdout=subprocess.PIPE,
+                              text=True)
+        samples = {label: [] for label in cases}
+        labels = {label.replace(" ", "_"): label for label in cases}
+        for line in done.stdout.splitlines():
+            label, spent, files = line.split()
+            samples[labels[label]].append(int(spent) / int(files))
+        return samples
+
+    # ---- results -------------------------------------------------------------------------
+
+    def compare(self, what, ours, peer, theirs, at_most=None, at_least=None):
+        """Keeps and shows one comparison of two lists of nanoseconds. The ratio is ours to theirs;
+        with AT_LEAST it is how many times faster ours is."""
+        mine, other = summary(ours), summary(theirs)
+        ratio = mine["median"] / other["median"]
+        if at_least is not None:
+            ratio = 1 / ratio
+        goal = (f"<= {at_most:g} x" if at_most is not None else
+                f">= {at_least:g} x faster" if at_least is not None else "-")
+        reached = (None if at_most is None and at_least is None else
+                   ratio <= at_most if at_most is not None else ratio >= at_least)
+        self.results["comparisons"].append(
+            {"what": what, "peer": peer, "ours": mine, "theirs": other, "ratio": round(ratio, 3),
+             "goal": goal, "reached": reached})
+        print(f"{what:48} {mine['median']:12.1f} us  {peer:28} {other['median']:12.1f} us  "
+              f"{ratio:8.2f}  {goal}", flush=True)
+        return ratio
+
+    def point(self, plot, x_label, line, x, samples):
+        """A point of a line in a plot of how cost grows."""
+        self.results["series"].append({"plot": plot, "x_label": x_label, "line": line, "x": x,
+                                       **summary(samples)})
+        print(f"{plot:48} {summary(samples)['median']:12.1f} us  {line} at {x} {x_label}",
+              flush=True)
+
+    def count(self, what, counts):
+        """Keeps and shows counts {NAME: number}."""
+        self.results["counts"].append({"what": what, "counts": counts})
+        print(f"{what:48} " + ", ".join(f"{name} {number}" for name, number in counts.items()),
+              flush=True)
+
+    def save(self):
+        os.makedirs(RESULTS, exist_ok=True)
+        with open(os.path.join(RESULTS, self.name + ".json"), "w", encoding="ascii") as file:
+            json.dump(self.results, file, indent=1)
+            file.write("\n")
+

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""One file: what it costs to switch one probe, and to read whether it is on.
+
+The target is root's, and another user's (through that user's worker); it has one site, and
+100,000. Each write really switches, as `1` and `0` take turns.
+"""
+import bench
+
+NOBODY = 65534
+ROUNDS = 2000
+
+
+def compare_with_floor(session, mount, pid, probe, whose, limits):
+    plain, skips = session.floor_mounts
+    file = f"{mount}/{pid}/{probe}/enabled"
+    floor = f"{plain}/target/probe_00000/enabled"
+    skip = f"{skips}/target/probe_00000/enabled"
+    samples = session.time(ROUNDS, {
+        "write": ("write", file), "floor-write": ("write", floor), "skip-write": ("write", skip),
+        "read": ("read", file), "floor-read": ("read", floor), "skip-read": ("read", skip)})
+    for operation, peer, limit in (("write", "floor", limits[0]), ("write", "skip", None),
+                                   ("read", "floor", None), ("read", "skip", limits[1])):
+        name = "floor" if peer == "floor" else "floor that skips"
+        session.compare(f"open, {operation}, close: {whose}", samples[operation], name,
+                        samples[f"{peer}-{operation}"], at_most=limit)
+
+
+def main():
+    with bench.Session("file") as session:
+        session.floor_mounts = session.floor(), session.floor(skip=True)
+        mount = session.probefs()
+        one = session.target(session.many(1, 1))
+        compare_with_floor(session, mount, one, "probe_00000", "root's, 1 site", (1.5, 1.2))
+        large = session.target(session.many(20 if bench.TINY else 20000, 5))
+        compare_with_floor(session, mount, large, "probe_00007", "root's, 100,000 sites",
+                           (1.5, 1.2))
+        theirs = session.target(session.many(1, 1), uid=NOBODY)
+        compare_with_floor(session, mount, theirs, "probe_00000", "another user's, 1 site",
+                           (3, 3))
+
+
+main()

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Times several things by turns, so that what disturbs the machine disturbs them alike.
+ *
+ *     timer [-p PAUSE-US] ROUNDS LABEL OP PATH [, LABEL OP PATH]...
+ *
+ * OP, each from before the open until the close has returned:
+ *     write     open, write `1` and `0` by turns, close
+ *     read      open, read once, close
+ *     walk      what `grep -r . PATH` does: list, open and read every file to its end
+ *     find      what `find PATH` does: list, and ask for attributes
+ * Each round does every one of them once, beginning with another. After each it waits, busily, so
+ * that what a server still has to do (a RELEASE) is not counted with the next.
+ *
+ * Output: a line for each measurement, `LABEL NANOSECONDS FILES`: how many files it was about. A
+ * first round is not counted. Any error ends it with a message and status 1.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CASES_MAX = 16, NS = 1000000000 };
+
+struct timed {
+    const char *label;
+    unsigned long (*run)(const struct timed *timed, unsigned long round);
+    const char *path;
+};
+
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NS + (uint64_t)time.tv_nsec;
+}
+
+static unsigned long run_write(const struct timed *timed, unsigned long round)
+{
+    const char *text = round % 2 ? "0" : "1";
+    int fd = open(timed->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, 1) != 1 || close(fd) < 0)
+        err(1, "cannot write %s", timed->path);
+    return 1;
+}
+
+static unsigned long run_read(const struct timed *timed, unsigned long round)
+{
+    char text[64];
+    (void)round;
+    int fd = open(timed->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof(text)) <= 0 || close(fd) < 0)
+        err(1, "cannot read %s", timed->path);
+    return 1;
+}
+
+static void read_whole(const FTSENT *entry)
+{
+    static char text[96 << 10];
+    ssize_t got = 1;
+    int fd = open(entry->fts_accpath, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        err(1, "cannot open %s", entry->fts_path);
+    while (got > 0)
+        got = read(fd, text, sizeof(text));
+    if (got < 0 || close(fd) < 0)
+        err(1, "cannot read %s", entry->fts_path);
+}
+
+static unsigned long traverse(const char *path, void (*visit)(const FTSENT *entry))
+{
+    char *paths[] = {(char *)path, NULL};
+    unsigned long files = 0;
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!tree)
+        err(1, "cannot list %s", path);
+    for (const FTSENT *entry = NULL; (entry = fts_read(tree));) {
+        if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+            errx(1, "cannot look at %s: %s", entry->fts_path, strerror(entry->fts_errno));
+        if (entry->fts_info != FTS_F)
+            continue;
+        files++;
+        if (visit)
+            visit(entry);
+    }
+    fts_close(tree);
+    return files;
+}
+
+static unsigned long run_walk(const struct timed *timed, unsigned long round)
+{
+    (void)round;
+    return traverse(timed->path, read_whole);
+}
+
+static unsigned long run_find(const struct timed *timed, unsigned long round)
+{
+    (void)round;
+    return traverse(timed->path, NULL);
+}
+
+static const struct {
+    const char *name;
+    unsigned long (*run)(const struct timed *timed, unsigned long round);
+} operations[] = {{"write", run_write}, {"read", run_read}, {"walk", run_walk}, {"find", run_find}};
+
+static struct timed parse(char **words)
+{
+    struct timed timed = {.label = words[0], .path = words[2]};
+    for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
+        if (strcmp(operations[i].name, words[1]) == 0)
+            timed.run = operations[i].run;
+    }
+    if (!timed.run)
+        errx(1, "no operation '%s'", words[1]);
+    return timed;
+}
+
+static void run_rounds(const struct timed *cases, size_t count, unsigned long rounds,
+                       uint64_t pause)
+{
+    for (unsigned long round = 0; round <= rounds; round++) {
+        for (size_t i = 0; i < count; i++) {
+            const struct timed *timed = &cases[(i + round) % count];
+            uint64_t start = now();
+            unsigned long files = timed->run(timed, round);
+            uint64_t end = now();
+            if (round > 0)
+                printf("%s %lu %lu\n", timed->label, (unsigned long)(end - start), files);
+            while (now() < end + pause)
+                continue;
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct timed cases[CASES_MAX];
+    size_t count = 0;
+    uint64_t pause = 100000;
+    int option = 0;
+    while ((option = getopt(argc, argv, "+p:")) != -1) {
+        if (option != 'p')
+            return 1;
+        pause = strtoull(optarg, NULL, 10) * 1000;
+    }
+    if (optind == argc)
+        errx(1, "no number of rounds");
+    unsigned long rounds = strtoul(argv[optind++], NULL, 10);
+    for (; optind + 2 < argc && count < CASES_MAX; optind += 4) {
+        cases[count++] = parse(argv + optind);
+        if (optind + 3 < argc && strcmp(argv[optind + 3], ",") != 0)
+            errx(1, "expected a comma, not '%s'", argv[optind + 3]);
+    }
+    run_rounds(cases, count, rounds, pause);
+    return 0;
+}
