@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Static checks of the whole tree.
+
+# files PATTERN...: of the checkout, whether it has a git directory or not; no build directories.
+files() {
+    local pattern names=()
+    for pattern in "$@"; do
+        names+=(-o -name "$pattern")
+    done
+    find . \( -path './.*' -o -path './build*' \) -prune -o -type f \( "${names[@]:1}" \) -print |
+        sed 's,^\./,,' | sort
+}
+
+lint_format() {
+    files '*.c' '*.h' | grep -v '^tests/targets/' | xargs clang-format --dry-run -Werror
+}
+
+# Of fuzzers there are objects in builds by clang alone, which build-clang is.
+lint_tidy() {
+    files '*.c' | grep -v '^tests/\(lint\|targets\|fuse-hang\)/\|^examples/' |
+        xargs -P "$(nproc)" -n 4 clang-tidy --quiet --warnings-as-errors='*' -p build-clang 2>&1 |
+        grep -v 'warnings generated\|^Suppressed\|^Use -header'
+    return "${PIPESTATUS[2]}"
+}
+
+lint_cppcheck() {
+    cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$(nproc)" \
+        --library=posix,gnu --enable=warning,style,performance,portability \
+        --suppressions-list=.cppcheck-suppressions \
+        -D_GNU_SOURCE -D__x86_64__ -D__linux__ -I tests/lint -I engine -I probefs \
+        engine probefs tests/unit
+}
+
+# What shellcheck cannot know of tests: that bats runs a test's parts in one shell, that helpers
+# set variables, that single-quoted texts are evaluated later, and that pids are harmless in `ls`.
+bats_habits=SC2010,SC2012,SC2016,SC2030,SC2031,SC2034,SC2094,SC2154
+
+lint_shell() {
+    local scripts=(run) tests
+    [ ! -e .ci/run ] || scripts+=(.ci/run)
+    mapfile -t -O "${#scripts[@]}" scripts < <(files '*.sh' '*.bash' | grep -v '^tests/lib/')
+    mapfile -t tests < <(files '*.bats'; files '*.bash' | grep '^tests/lib/')
+    shellcheck -x "${scripts[@]}" && shellcheck -x -e $bats_habits "${tests[@]}"
+}
+
+lint_python() {
+    files '*.py' | xargs python3 -m pyflakes
+}
+
+lint_spelling() {
+    files '*' | grep -v '\.svg$' | xargs codespell
+}
+
+# The engine knows nothing of FUSE, and the server nothing of ELF and ptrace.
+lint_walls() {
+    ! grep -nE '^ *# *include.*fuse|\bfuse_' engine/*.[ch] || return 1
+    ! grep -nE '^ *# *include.*(elf|link|ptrace)\.h|\bElf64_|\bptrace\(|\bPTRACE_' probefs/*.[ch]
+}
+
+lint() {
+    CC=clang check "build (clang, hardened)" with_hardening 3 make_build build-clang -Dwerror=true
+    check "clang-format" lint_format
+    check "clang-tidy" lint_tidy
+    check "cppcheck" lint_cppcheck
+    check "shellcheck" lint_shell
+    check "python" lint_python
+    check "codespell" lint_spelling
+    check "walls" lint_walls
+}

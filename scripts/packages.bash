@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Debian's and Ubuntu's packages: what is needed to build, to test, to lint.
+
+build_packages=(
+    gcc libc6-dev meson ninja-build pkg-config scdoc
+    libfuse3-dev fuse3 libelf-dev libcap-dev libmd-dev uthash-dev libcmocka-dev
+    systemtap-sdt-dev binutils python3 procps util-linux mount
+)
+test_packages=(
+    clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
+    bats parallel gdb bpftrace strace libcap2-bin passwd
+)
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# clang's own runtime (sanitizers, fuzzers): some systems have no package without a number for it.
+clang_runtime() {
+    local version
+    version=$(clang -dumpversion 2>/dev/null | cut -d. -f1)
+    is_installed "libclang-rt-$version-dev" && return
+    if apt-cache show libclang-rt-dev >/dev/null 2>&1; then
+        echo libclang-rt-dev
+    elif apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1; then
+        echo "libclang-rt-$version-dev"
+    fi
+}
+
+install_packages() {
+    local package missing=()
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    # What an interrupted installation left half done.
+    dpkg --configure -a
+    apt-get update -q
+    apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+install_packages_to_build() {
+    install_packages "${build_packages[@]}"
+}
+
+install_packages_to_test() {
+    local runtime
+    install_packages "${build_packages[@]}" "${test_packages[@]}"
+    # Needs to know which clang there is.
+    mapfile -t runtime < <(clang_runtime)
+    install_packages "${runtime[@]}"
+}

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# All tests, counted.
+#
+# What passed and what failed is kept in a file, a line each, so that steps may run beside others.
+
+# record pass|fail|skip NUMBER NAME
+record() {
+    [ "$2" = 0 ] || echo "$1 $2 $3" >>"$results"
+}
+
+# check NAME COMMAND...: one step that passes or fails as a whole.
+check() {
+    local name=$1 verdict=pass
+    shift
+    echo "=== $name"
+    "$@" || verdict=fail
+    record $verdict 1 "$name"
+}
+
+# record_suite PASSED FAILED SKIPPED STATUS NAME: a suite that says nothing of a failure has one.
+record_suite() {
+    record pass "$1" "$5"
+    record fail "$2" "$5"
+    record skip "$3" "$5"
+    if [ "$2" = 0 ] && [ "$4" != 0 ]; then
+        record fail 1 "$5 (status $4)"
+    fi
+}
+
+# A skipped test proves nothing: where nobody looks at the output, it counts as failed.
+report() {
+    awk -v strict="${CI:-}" '
+        { word = $1; name = $0; sub(/^[a-z]+ /, "", name) }
+        word != "pass" { print (word == "fail" ? "failed: " : "skipped: ") name }
+        word == "skip" && strict == "true" { word = "fail" }
+        { count[word] += $2 }
+        END {
+            print count["pass"] + 0 " passed, " count["fail"] + 0 " failed"
+            exit count["fail"] > 0
+        }' "$results"
+}
+
+# unit_tests DIR
+unit_tests() {
+    local dir=$1 status=0 log=$1/meson-test.out
+    echo "=== unit tests in $dir"
+    ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        meson test -C "$dir" --no-rebuild --print-errorlogs >"$log" 2>&1 || status=$?
+    cat "$log"
+    number() {
+        sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$log" | tail -n 1
+    }
+    record_suite $(($(number Ok) + 0)) \
+        $(($(number Fail) + $(number Timeout) + $(number 'Unexpected Pass') + 0)) \
+        $(($(number Skipped) + 0)) $status "unit tests in $dir"
+}
+
+# bats_tests DIR JOBS [ARGUMENT]...: suites against the server of a build directory.
+bats_tests() {
+    local dir=$1 jobs=$2 status=0 log=$1/bats-$2.out
+    shift 2
+    echo "=== bats tests of $dir ($jobs at once)"
+    PROBEFS_BUILD=$PWD/$dir bats --tap --jobs "$jobs" "$@" 2>&1 | tee "$log" || status=$?
+    record_suite "$(grep '^ok ' "$log" | grep -vc '# skip')" "$(grep -c '^not ok ' "$log")" \
+        "$(grep -c '^ok .*# skip' "$log")" $status "bats tests of $dir"
+}
+
+# Suites that are not run beside others.
+alone=(tests/hostile.bats)
+
+suites_beside_others() {
+    local suite
+    for suite in tests/*.bats; do
+        case " ${alone[*]} " in
+        *" $suite "*) ;;
+        *) echo "$suite" ;;
+        esac
+    done
+}
+
+# all_bats_tests DIR [ARGUMENT]...: most tests wait more than they compute, so that there may be
+# more of them at once than processors.
+all_bats_tests() {
+    local dir=$1 suites
+    shift
+    mapfile -t suites < <(suites_beside_others)
+    bats_tests "$dir" $(($(nproc) + 1)) "$@" "${suites[@]}"
+    bats_tests "$dir" 1 "$@" "${alone[@]}"
+}
+
+test_users() {
+    local each
+    for each in a b c; do
+        "$1_test_user" "probefs-test-$each"
+    done
+}
+
+add_test_user() {
+    id "$1" >/dev/null 2>&1 ||
+        useradd --system --no-create-home --user-group --shell /bin/sh "$1"
+}
+
+remove_test_user() {
+    ! id "$1" >/dev/null 2>&1 || userdel "$1" || true
+}
+
+# The builds that suites run against: as Debian builds packages, and with sanitizers.
+build_to_test() {
+    check "build (gcc, hardened)" with_hardening 2 make_build build-test -Dwerror=true
+    check "build (gcc, sanitizers)" make_build build-sanitized -Dwerror=true --buildtype=debug \
+        -Db_sanitize=address,undefined
+}
+
+# beside COMMAND...: in the background, with what the others leave of the processors. Its output
+# is shown by join.
+beside() {
+    beside_output=$(mktemp)
+    (
+        renice -n 19 "$BASHPID" >/dev/null
+        "$@"
+    ) >"$beside_output" 2>&1 &
+    beside_pid=$!
+}
+
+join() {
+    wait "$beside_pid" || record fail 1 "what ran beside the suites"
+    cat "$beside_output"
+    rm "$beside_output"
+}
+
+# That each benchmark works; what things cost is not for a shared machine to say.
+bench_smoke() {
+    BENCH_TINY=1 meson test -C build-test --benchmark --print-errorlogs
+}
+
+run_tests() {
+    local dir results filter=()
+    results=$(mktemp)
+    [ $# = 0 ] || filter=(--filter "$1")
+    build_to_test
+    trap 'test_users remove' EXIT
+    test_users add
+    [ $# -gt 0 ] || beside lint
+    for dir in build-test build-sanitized; do
+        [ $# -gt 0 ] || unit_tests "$dir"
+        all_bats_tests "$dir" "${filter[@]}"
+    done
+    [ $# -gt 0 ] || check "benchmarks work" bench_smoke
+    [ $# -gt 0 ] || join
+    report
+}
+
+run_lint() {
+    local results
+    results=$(mktemp)
+    lint
+    report
+}
