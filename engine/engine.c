@@ -39,7 +39,7 @@ void probe_engine_free(struct probe_engine *engine)
 void engine_log(const struct probe_engine *engine, enum probe_log_level level, const char *format,
                 ...)
 {
-    if (!engine->options.log)
+    if (!engine->options.log || (level == PROBE_LOG_DEBUG && !engine->options.verbose))
         return;
     struct probe_error sentence;
     va_list args;

@@ -105,14 +105,30 @@ int image_open_file(const struct probe_engine *engine, const struct probe_image 
     return fd;
 }
 
+static void exe_link(const struct probe_image *image, char *link, size_t size)
+{
+    if (image->own)
+        snprintf(link, size, "%d/task/%d/exe", image->pid, image->tid);
+    else
+        snprintf(link, size, "self/fd/%d", image->exe);
+}
+
+int image_runs(const struct probe_engine *engine, const struct probe_image *image, const char *path)
+{
+    char link[64];
+    struct stat program;
+    struct stat file;
+    exe_link(image, link, sizeof(link));
+    if (stat(path, &file) < 0 || fstatat(engine->proc, link, &program, 0) < 0)
+        return -errno;
+    return program.st_dev == file.st_dev && program.st_ino == file.st_ino ? 0 : -ESTALE;
+}
+
 ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *image, char *path,
                   size_t size)
 {
     char link[64];
-    if (image->own)
-        snprintf(link, sizeof(link), "%d/task/%d/exe", image->pid, image->tid);
-    else
-        snprintf(link, sizeof(link), "self/fd/%d", image->exe);
+    exe_link(image, link, sizeof(link));
     ssize_t length = readlinkat(engine->proc, link, path, size);
     return length < 0 ? -errno : length == (ssize_t)size ? -ENAMETOOLONG : length;
 }

@@ -18,6 +18,13 @@ ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *i
                   size_t size);
 
 /*
+ * Is the program the file at PATH? Returns 0, -ESTALE where it is another, or another negative
+ * errno value.
+ */
+int image_runs(const struct probe_engine *engine, const struct probe_image *image,
+               const char *path);
+
+/*
  * Opens for reading the very file that is mapped at MAPPING, and no other that took its path.
  * Errors: those of opening; ENOENT, ESTALE it cannot be reached any more.
  */

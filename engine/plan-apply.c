@@ -50,5 +50,7 @@ int plan_apply(const struct probe_engine *engine, const struct memory_writer *wr
             undo(engine, writer, plan, i);
         return status;
     }
+    engine_log(engine, PROBE_LOG_DEBUG, "process %d: an update changed %zu counters and sites",
+               writer->image->pid, plan->count);
     return 0;
 }

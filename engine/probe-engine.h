@@ -71,6 +71,8 @@ struct probe_engine_options {
     /* Called with whole sentences, from any thread that uses the engine; NULL for silence. */
     void (*log)(void *data, enum probe_log_level level, const char *sentence);
     void *log_data;
+    /* Also tell, at PROBE_LOG_DEBUG, of each object found, each stop and each update. */
+    bool verbose;
     /*
      * Does thread TID of a target wait for an answer from the caller (a file system, say)? It
      * cannot stop before it gets one, and counts as stopped. Called from any thread; may be NULL.
@@ -229,6 +231,14 @@ PROBE_API ssize_t probe_target_exe(const struct probe_target *target, char *path
                                    struct probe_error *error);
 
 /*
+ * Does the process run the very file that is at PATH now? Returns 0 where it does. Errors: ESTALE
+ * it runs another, or one that has been deleted or replaced since; ESRCH the image has gone; EBADF
+ * no image is attached; those of stat() for PATH; EACCES the kernel does not show its program.
+ */
+PROBE_API int probe_target_check_program(const struct probe_target *target, const char *path,
+                                         struct probe_error *error);
+
+/*
  * Sentences on objects that could not be used, each once, in the order found: the I-th, or NULL
  * past the last. The string lives until the target is closed.
  */
@@ -332,6 +342,17 @@ PROBE_API int probe_update_add(struct probe_update *update, size_t index, enum p
 PROBE_API ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
                                            enum probe_action action, unsigned int value,
                                            struct probe_error *error);
+
+/* Is the probe INDEX meant, which is shown as NAME? */
+typedef bool probe_predicate(void *data, size_t index, const char *name);
+
+/*
+ * Adds all probes for which PREDICATE, called with DATA in the order of their names, says so.
+ * Returns how many (at least 1). Errors: ENOENT there are none; EINVAL, EAGAIN, ENOMEM as above.
+ */
+PROBE_API ssize_t probe_update_add_if(struct probe_update *update, probe_predicate *predicate,
+                                      void *data, enum probe_action action, unsigned int value,
+                                      struct probe_error *error);
 
 /*
  * Lists the probes that lose the references of others: those that the update switches off or sets,

@@ -163,6 +163,25 @@ static ssize_t find(const void *data, const char *name)
     return probe_target_find(data, name);
 }
 
+ssize_t probe_update_add_if(struct probe_update *update, probe_predicate *predicate, void *data,
+                            enum probe_action action, unsigned int value, struct probe_error *error)
+{
+    const struct probe_target *target = update->target;
+    const struct plan_change change = {.action = action, .value = value};
+    ssize_t matched = 0;
+    for (size_t i = 0; i < target->probe_count; i++) {
+        if (!predicate(data, i, probe_target_name(target, i)))
+            continue;
+        int status = update_add(update, i, &change, error);
+        if (status < 0)
+            return status;
+        matched++;
+    }
+    if (matched == 0)
+        return error_set(error, ENOENT, "process %d has no probe that is meant", target->image.pid);
+    return matched;
+}
+
 ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
                                  enum probe_action action, unsigned int value,
                                  struct probe_error *error)

@@ -7,6 +7,7 @@
 #include "tracee.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,16 @@ static void add_problem(void *data, const char *path, const char *reason, bool n
         target->problems[target->problem_count++] = copy;
 }
 
+static void tell_objects(const struct probe_target *target)
+{
+    for (size_t i = 0; i < target->loaded.count; i++) {
+        const struct loaded *loaded = &target->loaded.items[i];
+        engine_log(target->engine, PROBE_LOG_DEBUG,
+                   "process %d: object '%.256s', loaded at bias 0x%" PRIx64 ", has %zu probes",
+                   target->image.pid, loaded->path, loaded->bias, loaded->object->probe_count);
+    }
+}
+
 static int compare_parts(const void *a, const void *b)
 {
     const struct part *x = a;
@@ -171,7 +182,22 @@ static int merge(struct probe_target *target)
     return 0;
 }
 
-/* Puts what was found among MAPS in the place of what was known before. */
+/* Are the same objects at the same places? Mappings may be split, and others come and go. */
+static bool is_same_list(const struct loaded_list *a, const struct loaded_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct loaded *x = &a->items[i];
+        const struct loaded *y = &b->items[i];
+        if (x->object != y->object || x->bias != y->bias || x->device != y->device ||
+            x->inode != y->inode || strcmp(x->path, y->path) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Puts what was found among MAPS in the place of what was known before, unless it is the same. */
 static int find_probes(struct probe_target *target, const struct maps *maps,
                        struct probe_error *error)
 {
@@ -180,6 +206,10 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
         loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
     if (status < 0)
         return status;
+    if (target->generation > 0 && is_same_list(&target->loaded, &loaded)) {
+        loaded_done(target->engine, &loaded);
+        return 0;
+    }
     forget_probes(target);
     target->generation++;
     target->loaded = loaded;
@@ -188,6 +218,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
         forget_probes(target);
         return error_memory(error);
     }
+    tell_objects(target);
     return 0;
 }
 
@@ -313,6 +344,28 @@ ssize_t probe_target_exe(const struct probe_target *target, char *path, size_t s
         return error_set(error, (int)-length, "process %d: cannot read the link to its program: %s",
                          target->image.pid, strerror((int)-length));
     return status < 0 ? status : length;
+}
+
+int probe_target_check_program(const struct probe_target *target, const char *path,
+                               struct probe_error *error)
+{
+    const struct probe_image *image = &target->image;
+    if (image->maps < 0)
+        return error_set(error, EBADF, "process %d is not open", image->pid);
+    int runs = image_runs(target->engine, image, path);
+    int status = image_check(target->engine, image, error);
+    if (status < 0 || runs == 0)
+        return status;
+    if (runs != -ESTALE)
+        return error_set(error, -runs, "process %d: cannot compare its program with '%s': %s",
+                         image->pid, path, strerror(-runs));
+    char program[PATH_MAX];
+    char shown[256] = "another program";
+    ssize_t length = image_exe(target->engine, image, program, sizeof(program));
+    if (length > 0)
+        text_escape(program, (size_t)length, false, shown, sizeof(shown));
+    return error_set(error, ESTALE, "process %d runs '%s', and not the file that is '%s' now",
+                     image->pid, shown, path);
 }
 
 const char *probe_target_problem(const struct probe_target *target, size_t i)

@@ -294,6 +294,8 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
     }
     status = wait_for_job(stop, JOB_NONE);
     if (status == 0) {
+        engine_log(engine, PROBE_LOG_DEBUG, "process %d: %u threads are stopped", pid,
+                   HASH_COUNT(stop->tracees));
         *result = stop;
         return 0;
     }

@@ -32,11 +32,16 @@ void log_open(const char *name, enum probe_log_level level, bool to_syslog)
         openlog(name, LOG_PID, LOG_DAEMON);
 }
 
+bool log_is_told(enum probe_log_level level)
+{
+    return level <= state.level;
+}
+
 void log_message(enum probe_log_level level, const char *format, ...)
 {
     char text[1024];
     va_list args;
-    if (level > state.level)
+    if (!log_is_told(level))
         return;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);

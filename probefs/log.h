@@ -11,6 +11,9 @@ void log_open(const char *name, enum probe_log_level level, bool to_syslog);
 void log_message(enum probe_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Is LEVEL logged? */
+bool log_is_told(enum probe_log_level level);
+
 /* A log hook for the engine. */
 void log_from_engine(void *data, enum probe_log_level level, const char *sentence);
 

@@ -66,6 +66,7 @@ int service_new(const struct service_options *options, struct service **result)
         .method = options->method,
         .allow_gigatext = options->allow_gigatext,
         .log = log_from_engine,
+        .verbose = log_is_told(PROBE_LOG_DEBUG),
         .waits = waiting_has,
         .waits_data = options->waiting,
     };
