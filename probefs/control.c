@@ -8,8 +8,11 @@
 
 static const char blanks[] = " \t";
 
+/* So much of a line, and of what is wrong with it, a sentence has room for. */
+enum { SHOWN_BYTES = 40 };
+
 static int add(struct control *control, const struct value *value, const char *word, size_t length,
-               unsigned int line)
+               const struct control_line *line)
 {
     if (control->count == control->room) {
         size_t room = control->room ? control->room * 2 : 64;
@@ -22,7 +25,7 @@ static int add(struct control *control, const struct value *value, const char *w
     char *pattern = strndup(word, length);
     if (!pattern)
         return -ENOMEM;
-    control->commands[control->count++] = (struct control_command){*value, pattern, line};
+    control->commands[control->count++] = (struct control_command){*value, pattern, *line};
     return 0;
 }
 
@@ -37,10 +40,12 @@ static size_t next_word(const char **word, const char *end)
     return *word < end && **word == '#' ? 0 : (size_t)(last - *word);
 }
 
-/* Parses one line that ends at END, and has no NUL in it. */
-static int parse_line(struct control *control, const char *text, const char *end, unsigned int line,
+/* Parses one line, which has no NUL in it. */
+static int parse_line(struct control *control, const struct control_line *line,
                       struct probe_error *error)
 {
+    const char *text = line->text;
+    const char *end = text + line->length;
     struct value value;
     size_t length = next_word(&text, end);
     if (length == 0)
@@ -57,17 +62,23 @@ static int parse_line(struct control *control, const char *text, const char *end
     }
     if (status == 0 && names == 0) {
         snprintf(error->text, sizeof(error->text),
-                 "a line of 'control' is VALUE NAME..., and there is no name");
+                 "a line of 'control' is VALUE NAME..., and this one has no name");
         return -EINVAL;
     }
     return status;
 }
 
-/* Says which line it was. */
-static void name_line(struct probe_error *error, unsigned int line)
+void control_name_line(const struct control_line *line, struct probe_error *error)
 {
     struct probe_error reason = *error;
-    snprintf(error->text, sizeof(error->text), "line %u: %.480s", line, reason.text);
+    char text[3 * SHOWN_BYTES + 1];
+    if (!reason.text[0])
+        return;
+    size_t shown = line->length < SHOWN_BYTES ? line->length : SHOWN_BYTES;
+    probe_escape(line->text, shown, text, sizeof(text));
+    int used = snprintf(error->text, sizeof(error->text), "line %u (\"%s\"%s): ", line->number,
+                        text, line->length > shown ? "..." : "");
+    snprintf(error->text + used, sizeof(error->text) - (size_t)used, "%s", reason.text);
 }
 
 int control_parse(const char *text, size_t length, struct control *result,
@@ -75,7 +86,7 @@ int control_parse(const char *text, size_t length, struct control *result,
 {
     struct control control = {0};
     const char *end = text + length;
-    unsigned int line = 0;
+    struct control_line line = {0};
     int status = 0;
     if (memchr(text, '\0', length)) {
         snprintf(error->text, sizeof(error->text), "what was written to 'control' is not text");
@@ -84,12 +95,12 @@ int control_parse(const char *text, size_t length, struct control *result,
     while (text < end && status == 0) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *line_end = newline ? newline : end;
-        line++;
-        status = parse_line(&control, text, line_end, line, error);
+        line = (struct control_line){line.number + 1, text, (size_t)(line_end - text)};
+        status = parse_line(&control, &line, error);
         text = line_end + 1;
     }
     if (status < 0) {
-        name_line(error, line);
+        control_name_line(&line, error);
         control_done(&control);
         return status;
     }

@@ -46,8 +46,10 @@ static int fill(const struct service_file *file, struct probe_update *update, co
         const struct control_command *command = &control->commands[i];
         ssize_t matched = probe_update_add_pattern(update, command->pattern, command->value.action,
                                                    command->value.number, error);
-        if (matched < 0)
+        if (matched < 0) {
+            control_name_line(&command->line, error);
             return (int)matched;
+        }
     }
     return 0;
 }

@@ -94,9 +94,9 @@ END
     logs EINVAL gc_start/semaphore 'much' '"much"' semaphore gc_start '+1'
     logs EINVAL gc_start/hold 1 hold gc_start
     logs EINVAL enabled yes '"yes"' enabled
-    logs EINVAL control '1 gc_start\n2 gc_stop\n' 'line 2' control
-    logs EINVAL control '1 gc_start\n0 gc_start\n' gc_start control
-    logs EINVAL control '1 ~(\n' '~(' control
+    logs EINVAL control '1 gc_start\n2 gc_stop\n' 'line 2 ("2 gc_stop"): ' control
+    logs EINVAL control '1 gc_start\n0 gc_start\n' 'line 2 ("0 gc_start"): ' control
+    logs EINVAL control '1 ~(\n' 'line 1 ("1 ~("): ' control
 }
 
 @test "ERANGE and EOVERFLOW: the semaphore's name, address and value" {
@@ -117,6 +117,7 @@ END
     start_target demo-ocaml_1 -q
     logs ENOENT control '1 nothing\n' "'nothing'" "$pid"
     logs ENOENT control '1 boot\n0 gc_x*\n' "'gc_x*'"
+    assert_match "$(last)" '*line 2 ("0 gc_x*"): *'
     logs ENOENT control '1 ~^x\n' "'~^x'"
 }
 

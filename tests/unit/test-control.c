@@ -21,7 +21,7 @@ static void check_command(const struct control *control, size_t i, enum probe_ac
     assert_int_equal(control->commands[i].value.action, action);
     assert_int_equal(control->commands[i].value.number, number);
     assert_string_equal(control->commands[i].pattern, pattern);
-    assert_int_equal(control->commands[i].line, line);
+    assert_int_equal(control->commands[i].line.number, line);
 }
 
 static void test_lines(void **state)
@@ -71,14 +71,15 @@ static void test_what_is_wrong_is_named_by_its_line(void **state)
         int errnum;
         const char *line;
     } rows[] = {
-        {"1\n", EINVAL, "line 1:"},
-        {"1", EINVAL, "line 1:"},
-        {"1 x\n0 # x\n", EINVAL, "line 2:"},
-        {"1 x\n\n\nx 1\n", EINVAL, "line 4:"},
-        {"2 x\n", EINVAL, "line 1:"},
-        {"on x\n", EINVAL, "line 1:"},
-        {"1 x\n=65536 x\n1 y\n", ERANGE, "line 2:"},
-        {"1 x\r\n1\r\n", EINVAL, "line 2:"},
+        {"1\n", EINVAL, "line 1 (\"1\"): "},
+        {"1", EINVAL, "line 1 (\"1\"): "},
+        {"1 x\n0 # x\n", EINVAL, "line 2 (\"0 # x\"): "},
+        {"1 x\n\n\nx 1\n", EINVAL, "line 4 (\"x 1\"): "},
+        {"2 x\n", EINVAL, "line 1 (\"2 x\"): "},
+        {"on x\n", EINVAL, "line 1 (\"on x\"): "},
+        {"1 x\n=65536 x\n1 y\n", ERANGE, "line 2 (\"=65536 x\"): "},
+        {"1 x\r\n1\r\n", EINVAL, "line 2 (\"1%0D\"): "},
+        {"x 3456789 123456789 123456789 123456789 1", EINVAL, "9 123456789 \"...): "},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct control control = {.count = 9};
