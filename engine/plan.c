@@ -110,7 +110,7 @@ static int fail_value(struct planner *planner, const struct snapshot_counter *co
                          probe, counter->address);
     return error_set(planner->error, -status,
                      "the semaphore of probe '%s' at 0x%" PRIx64
-                     " is %u, and cannot be more than %u%s",
+                     " is %u, and cannot be more than %u%s: take references away, or set it lower",
                      probe, counter->address, counter->value, highest_value(counter),
                      counter->kernel_counts ? " (the kernel counts there, too)" : "");
 }
@@ -170,11 +170,13 @@ static int check_site(struct planner *planner, const struct snapshot_site *site,
         arch_is_traced(site->bytes, file))
         return plan_fail_traced(counter->address, planner->error);
     if (site->patched && !arch_is_site(site->bytes, file))
-        return error_set(planner->error, ENOEXEC,
-                         "the bytes at 0x%" PRIx64 " (%02x %02x %02x %02x %02x %02x) are not a "
-                         "site of probe '%s': a debugger's breakpoint may be there, or other code",
-                         site->address, site->bytes[0], site->bytes[1], site->bytes[2],
-                         site->bytes[3], site->bytes[4], site->bytes[5], probe);
+        return error_set(
+            planner->error, ENOEXEC,
+            "the bytes at 0x%" PRIx64 " (%02x %02x %02x %02x %02x %02x) are not a "
+            "site of probe '%s': a debugger's breakpoint may be there, which has to be "
+            "removed first, or other code",
+            site->address, site->bytes[0], site->bytes[1], site->bytes[2], site->bytes[3],
+            site->bytes[4], site->bytes[5], probe);
     return 0;
 }
 

@@ -62,12 +62,20 @@ static bool is_in_our_namespace(pid_t tid)
 
 bool caller_is_admin(const struct caller *caller)
 {
+    if (caller->recorded)
+        return caller->admin;
     if (caller->pid == 0)
         return false;
     if (caller->in_group)
         return true;
     return caller->uid == 0 && has_capability(caller->pid, CAP_SYS_PTRACE) &&
            is_in_our_namespace(caller->pid);
+}
+
+void caller_record(struct caller *caller)
+{
+    caller->admin = caller_is_admin(caller);
+    caller->recorded = true;
 }
 
 enum authority caller_authority(const struct caller *caller, const struct process_user *user)

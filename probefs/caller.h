@@ -18,7 +18,12 @@ struct caller {
     uid_t uid;
     gid_t gid;
     bool in_group; /* of -o gid= */
+    /* What caller_record() found; who has the pid later does not matter any more. */
+    bool recorded, admin;
 };
+
+/* Decides once what the caller is; for those that are asked about again later. */
+void caller_record(struct caller *caller);
 
 /*
  * The authority of CALLER over processes of USER. Uid 0 alone is none: its thread needs

@@ -169,6 +169,7 @@ int directory_open(struct server *server, struct inode *inode, const struct call
         return -ENOMEM;
     directory->inode = inode;
     directory->caller = *caller;
+    caller_record(&directory->caller);
     int status = directory_fill(server, directory, error);
     if (status < 0)
         directory_close(directory);

@@ -21,8 +21,10 @@ static int find_route(struct server *server, const struct inode *inode,
     enum authority authority = caller_authority(caller, &user);
     if (authority == AUTHORITY_NONE) {
         snprintf(error->text, sizeof(error->text),
-                 "process %d belongs to user %u: user %u%s may not look into it", pid, user.uid,
-                 caller->uid,
+                 "process %d belongs to user %u, and user %u%s may not look into it: ask as that "
+                 "user, as "
+                 "root, or as a member of the mount's group (-o gid=)",
+                 pid, user.uid, caller->uid,
                  caller->pid == 0   ? " in another pid namespace"
                  : caller->uid == 0 ? " without CAP_SYS_PTRACE in the server's user namespace"
                                     : "");

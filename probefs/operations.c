@@ -5,6 +5,7 @@
  */
 #include "server.h"
 
+#include "answer.h"
 #include "attributes.h"
 #include "directory.h"
 #include "file.h"
@@ -27,65 +28,23 @@ static struct server *server_of(fuse_req_t request)
     return fuse_req_userdata(request);
 }
 
-/* ---- who calls -------------------------------------------------------------------------- */
-
-static bool is_in_group(fuse_req_t request, const struct fuse_ctx *context, int64_t group)
-{
-    if (group == NO_GROUP)
-        return false;
-    if (context->gid == (gid_t)group)
-        return true;
-    int count = fuse_req_getgroups(request, 0, NULL);
-    gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
-    int got = groups ? fuse_req_getgroups(request, count, groups) : 0;
-    bool found = false;
-    for (int i = 0; i < got && i < count && !found; i++)
-        found = groups[i] == (gid_t)group;
-    free(groups);
-    return found;
-}
-
-static struct caller caller_of(fuse_req_t request)
-{
-    const struct fuse_ctx *context = fuse_req_ctx(request);
-    return (struct caller){
-        .pid = context->pid,
-        .uid = context->uid,
-        .gid = context->gid,
-        .in_group = is_in_group(request, context, server_of(request)->options->group),
-    };
-}
-
-/* What the contract has no errno for is EIO; the sentence says what it was. */
-static void fail(fuse_req_t request, int status)
-{
-    int errnum = -status;
-    if (errnum == EFAULT || errnum == EAGAIN || errnum == EROFS || errnum == EPIPE)
-        errnum = EIO;
-    fuse_reply_err(request, errnum);
-}
-
 /*
  * Answers with the error of what was asked of the node NUMBER, and leaves the sentence in the
- * target's error_log. FORMAT says what it was, as "open %s": the node's path in the target.
+ * target's error_log. ASKED says what it was, as "write": the node's path in the target follows.
  */
 static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t number,
-                    const char *format, int status, const struct probe_error *error)
+                    const char *asked, int status, const struct probe_error *error)
 {
     char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
     char what[sizeof(path) + ASKED_SIZE];
     const char *name = inode_kind(number)->name;
-    /* ESTALE is for the kernel, which looks again. */
-    if (inode->target && status != -ESTALE) {
-        struct caller caller = caller_of(request);
-        pid_t process = process_of_thread(caller.pid);
-        caller.pid = process > 0 ? process : caller.pid;
-        snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
-                 inode->probe && name ? "/" : "", name ? name : "");
-        snprintf(what, sizeof(what), "%s '%s'", format, path);
-        failures_add(&inode->target->failures, &caller, what, status, error);
-    }
-    fail(request, status);
+    snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
+             inode->probe && name ? "/" : "",
+             name           ? name
+             : inode->probe ? ""
+                            : ".");
+    snprintf(what, sizeof(what), "%s '%s'", asked, path);
+    answer_failure(request, inode, what, status, error);
 }
 
 /* ---- names ------------------------------------------------------------------------------ */
@@ -154,14 +113,14 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         int status =
             inode->place == PLACE_PROBE ? -ENOENT : find_directory(server, inode, name, &inode);
         if (status < 0) {
-            fail(request, status);
+            answer_error(request, status);
             return;
         }
         number = inode_number(inode, tree_directory(inode->place));
     }
     if (attributes_find_owner(server, inode, &owner) < 0) {
         inodes_forget(&server->inodes, number, 1);
-        fail(request, -ENOENT);
+        answer_error(request, -ENOENT);
         return;
     }
     fill_entry(server, inode, number, &owner, &entry);
@@ -205,7 +164,7 @@ static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     if (status == 0)
         status = attributes_find_owner(server, inode, &owner);
     if (status < 0) {
-        fail(request, status == -ENOENT ? -ESTALE : status);
+        answer_error(request, status == -ENOENT ? -ESTALE : status);
         return;
     }
     attributes_fill(server, inode->target, number, &owner, &attributes);
@@ -218,7 +177,9 @@ static void op_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attri
 {
     (void)attributes;
     if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-        fail(request, -EPERM);
+        fail_on(request, inodes_find(&server_of(request)->inodes, number), number,
+                "change the mode or owner of", -EPERM,
+                &(struct probe_error){"they are those of the process, and follow it"});
     else
         op_getattr(request, number, info);
 }
@@ -230,7 +191,7 @@ static void reply_self(fuse_req_t request, const struct caller *caller)
     char text[16];
     pid_t pid = caller->pid > 0 ? process_of_thread(caller->pid) : -ENOENT;
     if (pid <= 0) {
-        fail(request, -ENOENT);
+        answer_error(request, -ENOENT);
         return;
     }
     snprintf(text, sizeof(text), "%d", pid);
@@ -241,7 +202,7 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
 {
     struct server *server = server_of(request);
     struct inode *inode = inodes_find(&server->inodes, number);
-    struct caller caller = caller_of(request);
+    struct caller caller = answer_caller(request);
     struct probe_error error = {""};
     struct file file;
     char *path = NULL;
@@ -279,7 +240,7 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
 {
     struct server *server = server_of(request);
     struct inode *inode = inodes_find(&server->inodes, number);
-    struct caller caller = caller_of(request);
+    struct caller caller = answer_caller(request);
     struct probe_error error = {""};
     struct directory *directory = NULL;
     int status = directory_open(server, inode, &caller, &directory, &error);
@@ -381,7 +342,7 @@ static bool add_node(struct listing *listing, struct server *server,
     return added || !there;
 }
 
-static void read_directory(fuse_req_t request, size_t size, off_t offset,
+static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                            struct fuse_file_info *info, bool plus)
 {
     struct server *server = server_of(request);
@@ -395,7 +356,8 @@ static void read_directory(fuse_req_t request, size_t size, off_t offset,
     if (status == 0 && !(listing.bytes = malloc(size)))
         status = -ENOMEM;
     if (status < 0) {
-        fail(request, status == -ESTALE ? -ESRCH : status);
+        fail_on(request, directory->inode, number, "read the directory",
+                status == -ESTALE ? -ESRCH : status, &error);
         return;
     }
     bool added = true;
@@ -410,15 +372,13 @@ static void read_directory(fuse_req_t request, size_t size, off_t offset,
 static void op_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                        struct fuse_file_info *info)
 {
-    (void)number;
-    read_directory(request, size, offset, info, false);
+    read_directory(request, number, size, offset, info, false);
 }
 
 static void op_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                            struct fuse_file_info *info)
 {
-    (void)number;
-    read_directory(request, size, offset, info, true);
+    read_directory(request, number, size, offset, info, true);
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -429,8 +389,12 @@ static int open_file(struct server *server, uint64_t number, const struct caller
 {
     struct inode *inode = inodes_find(&server->inodes, number);
     const struct node_kind *kind = inode_kind(number);
-    if (write && !kind->write)
+    if (write && !kind->write) {
+        snprintf(error->text, sizeof(error->text),
+                 "it can only be read: probes are switched through 'enabled', 'semaphore', 'hold' "
+                 "and 'control'");
         return -EACCES;
+    }
     if (!inode->target)
         return 0;
     struct file *file = calloc(1, sizeof(*file));
@@ -454,7 +418,7 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
 {
     struct server *server = server_of(request);
     bool write = (info->flags & O_ACCMODE) != O_RDONLY;
-    const struct caller caller = caller_of(request);
+    const struct caller caller = answer_caller(request);
     struct probe_error error = {""};
     struct file *file = NULL;
     int status = open_file(server, number, &caller, write, &file, &error);

@@ -57,8 +57,8 @@ static int parse_step(const char *text, size_t length, struct value *value)
 static int fail_count(int status, const char *usage, struct probe_error *error)
 {
     if (status == -ERANGE)
-        snprintf(error->text, sizeof(error->text),
-                 "a semaphore has 16 bits: it cannot be set above %d", UINT16_MAX);
+        snprintf(error->text, sizeof(error->text), "a semaphore has 16 bits: write at most %d",
+                 UINT16_MAX);
     else
         snprintf(error->text, sizeof(error->text), "%s", usage);
     return status;

@@ -204,6 +204,40 @@ END
         "$(seq 106 169 | paste -sd' ')"
 }
 
+@test "callers who may not look into the target displace nobody's lines" {
+    start_as a demo-ocaml_1 -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    error_log=$mnt/$pid/error_log
+    for text in {100..163}; do
+        echo "$text" > "$mnt/$pid/enabled" 2> /dev/null || true
+    done
+    run_without_ptrace sh -c 'for i in $(seq 70); do echo 1 > "$1"; done 2> /dev/null' sh \
+        "$mnt/$pid/gc_start/enabled" || true
+    assert_equal "$(grep -o '"1[0-9][0-9]"' "$error_log" | tr -d '"' | paste -sd' ')" \
+        "$(seq 100 163 | paste -sd' ')"
+    assert_match "$(last)" '*gc_start*CAP_SYS_PTRACE*'
+    [ "$(grep -c CAP_SYS_PTRACE "$error_log")" -le 8 ]
+}
+
+@test "EACCES and EPERM: what can only be read, what cannot be changed, what is not there" {
+    start_target demo-ocaml_1 -q
+    assert_errno EACCES open-write "$mnt/$pid/gc_start/sites"
+    is_sentence "$(last)"
+    assert_match "$(last)" "*gc_start/sites*EACCES*only be read*'enabled'*"
+    for action in unlink:gc_start/enabled rmdir:gc_start mkdir:gc_start/new mkfifo:new \
+        chmod:gc_start/hold; do
+        assert_errno EPERM "${action%%:*}" "$mnt/$pid/${action#*:}"
+        is_sentence "$(last)"
+        assert_match "$(last)" "*'${action#*:}'*EPERM*"
+    done
+    assert_errno EPERM rename "$mnt/$pid/gc_start/enabled" "$mnt/$pid/gc_start/other"
+    assert_match "$(last)" "*rename 'gc_start/enabled'*EPERM*"
+    assert_errno ENOENT open-create "$mnt/$pid/gc_start/no%such"$'\e'
+    is_sentence "$(last)"
+    assert_match "$(last)" "*'gc_start/no%such%1B'*ENOENT*"
+}
+
 @test "what callers write is escaped: no raw control character, one line each" {
     start_target demo-ocaml_1 -q
     for text in '\x1b[31mred' '\x07' 'a\nb' '\r' '\x7f' '\x00' '\x9b31m' '1 \x1b]0;title\x07\n'; do

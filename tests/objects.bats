@@ -204,6 +204,7 @@ memory_agrees() {
 
 @test "a library in another mount namespace" {
     start_command root unshare --mount --propagation private sh -c '
+        umount -l -a -t fuse.probefs
         mount -t tmpfs none /mnt && cp "$1" "$2" /mnt && exec /mnt/host -i 20 -l /mnt/libplug.so' \
         sh "$(target host)" "$(target libplug.so)"
     wait_until 'grep -q ^loaded "$out"'

@@ -238,6 +238,7 @@ refused() {
     start_as a demo-ocaml_1 -q
     as a
     cat > "$work/own.sh" << 'END'
+umount -l -a -t fuse.probefs
 mount --bind "$1/fuse" /dev/fuse
 shift
 exec "$@"

@@ -4,7 +4,8 @@
 # A server of an ordinary user's own, mounted through fusermount3.
 #
 # It lives in a mount namespace of its own, which has a /dev/fuse that users may open whatever the
-# machine's is like. Its mount is seen there only: `in_own USER COMMAND...`.
+# machine's is like. Its mount is seen there only: `in_own USER COMMAND...`. What other tests have
+# mounted is let go of there: it would keep their servers from their end.
 
 # own_start USER: sets own (its mountpoint) and own_server (its pid).
 own_start() {
@@ -16,7 +17,8 @@ own_start() {
     chown "$user" "$own"
     [ -e "$work/errno_of.py" ] || cp "$tests/lib/errno_of.py" "$work/errno_of.py"
     mknod -m 666 "$work/fuse" c 10 229
-    unshare --mount --propagation private sh -c 'mount --bind "$1" /dev/fuse && shift && exec "$@"' \
+    unshare --mount --propagation private sh -c '
+        umount -l -a -t fuse.probefs; mount --bind "$1" /dev/fuse && shift && exec "$@"' \
         sh "$work/fuse" setpriv --reuid "$user" --regid "$user" --init-groups \
         "$program" -f -o log=info "$own" >"$work/out/own" 2>&1 </dev/null 3>&- &
     own_server=$!

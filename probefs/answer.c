@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static bool is_in_group(fuse_req_t request, const struct fuse_ctx *context, int64_t group)
+{
+    if (group == NO_GROUP)
+        return false;
+    if (context->gid == (gid_t)group)
+        return true;
+    int count = fuse_req_getgroups(request, 0, NULL);
+    gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
+    int got = groups ? fuse_req_getgroups(request, count, groups) : 0;
+    bool found = false;
+    for (int i = 0; i < got && i < count && !found; i++)
+        found = groups[i] == (gid_t)group;
+    free(groups);
+    return found;
+}
+
+struct caller answer_caller(fuse_req_t request)
+{
+    const struct server *server = fuse_req_userdata(request);
+    const struct fuse_ctx *context = fuse_req_ctx(request);
+    return (struct caller){
+        .pid = context->pid,
+        .uid = context->uid,
+        .gid = context->gid,
+        .in_group = is_in_group(request, context, server->options->group),
+    };
+}
+
+void answer_error(fuse_req_t request, int status)
+{
+    int errnum = -status;
+    if (errnum == EFAULT || errnum == EAGAIN || errnum == EROFS || errnum == EPIPE)
+        errnum = EIO;
+    fuse_reply_err(request, errnum);
+}
+
+/* May CALLER look into the process of TARGET? */
+static enum failure_share share_of(const struct target *target, const struct caller *caller)
+{
+    struct process_user user;
+    return process_find_user(target->pid, &user) == 0 &&
+                   caller_authority(caller, &user) == AUTHORITY_NONE
+               ? FAILURE_OF_STRANGER
+               : FAILURE_OF_USER;
+}
+
+void answer_failure(fuse_req_t request, const struct inode *inode, const char *what, int status,
+                    const struct probe_error *error)
+{
+    /* ESTALE is for the kernel, which looks again. */
+    if (inode->target && status != -ESTALE) {
+        struct caller caller = answer_caller(request);
+        enum failure_share share = share_of(inode->target, &caller);
+        pid_t process = process_of_thread(caller.pid);
+        caller.pid = process > 0 ? process : caller.pid;
+        failures_add(&inode->target->failures, share, &caller, what, status, error);
+    }
+    answer_error(request, status);
+}
