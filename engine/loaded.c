@@ -178,6 +178,34 @@ static int find_biases(const struct search *search, const struct file_maps *file
     return 0;
 }
 
+/* Does MAPPING hold code of an object that was found to be loaded? */
+static bool is_code_of(const struct loaded *loaded, const struct mapping *mapping)
+{
+    const struct object *object = loaded->object;
+    for (size_t i = 0; i < object->segment_count; i++) {
+        const struct segment *segment = &object->segments[i];
+        uint64_t start = segment->address + loaded->bias;
+        if (segment->executable && mapping->end > page_of(start) &&
+            mapping->start < start + segment->memory_size)
+            return true;
+    }
+    return false;
+}
+
+/* Is there code of the file that none of the objects in LIST from FROM on has? */
+static bool has_stray_code(const struct file_maps *file, const struct loaded_list *list,
+                           size_t from)
+{
+    for (size_t m = 0; m < file->count; m++) {
+        bool found = !file_map(file, m)->executable;
+        for (size_t i = from; i < list->count && !found; i++)
+            found = is_code_of(&list->items[i], file_map(file, m));
+        if (!found)
+            return true;
+    }
+    return false;
+}
+
 /* Could this file be an object at all, as its mappings show it? */
 static bool may_be_object(const struct file_maps *file)
 {
@@ -232,6 +260,8 @@ static int search_file(const struct search *search, const struct file_maps *file
         search->problem(search->data, first->path, object->refusal, new);
     else if (object->probe_count > 0)
         status = find_biases(search, file, object);
+    if (object->probe_count > 0 && has_stray_code(file, search->list, before))
+        search->list->partial = true;
     /* One use for each place it is loaded at. */
     size_t places = search->list->count - before;
     for (size_t i = 1; i < places; i++)
@@ -271,8 +301,11 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
         return error_memory(error);
     size_t count = 0;
     for (size_t i = 0; i < maps->count; i++) {
-        if (maps->items[i].inode != 0)
+        const struct mapping *mapping = &maps->items[i];
+        if (mapping->inode != 0)
             indices[count++] = i;
+        if (is_copied_text(mapping) && mapping->path[0] != '[') /* as "[vdso]" */
+            found.partial = true;
     }
     qsort_r(indices, count, sizeof(*indices), compare_indices, (void *)maps);
 
@@ -295,6 +328,30 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
         qsort(found.items, found.count, sizeof(*found.items), compare_loaded);
     *list = found;
     return 0;
+}
+
+/* 1 where all segments of LOADED start in the mappings they did, 0 where not, or an error. */
+static int compare_segments(const struct loaded *loaded, const struct maps *maps, int fd)
+{
+    const struct object *object = loaded->object;
+    int same = 1;
+    for (size_t i = 0; i < object->segment_count && same == 1; i++) {
+        const struct segment *segment = &object->segments[i];
+        const struct mapping *mapping = maps_find(maps, page_of(segment->address) + loaded->bias);
+        if (segment->file_size > 0 && mapping && !mapping->executable)
+            same = maps_compare_one(fd, mapping);
+    }
+    return same;
+}
+
+int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd)
+{
+    int same = maps_compare(fd, maps, MAPS_EXECUTABLE);
+    if (same == 1 && list->partial)
+        return maps_compare(fd, maps, MAPS_OF_FILES);
+    for (size_t i = 0; i < list->count && same == 1; i++)
+        same = compare_segments(&list->items[i], maps, fd);
+    return same;
 }
 
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list)

@@ -19,6 +19,8 @@ struct loaded {
 struct loaded_list {
     struct loaded *items; /* in the order of their addresses */
     size_t count;
+    /* There is code that may belong to an object which is not all there, or copied text. */
+    bool partial;
 };
 
 /* Called with a sentence on an object that cannot be used. */
@@ -32,6 +34,16 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
                 const struct maps *maps, loaded_problem *problem, void *data,
                 struct loaded_list *list, struct probe_error *error);
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list);
+
+/*
+ * Are the same objects loaded as when LIST was made of MAPS? Asked of the kernel, and no more of it
+ * than the answer needs: 1, 0, or an error of maps_query().
+ *
+ * A new object has code, so the mappings of code are compared. One that was there is no more if a
+ * segment's start is mapped otherwise. What is left are mappings of code from before that become
+ * an object's by what is mapped beside them: LIST is partial then, and all files are compared.
+ */
+int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd);
 
 /* Is the mapping on pages of 1 GiB? Asked of smaps, for those that could be. */
 bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,

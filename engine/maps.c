@@ -127,7 +127,7 @@ static size_t next_of_object(const struct maps *maps, size_t i)
     return i;
 }
 
-static bool is_same(const struct mapping *a, const struct mapping *b)
+bool mapping_is_same(const struct mapping *a, const struct mapping *b)
 {
     return a->start == b->start && a->end == b->end && a->offset == b->offset &&
            a->device == b->device && a->inode == b->inode && a->readable == b->readable &&
@@ -138,7 +138,7 @@ bool maps_have_same_files(const struct maps *a, const struct maps *b)
 {
     size_t i = next_of_object(a, 0);
     size_t j = next_of_object(b, 0);
-    while (i < a->count && j < b->count && is_same(&a->items[i], &b->items[j])) {
+    while (i < a->count && j < b->count && mapping_is_same(&a->items[i], &b->items[j])) {
         i = next_of_object(a, i + 1);
         j = next_of_object(b, j + 1);
     }

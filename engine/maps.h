@@ -13,6 +13,7 @@ struct mapping {
     uint64_t device;     /* as the kernel shows it, major << 32 | minor; need not be stat's */
     uint64_t inode;      /* 0: no file */
     bool readable, writable, executable, shared;
+    bool verified;    /* the client's own: has it been compared with what is now? */
     const char *path; /* as the kernel shows it ("" where it shows none), within the maps' text */
 };
 
@@ -32,6 +33,27 @@ int maps_parse(const char *text, size_t length, struct maps *maps);
 int maps_read(int fd, struct maps *maps);
 
 void maps_done(struct maps *maps);
+
+/* Which mappings are asked for. */
+enum maps_kind { MAPS_ALL, MAPS_EXECUTABLE, MAPS_OF_FILES };
+
+/*
+ * Asks the kernel, through the open maps file FD, for the first mapping of KIND that ends behind
+ * ADDRESS; its path is left out. Errors: ENOENT there is none; ENOTTY this kernel (before 6.11)
+ * does not answer; ESRCH the image has gone.
+ */
+int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *mapping);
+
+/*
+ * Are the mappings of KIND the same now as in MAPS? 1, 0, or an error of maps_query(). Paths do
+ * not count: a file that is renamed is the same file.
+ */
+int maps_compare(int fd, const struct maps *maps, enum maps_kind kind);
+/* The same of one mapping. */
+int maps_compare_one(int fd, const struct mapping *mapping);
+
+/* Is all that a mapping is, but for its path, the same? */
+bool mapping_is_same(const struct mapping *a, const struct mapping *b);
 
 /*
  * Do both show the same mappings of files and of code? Then the same objects are loaded: heaps and

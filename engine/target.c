@@ -207,6 +207,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     if (status < 0)
         return status;
     if (target->generation > 0 && is_same_list(&target->loaded, &loaded)) {
+        target->loaded.partial = loaded.partial;
         loaded_done(target->engine, &loaded);
         return 0;
     }
@@ -222,24 +223,23 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     return 0;
 }
 
-int probe_target_look(struct probe_target *target, struct probe_error *error)
+static int fail_look(const struct probe_target *target, int status, struct probe_error *error)
+{
+    return error_set(error, status == -EINVAL ? EIO : -status,
+                     "process %d: cannot read its mappings: %s", target->image.pid,
+                     strerror(-status));
+}
+
+int target_look_at_all(struct probe_target *target, struct probe_error *error)
 {
     struct maps maps;
-    if (target->image.maps < 0)
-        return error_set(error, EACCES, "process %d is not open", target->image.pid);
-    int status = image_check(target->engine, &target->image, error);
-    if (status < 0)
-        return status;
-    status = maps_read(target->image.maps, &maps);
+    int status = maps_read(target->image.maps, &maps);
     if (status == 0 && maps.count == 0) {
         maps_done(&maps);
         status = -ESRCH;
     }
     if (status < 0)
-        return error_set(error, status == -EINVAL ? EIO : -status,
-                         "process %d: cannot read its mappings: %s", target->image.pid,
-                         strerror(-status));
-
+        return fail_look(target, status, error);
     if (target->generation == 0 || !maps_have_same_files(&target->maps, &maps))
         status = find_probes(target, &maps, error);
     if (status < 0) {
@@ -249,6 +249,38 @@ int probe_target_look(struct probe_target *target, struct probe_error *error)
     maps_done(&target->maps);
     target->maps = maps;
     return 0;
+}
+
+int probe_target_look(struct probe_target *target, struct probe_error *error)
+{
+    if (target->image.maps < 0)
+        return error_set(error, EACCES, "process %d is not open", target->image.pid);
+    int status = image_check(target->engine, &target->image, error);
+    if (status < 0)
+        return status;
+    int same = target->generation == 0
+                   ? 0
+                   : loaded_compare(&target->loaded, &target->maps, target->image.maps);
+    if (same == -ESRCH)
+        return fail_look(target, same, error);
+    if (same != 1)
+        return target_look_at_all(target, error);
+    for (size_t i = 0; i < target->maps.count; i++)
+        target->maps.items[i].verified = false;
+    return 0;
+}
+
+int target_verify(struct probe_target *target, uint64_t address, struct probe_error *error)
+{
+    struct mapping *mapping = (struct mapping *)maps_find(&target->maps, address);
+    if (!mapping)
+        return 0;
+    int same = mapping->verified ? 1 : maps_compare_one(target->image.maps, mapping);
+    if (same == -ESRCH)
+        return fail_look(target, same, error);
+    /* Where the kernel does not answer, the look just before has read all of them. */
+    mapping->verified = same == 1 || same == -ENOTTY;
+    return mapping->verified;
 }
 
 int probe_target_stop(struct probe_target *target, struct probe_error *error)

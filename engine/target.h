@@ -35,6 +35,18 @@ struct probe_target {
     size_t problem_count;
 };
 
+/*
+ * Reads the mappings anew, whatever they look like. As probe_target_look(), which does so where the
+ * kernel says that they have changed, or does not say.
+ */
+int target_look_at_all(struct probe_target *target, struct probe_error *error);
+
+/*
+ * Is what TARGET knows of the mapping at ADDRESS still true? 1: yes, and it is marked as verified;
+ * 0: no, or nothing is mapped there. Errors: ESRCH the image has gone.
+ */
+int target_verify(struct probe_target *target, uint64_t address, struct probe_error *error);
+
 /* The name of a probe is that of any of its parts. */
 const char *target_probe_name(const struct probe_target *target, const struct target_probe *probe);
 

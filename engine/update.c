@@ -207,6 +207,54 @@ static int check_pages(const struct probe_target *target, const struct mapping *
                      target->image.pid, mapping->start);
 }
 
+/* Verifies the mappings of LENGTH bytes at ADDRESS, as target_verify(), but for those of LAST. */
+static int verify(struct probe_target *target, uint64_t address, size_t length,
+                  const struct mapping **last, struct probe_error *error)
+{
+    for (uint64_t at = address; at < address + length; at = (*last)->end) {
+        if (*last && at >= (*last)->start && at < (*last)->end)
+            continue;
+        int status = target_verify(target, at, error);
+        if (status != 1)
+            return status;
+        *last = maps_find(&target->maps, at);
+    }
+    return 1;
+}
+
+/* Is what is known of the mappings that are to be written true at this moment? As target_verify().
+ */
+static int verify_all(struct probe_target *target, const struct probe_snapshot *snapshot,
+                      struct probe_error *error)
+{
+    const struct mapping *code = NULL;
+    const struct mapping *data = NULL;
+    int status = 1;
+    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++)
+        status = verify(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
+    for (size_t i = 0; i < snapshot->site_count && status == 1; i++) {
+        if (snapshot->sites[i].patched)
+            status = verify(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
+    }
+    return status;
+}
+
+/* Brings what is known of those mappings to this moment. Errors: EAGAIN objects came or went. */
+static int know_mappings(struct probe_update *update, const struct probe_snapshot *snapshot,
+                         struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    int status = verify_all(target, snapshot, error);
+    if (status == 0)
+        status = target_look_at_all(target, error);
+    if (status < 0)
+        return status;
+    if (update->generation != target->generation)
+        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                         target->image.pid);
+    return 0;
+}
+
 /* Does every address lie where this object's counters and sites may lie? */
 static int check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
                            struct probe_error *error)
@@ -242,7 +290,9 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
     struct probe_target *target = update->target;
     struct texts texts = {0};
     struct plan plan = {0};
-    int status = check_addresses(target, snapshot, error);
+    int status = know_mappings(update, snapshot, error);
+    if (status == 0)
+        status = check_addresses(target, snapshot, error);
     if (status == 0)
         status = kernel_tracers_check(update, snapshot, error);
     if (status == 0)

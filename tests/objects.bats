@@ -182,6 +182,41 @@ memory_agrees() {
     assert_equal "$(memory_of "$pid" plug_hit)" "0 3d"
 }
 
+# A library that comes and goes, and what is written meanwhile.
+check_coming_and_going() {
+    start host -i 20 "$(target libplug.so)"
+    assert_equal "$(probes_of "$pid")" gc_start
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    says '^gc_start'
+    tell USR1 '^loaded'
+    assert_equal "$(probes_of "$pid")" "gc_start plug_hit"
+    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    echo 1 > "$mnt/$pid/enabled"
+    says '^plug plug_hit'
+    tell USR2 '^unloaded'
+    assert_equal "$(probes_of "$pid")" gc_start
+    echo 0 > "$mnt/$pid/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+}
+
+@test "host: a library comes and goes, and is looked for with PROCMAP_QUERY" {
+    check_coming_and_going
+}
+
+@test "host: a library comes and goes, on a kernel that has no PROCMAP_QUERY" {
+    stop_server "$server" "$mnt"
+    program=$(server_program)
+    printf '#!/bin/sh\nexec python3 "%s/lib/without_query.py" "%s" "$@"\n' "$tests" "$program" \
+        > "$work/bin/older"
+    chmod +x "$work/bin/older"
+    server_program() { echo "$work/bin/older"; }
+    start_server
+    check_coming_and_going
+    start split -s -i 20
+    echo 1 > "$mnt/$pid/spread/enabled"
+    assert_equal "$(memory_of "$pid" spread)" "1 e8"
+}
+
 @test "code in many mappings" {
     start split -s -i 20
     [ "$(grep -c 'r-xp.*/split' "/proc/$pid/maps")" -ge 4 ]

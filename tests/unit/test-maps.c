@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* A program at 0x400000, its heap, a library with a hole behind it, a shared file, a stack. */
@@ -203,6 +205,216 @@ static void test_reading_fails(void **state)
     assert_int_equal(maps_read(-1, &maps), -EBADF);
 }
 
+/* ---- the text, and the kernel's answers ------------------------------------------------- */
+
+/* Has this kernel PROCMAP_QUERY? It must then answer; and an older one must say that it cannot. */
+static bool kernel_answers(void)
+{
+    struct utsname name;
+    unsigned int major = 0;
+    unsigned int minor = 0;
+    assert_int_equal(uname(&name), 0);
+    assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+    return major > 6 || (major == 6 && minor >= 11);
+}
+
+static int open_own_maps(void)
+{
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* A private, a shared and an anonymous mapping, two of a memfd, a hole that nobody may touch. */
+enum { PAGE_BYTES = 4096 };
+
+struct scene {
+    int file;
+    char *pages; /* five, side by side */
+};
+
+static char *map_at(char *at, int protection, int flags, int fd, off_t offset)
+{
+    char *got = mmap(at, PAGE_BYTES, protection, flags | MAP_FIXED, fd, offset);
+    assert_ptr_equal(got, at);
+    return got;
+}
+
+static struct scene scene_begin(void)
+{
+    struct scene scene = {.file = memfd_create("scene", MFD_CLOEXEC)};
+    assert_true(scene.file >= 0);
+    assert_int_equal(ftruncate(scene.file, (off_t)4 * PAGE_BYTES), 0);
+    scene.pages = mmap(NULL, 5UL * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(scene.pages, MAP_FAILED);
+    map_at(scene.pages, PROT_READ | PROT_EXEC, MAP_PRIVATE, scene.file, PAGE_BYTES);
+    map_at(scene.pages + PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, scene.file, 0);
+    map_at(scene.pages + 2L * PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    map_at(scene.pages + 3L * PAGE_BYTES, PROT_READ, MAP_PRIVATE, scene.file, 0);
+    return scene;
+}
+
+static void scene_end(const struct scene *scene)
+{
+    assert_int_equal(munmap(scene->pages, 5UL * PAGE_BYTES), 0);
+    assert_int_equal(close(scene->file), 0);
+}
+
+static bool is_of_kind(const struct mapping *mapping, enum maps_kind kind)
+{
+    return kind == MAPS_ALL || (kind == MAPS_EXECUTABLE ? mapping->executable : mapping->inode);
+}
+
+/* Each mapping of KIND that the text shows is the next answer, and there is no other. */
+static void check_answers(int fd, const struct maps *maps, enum maps_kind kind)
+{
+    struct mapping answer = {0};
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->items[i];
+        if (!is_of_kind(mapping, kind) || strcmp(mapping->path, "[vsyscall]") == 0)
+            continue;
+        assert_int_equal(maps_query(fd, answer.end, kind, &answer), 0);
+        if (!mapping_is_same(mapping, &answer))
+            fail_msg("mapping %llx of '%s' is answered as %llx", (unsigned long long)mapping->start,
+                     mapping->path, (unsigned long long)answer.start);
+        assert_int_equal(maps_compare_one(fd, mapping), 1);
+    }
+    assert_int_equal(maps_query(fd, answer.end, kind, &answer), -ENOENT);
+    assert_int_equal(maps_compare(fd, maps, kind), 1);
+}
+
+static void test_text_and_answers_agree(void **state)
+{
+    (void)state;
+    struct scene scene = scene_begin();
+    struct maps maps;
+    int fd = open_own_maps();
+    assert_int_equal(maps_read(fd, &maps), 0);
+    if (kernel_answers()) {
+        check_answers(fd, &maps, MAPS_ALL);
+        check_answers(fd, &maps, MAPS_EXECUTABLE);
+        check_answers(fd, &maps, MAPS_OF_FILES);
+    } else {
+        assert_int_equal(maps_compare(fd, &maps, MAPS_ALL), -ENOTTY);
+    }
+    maps_done(&maps);
+    close(fd);
+    scene_end(&scene);
+}
+
+static void change_nothing(struct scene *scene)
+{
+    (void)scene;
+}
+
+static void change_anonymous(struct scene *scene)
+{
+    map_at(scene->pages + 4L * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+           0);
+}
+
+static void add_copied_text(struct scene *scene)
+{
+    map_at(scene->pages + 4L * PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+           0);
+}
+
+static void add_code(struct scene *scene)
+{
+    map_at(scene->pages + 4L * PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE, scene->file, 0);
+}
+
+static void add_data(struct scene *scene)
+{
+    map_at(scene->pages + 4L * PAGE_BYTES, PROT_READ, MAP_PRIVATE, scene->file, 0);
+}
+
+static void move_code(struct scene *scene)
+{
+    map_at(scene->pages, PROT_READ | PROT_EXEC, MAP_PRIVATE, scene->file, 2L * PAGE_BYTES);
+}
+
+static void share_code(struct scene *scene)
+{
+    map_at(scene->pages, PROT_READ | PROT_EXEC, MAP_SHARED, scene->file, PAGE_BYTES);
+}
+
+static void protect_code(struct scene *scene)
+{
+    assert_int_equal(mprotect(scene->pages, PAGE_BYTES, PROT_READ), 0);
+}
+
+static void unprotect_data(struct scene *scene)
+{
+    assert_int_equal(mprotect(scene->pages + 3L * PAGE_BYTES, PAGE_BYTES, PROT_READ | PROT_WRITE),
+                     0);
+}
+
+static void unmap_code(struct scene *scene)
+{
+    assert_int_equal(munmap(scene->pages, PAGE_BYTES), 0);
+}
+
+static void replace_code(struct scene *scene)
+{
+    int other = memfd_create("other", MFD_CLOEXEC);
+    assert_true(other >= 0);
+    assert_int_equal(ftruncate(other, (off_t)4 * PAGE_BYTES), 0);
+    map_at(scene->pages, PROT_READ | PROT_EXEC, MAP_PRIVATE, other, PAGE_BYTES);
+    close(other);
+}
+
+/* What the text says of a change, the kernel's answers say, too. */
+static void test_changes(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*change)(struct scene *scene);
+        bool same;
+    } rows[] = {
+        {change_nothing, true}, {change_anonymous, true}, {add_copied_text, false},
+        {add_code, false},      {add_data, false},        {move_code, false},
+        {share_code, false},    {protect_code, false},    {unprotect_data, false},
+        {unmap_code, false},    {replace_code, false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct scene scene = scene_begin();
+        struct maps before;
+        struct maps after;
+        int fd = open_own_maps();
+        assert_int_equal(maps_read(fd, &before), 0);
+        rows[i].change(&scene);
+        int answer = maps_compare(fd, &before, MAPS_EXECUTABLE);
+        if (answer == 1)
+            answer = maps_compare(fd, &before, MAPS_OF_FILES);
+        assert_int_equal(maps_read(fd, &after), 0);
+        if (maps_have_same_files(&before, &after) != rows[i].same)
+            fail_msg("the text says otherwise of row %zu", i);
+        if (answer != (kernel_answers() ? rows[i].same : -ENOTTY))
+            fail_msg("the kernel says otherwise of row %zu: %d", i, answer);
+        maps_done(&before);
+        maps_done(&after);
+        close(fd);
+        scene_end(&scene);
+    }
+}
+
+/* A file that is no maps file of the kernel's cannot be asked, but be read. */
+static void test_a_file_has_no_answers(void **state)
+{
+    (void)state;
+    struct maps maps;
+    struct mapping mapping;
+    int fd = memfd_create("maps", MFD_CLOEXEC);
+    assert_int_equal(write(fd, sample, strlen(sample)), strlen(sample));
+    assert_int_equal(maps_query(fd, 0, MAPS_ALL, &mapping), -ENOTTY);
+    assert_int_equal(maps_read(fd, &maps), 0);
+    assert_int_equal(maps_compare(fd, &maps, MAPS_EXECUTABLE), -ENOTTY);
+    assert_int_equal(maps_compare_one(fd, &maps.items[0]), -ENOTTY);
+    maps_done(&maps);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +426,9 @@ int main(void)
         cmocka_unit_test(test_same_files),
         cmocka_unit_test(test_own_maps),
         cmocka_unit_test(test_reading_fails),
+        cmocka_unit_test(test_text_and_answers_agree),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_a_file_has_no_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
