@@ -2,6 +2,7 @@
 /* Which probes a pattern means: a name, a glob, a regular expression or a pair. */
 #include "select.h"
 
+#include "regex-check.h"
 #include "update.h"
 
 #include <errno.h>
@@ -73,6 +74,10 @@ static int add_regex(struct selection *selection, const char *pattern)
 {
     regex_t regex;
     char reason[128];
+    const char *problem = regex_problem(pattern + 1);
+    if (problem)
+        return error_set(selection->error, EINVAL, "'%.64s%s' is not accepted as a pattern: %s",
+                         pattern, strlen(pattern) > 64 ? "..." : "", problem);
     int code = regcomp(&regex, pattern + 1, REG_EXTENDED | REG_NOSUB);
     if (code != 0) {
         regerror(code, &regex, reason, sizeof(reason));

@@ -135,6 +135,13 @@ bench_smoke() {
     BENCH_TINY=1 meson test -C build-test --benchmark --print-errorlogs
 }
 
+# What needs nothing of the suites, and can run beside them.
+checks() {
+    lint
+    check "build (fuzzers)" build_fuzzers
+    check "fuzzers" fuzz 6
+}
+
 run_tests() {
     local dir results filter=()
     results=$(mktemp)
@@ -142,7 +149,7 @@ run_tests() {
     build_to_test
     trap 'test_users remove' EXIT
     test_users add
-    [ $# -gt 0 ] || beside lint
+    [ $# -gt 0 ] || beside checks
     for dir in build-test build-sanitized; do
         [ $# -gt 0 ] || unit_tests "$dir"
         all_bats_tests "$dir" "${filter[@]}"

@@ -103,6 +103,59 @@ static void test_regexes(void **state)
     CHECK_ON("~,|%2C", XY);
     CHECK_ON("~", ALLOC, MAJOR, START, STOP, REQUEST, WEB, XY);
     CHECK_ON("~^a+l{2}", ALLOC);
+    CHECK_ON("~^[[:lower:]_]{2,100}$", ALLOC, MAJOR, START, STOP);
+    CHECK_ON("~^(gc_(st(ar|o))[pt]+)+$", START, STOP);
+    CHECK_ON("~[])(*+:\\]g", WEB);
+    CHECK_ON("~^a*l+o?c*.?$", ALLOC);
+}
+
+static char *repeated(const char *head, const char *piece, size_t count, const char *tail)
+{
+    char *text = calloc(1, strlen(head) + count * strlen(piece) + strlen(tail) + 1);
+    assert_non_null(text);
+    char *end = stpcpy(text, head);
+    while (count-- > 0)
+        end = stpcpy(end, piece);
+    strcpy(end, tail);
+    return text;
+}
+
+static void check_refused(const char *pattern, const char *sentence)
+{
+    struct probe_update *update = begin();
+    struct probe_error error = {""};
+    ssize_t status = probe_update_add_pattern(update, pattern, PROBE_SWITCH_ON, 0, &error);
+    if (status != -EINVAL)
+        fail_msg("'%.40s': %zd", pattern, status);
+    assert_sentence(error, sentence);
+    probe_update_free(update);
+}
+
+/* What regcomp() and regexec() of glibc would take all memory, or the stack, or hours for. */
+static void test_costly_regexes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *piece;
+        size_t count;
+        const char *tail, *sentence;
+    } rows[] = {
+        {"~a", "+", 22, "", "repeats a repetition"},
+        {"~", "(", 20, "a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "too large"},
+        {"~", "(", 16000, "", "too large"},
+        {"~", "(", 40, "", "too deep"},
+        {"~a", "|a", 2000, "", "too large"},
+        {"~((a{1,30}){1,30})", "{1,30}", 1, "", "too large"},
+        {"~a", "{32767}", 1, "", "too large"},
+        {"~a", "{2,}", 2, "", "repeats a repetition"},
+        {"~(a*)*", "\\1", 1, "b", "back reference"},
+        {"~[a]", "{0,1000}", 2, "", "repeats"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char *pattern = repeated(rows[i].head, rows[i].piece, rows[i].count, rows[i].tail);
+        check_refused(pattern, rows[i].sentence);
+        free(pattern);
+    }
 }
 
 static void test_pairs(void **state)
@@ -258,15 +311,11 @@ static void test_not_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_regexes),
-        cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_no_match),
-        cmocka_unit_test(test_twice),
-        cmocka_unit_test(test_objects_that_came_meanwhile),
-        cmocka_unit_test(test_resets),
-        cmocka_unit_test(test_pair_after_glob),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_regexes),  cmocka_unit_test(test_costly_regexes),
+        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_no_match),
+        cmocka_unit_test(test_twice),    cmocka_unit_test(test_objects_that_came_meanwhile),
+        cmocka_unit_test(test_resets),   cmocka_unit_test(test_pair_after_glob),
         cmocka_unit_test(test_not_open),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

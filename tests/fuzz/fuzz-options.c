@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line, an argument a line. */
+#include "fuzz.h"
+
+#include "options.h"
+
+#include <errno.h>
+
+enum { WORDS_MAX = 64 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = string_of(data, size);
+    char *words[WORDS_MAX + 1] = {"probefs"};
+    int count = 1;
+    for (char *word = strtok(text, "\n"); word && count < WORDS_MAX; word = strtok(NULL, "\n"))
+        words[count++] = word;
+
+    struct fuse_args args = FUSE_ARGS_INIT(count, words);
+    struct options options;
+    int status = options_parse(&args, &options);
+    require(status == 0 || status == -EINVAL);
+    if (status == 0 && !options.help && !options.version)
+        require(options.mountpoint && options.mountpoint[0] == '/');
+    require(options.group >= NO_GROUP && options.group < UINT32_MAX);
+    options_done(&options);
+    fuse_opt_free_args(&args);
+    free(text);
+    return 0;
+}
