@@ -21,10 +21,14 @@ static bool is_switch(uint8_t byte)
     return byte == CMP || byte == CALL;
 }
 
+bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH])
+{
+    return (memory[0] == NOP || memory[0] == BREAKPOINT) && is_switch(memory[SWITCH]);
+}
+
 bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
-    return file[0] == NOP && is_switch(file[SWITCH]) &&
-           (memory[0] == NOP || memory[0] == BREAKPOINT) && is_switch(memory[SWITCH]) &&
+    return file[0] == NOP && is_switch(file[SWITCH]) && arch_looks_like_site(memory) &&
            memcmp(memory + FIXED, file + FIXED, SITE_LENGTH - FIXED) == 0;
 }
 

@@ -21,6 +21,9 @@ extern const uint8_t arch_switch_off;
  */
 bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 
+/* Do they have the form of a site? For where the object's file cannot be read any more. */
+bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH]);
+
 /* Has the kernel put a tracer of its own on the first byte of this site? */
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 

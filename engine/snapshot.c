@@ -3,6 +3,7 @@
 
 #include "arch.h"
 #include "memory.h"
+#include "texts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -131,6 +132,23 @@ void snapshot_done(struct probe_snapshot *snapshot)
     *snapshot = (struct probe_snapshot){0};
 }
 
+int snapshot_compare(struct probe_target *target, struct probe_snapshot *snapshot,
+                     struct probe_error *error)
+{
+    struct texts texts;
+    int status = texts_init_patched(target, snapshot, &texts);
+    if (status < 0)
+        return error_memory(error);
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        struct snapshot_site *site = &snapshot->sites[i];
+        const uint8_t *file = site->patched ? texts_of_site(&texts, site) : NULL;
+        site->foreign = site->patched && (file ? !arch_is_site(site->bytes, file)
+                                               : !arch_looks_like_site(site->bytes));
+    }
+    texts_done(&texts);
+    return 0;
+}
+
 /* ---- what it shows ---------------------------------------------------------------------- */
 
 int probe_snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
@@ -140,8 +158,13 @@ int probe_snapshot_take(struct probe_target *target, const size_t *indices, size
     if (!snapshot)
         return error_memory(error);
     int status = snapshot_init(target, indices, count, snapshot, error);
-    if (status < 0)
+    if (status < 0) {
         free(snapshot);
+        return status;
+    }
+    status = snapshot_compare(target, snapshot, error);
+    if (status < 0)
+        probe_snapshot_free(snapshot);
     else
         *result = snapshot;
     return status;
@@ -161,6 +184,8 @@ static enum probe_state site_state(const struct probe_snapshot *snapshot,
     if (!site->patched)
         return snapshot->counters[site->counter].value > 0 ? PROBE_ON : PROBE_OFF;
     uint8_t byte = site->bytes[arch_switch_offset];
+    if (site->foreign)
+        return PROBE_MIXED;
     return byte == arch_switch_on ? PROBE_ON : byte == arch_switch_off ? PROBE_OFF : PROBE_MIXED;
 }
 

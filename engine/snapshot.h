@@ -19,6 +19,7 @@ struct snapshot_site {
     size_t counter; /* index among the snapshot's counters */
     uint32_t index; /* among the object's sites */
     bool patched;
+    bool foreign;               /* no site's bytes: see snapshot_compare() */
     uint8_t bytes[SITE_LENGTH]; /* only the first, where the site is not patched */
 };
 
@@ -43,5 +44,12 @@ struct probe_snapshot {
 int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,
                   struct probe_snapshot *snapshot, struct probe_error *error);
 void snapshot_done(struct probe_snapshot *snapshot);
+
+/*
+ * Compares the bytes at patched sites with those in the files, for states: anything else there is
+ * not a site. Where a file cannot be read any more, a site's own form has to do. Errors: ENOMEM.
+ */
+int snapshot_compare(struct probe_target *target, struct probe_snapshot *snapshot,
+                     struct probe_error *error);
 
 #endif

@@ -8,10 +8,11 @@ int probe_target_states(struct probe_target *target, const size_t *indices, size
     int status = snapshot_init(target, indices, count, &snapshot, error);
     if (status < 0)
         return status;
-    for (size_t i = 0; i < count; i++)
+    status = snapshot_compare(target, &snapshot, error);
+    for (size_t i = 0; i < count && status == 0; i++)
         states[i] = probe_snapshot_state(&snapshot, i);
     snapshot_done(&snapshot);
-    return 0;
+    return status;
 }
 
 enum probe_state probe_state_join(const enum probe_state *states, size_t count)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "texts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 int texts_init(struct probe_target *target, const struct probe_snapshot *snapshot,
@@ -22,6 +23,26 @@ int texts_init(struct probe_target *target, const struct probe_snapshot *snapsho
     return 0;
 }
 
+int texts_init_patched(struct probe_target *target, const struct probe_snapshot *snapshot,
+                       struct texts *texts)
+{
+    const struct loaded *unreadable = NULL;
+    texts->target = target;
+    texts->of = calloc(target->loaded.count + 1, sizeof(*texts->of));
+    if (!texts->of)
+        return -ENOMEM;
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        const struct loaded *loaded = snapshot->sites[i].loaded;
+        text_of_sites *text = &texts->of[loaded - target->loaded.items];
+        /* Sites of one object mostly stand together: one that failed is not asked for each. */
+        if (!snapshot->sites[i].patched || *text || loaded == unreadable)
+            continue;
+        if (target_text(target, loaded, text, NULL) < 0)
+            unreadable = loaded;
+    }
+    return 0;
+}
+
 void texts_done(struct texts *texts)
 {
     free(texts->of);
@@ -31,5 +52,6 @@ void texts_done(struct texts *texts)
 const uint8_t *texts_of_site(void *data, const struct snapshot_site *site)
 {
     const struct texts *texts = data;
-    return texts->of[site->loaded - texts->target->loaded.items][site->index];
+    text_of_sites text = texts->of[site->loaded - texts->target->loaded.items];
+    return text ? text[site->index] : NULL;
 }

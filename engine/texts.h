@@ -15,9 +15,12 @@ struct texts {
 /* Finds those of the snapshot's sites. Errors: ENOMEM, EIO, those of opening the objects' files. */
 int texts_init(struct probe_target *target, const struct probe_snapshot *snapshot,
                struct texts *texts, struct probe_error *error);
+/* Those of patched sites alone, and only of files that can be read. Errors: ENOMEM. */
+int texts_init_patched(struct probe_target *target, const struct probe_snapshot *snapshot,
+                       struct texts *texts);
 void texts_done(struct texts *texts);
 
-/* The bytes of one site; DATA is the texts: a plan_file_bytes. */
+/* The bytes of one site, or NULL; DATA is the texts: a plan_file_bytes. */
 const uint8_t *texts_of_site(void *data, const struct snapshot_site *site);
 
 #endif

@@ -146,6 +146,29 @@ start_probe() {
     assert_equal "$(memory_of "$pid" request)" "1 e8"
 }
 
+# `names` passes its sites only when it is asked to.
+@test "bytes that are no site's are X, at each byte, in each file; a tracer's breakpoint is not" {
+    start names
+    site=$(site_of "$pid" plain)
+    for on in 0 1; do
+        echo "$on" > "$mnt/$pid/plain/enabled"
+        for offset in 0 1 2 5; do
+            probe=plain shown=plain
+            at=$(add "$site" $offset)
+            good=$(peek "$pid" bytes "$at" 1)
+            peek "$pid" poke "$at" 91
+            reads_x
+            assert_equal "$(awk '{ print $2 }' "$mnt/$pid/plain/sites")" X "sites, byte $offset"
+            assert_errno ENOEXEC write "$mnt/$pid/plain/enabled" "$on"
+            peek "$pid" poke "$at" "$good"
+            assert_equal "$(state_of "$pid" plain)" "$on"
+        done
+        peek "$pid" poke "$site" cc
+        assert_equal "$(state_of "$pid" plain)" "$on" "with a tracer's breakpoint"
+        peek "$pid" poke "$site" 90
+    done
+}
+
 @test "sites shows which site it is, control and semaphore the counter" {
     start_probe demo-ocaml_1 request request
     peek "$pid" poke "$(switch_byte_of "$pid" request)" e8

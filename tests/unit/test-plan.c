@@ -605,6 +605,8 @@ static void test_states(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct scene *scene = gc_scene(rows[i].value, rows[i].first, rows[i].second);
         assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), rows[i].state);
+        scene->snapshot.sites[0].foreign = true;
+        assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_MIXED);
         scene_free(scene);
     }
 }
