@@ -34,16 +34,20 @@ static int visit(void *data, size_t index, struct probe_error *error)
     return 0;
 }
 
-static void check_command(const struct control_command *command)
+static void check_command(const struct control_command *command, const char *text, size_t size)
 {
     static const struct select_names all = {"process 1", NULL, sizeof(names) / sizeof(*names),
                                             name_of, find};
     struct probe_error error = {""};
     size_t visited = 0;
     require(command->pattern[0] && !strpbrk(command->pattern, " \t\n"));
-    require(command->line > 0 && command->value.number <= UINT16_MAX);
+    require(command->value.number <= UINT16_MAX && command->line.number > 0);
+    require(command->line.text >= text && command->line.length <= size &&
+            command->line.text + command->line.length <= text + size);
     ssize_t matched = select_names(&all, command->pattern, false, visit, &visited, &error);
     require(matched < 0 ? error.text[0] : (size_t)matched == visited);
+    control_name_line(&command->line, &error);
+    require((matched < 0) == (strncmp(error.text, "line ", 5) == 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -62,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     for (size_t i = 0; i < control.count; i++)
-        check_command(&control.commands[i]);
+        check_command(&control.commands[i], text, size);
     control_done(&control);
     return 0;
 }
