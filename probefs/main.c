@@ -132,14 +132,28 @@ static int check_mountpoint(const char *mountpoint)
     return 0;
 }
 
-/* What the kernel is to know of every mount of ours: it checks the modes, for all users. */
-static int add_mount_options(struct fuse_args *args)
+/*
+ * What the kernel is to know of every mount of ours, whatever was asked for: it checks the modes,
+ * for all users; and there is nothing to be run, no device. `mount -a` knows a mount by its source.
+ */
+static int add_mount_options(struct fuse_args *args, const char *source)
 {
-    if (fuse_opt_add_arg(args, "-osubtype=probefs,fsname=probefs,default_permissions") < 0)
+    char *name = NULL;
+    char *options = NULL;
+    if (asprintf(&name, "fsname=%s", source) < 0)
         return -ENOMEM;
-    if (geteuid() == 0 && fuse_opt_add_arg(args, "-oallow_other") < 0)
-        return -ENOMEM;
-    return 0;
+    int status = fuse_opt_add_opt_escaped(&options, name);
+    if (status == 0)
+        status = fuse_opt_add_opt(&options, "subtype=probefs,default_permissions,nosuid,nodev");
+    if (status == 0 && geteuid() == 0)
+        status = fuse_opt_add_opt(&options, "allow_other");
+    if (status == 0)
+        status = fuse_opt_add_arg(args, "-o");
+    if (status == 0)
+        status = fuse_opt_add_arg(args, options);
+    free(options);
+    free(name);
+    return status < 0 ? -ENOMEM : 0;
 }
 
 static struct fuse_session *mount_session(struct fuse_args *args, struct server *server)
@@ -252,7 +266,7 @@ static int main_of_server(int argc, char **argv)
     } else if (status == 0 && options.version) {
         printf("probefs %s\n", PROBEFS_VERSION);
     } else if (status == 0) {
-        status = add_mount_options(&args);
+        status = add_mount_options(&args, options.source);
         if (status == 0)
             status = run(&args, &options);
         if (status < 0 && status != -EIO)

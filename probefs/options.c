@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum key { KEY_HELP, KEY_VERSION };
+enum key { KEY_HELP, KEY_VERSION, KEY_REMOUNT };
 
 /* What fuse_opt_parse() fills in, as text where it needs a closer look. */
 struct raw_options {
@@ -38,6 +38,7 @@ static const struct fuse_opt specification[] = {
     FUSE_OPT_KEY("--help", KEY_HELP),
     FUSE_OPT_KEY("-V", KEY_VERSION),
     FUSE_OPT_KEY("--version", KEY_VERSION),
+    FUSE_OPT_KEY("remount", KEY_REMOUNT),
     FUSE_OPT_END,
 };
 
@@ -60,6 +61,10 @@ static int take_option(void *data, const char *argument, int key, struct fuse_ar
     case KEY_VERSION:
         raw->version = true;
         return 0;
+    case KEY_REMOUNT:
+        return fail("a mount cannot be changed (%s): umount it, and mount it again; what is "
+                    "switched on stays on",
+                    argument);
     case FUSE_OPT_KEY_NONOPT:
         if (raw->word_count == sizeof(raw->words) / sizeof(*raw->words))
             return fail("unexpected argument '%s'", argument);
@@ -104,6 +109,9 @@ static int interpret(const struct raw_options *raw, struct options *options)
         return fail("gid=%s: only root's server may serve others than its own user", raw->group);
     if (raw->group && parse_group(raw->group, &options->group) < 0)
         return -1;
+    options->source = strdup(raw->word_count > 1 ? raw->words[0] : "probefs");
+    if (!options->source)
+        return -1;
     /* The server leaves the directory that it was started in. */
     const char *word = raw->words[raw->word_count - 1];
     options->mountpoint = realpath(word, NULL);
@@ -141,6 +149,7 @@ int options_parse(struct fuse_args *args, struct options *options)
 
 void options_done(struct options *options)
 {
+    free(options->source);
     free(options->mountpoint);
 }
 

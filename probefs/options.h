@@ -13,6 +13,7 @@
 enum { NO_GROUP = -1 };
 
 struct options {
+    char *source; /* what the table of mounts shows in the place of a device */
     char *mountpoint;
     bool foreground, debug;
     bool help, version;

@@ -29,7 +29,7 @@ lint_cppcheck() {
         --library=posix,gnu --enable=warning,style,performance,portability \
         --suppressions-list=.cppcheck-suppressions \
         -D_GNU_SOURCE -D__x86_64__ -D__linux__ -I tests/lint -I engine -I probefs \
-        engine probefs tests/unit
+        engine probefs mount-helper tests/unit
 }
 
 # What shellcheck cannot know of tests: that bats runs a test's parts in one shell, that helpers
