@@ -67,12 +67,13 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                      pid, user, self, tracer > 0 ? "; it is being traced" : "");
 }
 
-int diagnose_traced(const struct probe_engine *engine, pid_t pid, int errnum,
+int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tid, int errnum,
                     struct probe_error *error)
 {
     char name[64] = "";
     char shown[sizeof(name) * 3] = "";
-    long tracer = proc_status_number(engine->proc, pid, "TracerPid:");
+    /* Of that thread: others may be traced by ourselves already. */
+    long tracer = proc_status_number(engine->proc, tid, "TracerPid:");
     if (tracer <= 0 && (errnum == EPERM || errnum == EACCES))
         return diagnose_denied(engine, pid, "threads", errnum, error);
     if (tracer <= 0)

@@ -13,10 +13,10 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                     struct probe_error *error);
 
 /*
- * Says why process PID could not be seized, ERRNUM being EPERM, EACCES or another: -EBUSY where
- * another tracer has it, else as diagnose_denied().
+ * Says why thread TID of process PID could not be seized, ERRNUM being EPERM, EACCES or another:
+ * -EBUSY where another tracer has it, else as diagnose_denied().
  */
-int diagnose_traced(const struct probe_engine *engine, pid_t pid, int errnum,
+int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tid, int errnum,
                     struct probe_error *error);
 
 #endif

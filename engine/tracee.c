@@ -35,8 +35,11 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* Most threads stop within microseconds: look often at first, then less. */
-enum { EAGER_LOOKS = 64, PAUSE_NS = 50000 };
+/*
+ * Most threads stop within microseconds: look often at first, then less; and then, now and then,
+ * whether a thread has gone without a word.
+ */
+enum { EAGER_LOOKS = 64, LOOKS_FOR_GONE = 16, PAUSE_NS = 50000 };
 
 struct tracee {
     pid_t tid;
@@ -77,7 +80,7 @@ static int fail_seize(struct tracee_stop *stop, pid_t tid, int status)
     if (proc_stat_read(stop->engine->proc, stop->pid, tid, &stat) < 0 || stat.state == 'Z' ||
         stat.state == 'X')
         return 0; /* it is ending */
-    return diagnose_traced(stop->engine, stop->pid, -status, &stop->error);
+    return diagnose_traced(stop->engine, stop->pid, tid, -status, &stop->error);
 }
 
 static void forget(struct tracee_stop *stop, struct tracee *tracee)
@@ -153,6 +156,24 @@ static void take_event(struct tracee_stop *stop, pid_t tid, const struct trace_e
     tracee->signal = event->signal;
 }
 
+/*
+ * Forgets those that cannot stop any more and of which no event tells: the main thread, where it
+ * ends before the others; and one that called exec, as it goes on under the main thread's number.
+ */
+static void forget_gone(struct tracee_stop *stop)
+{
+    struct tracee *tracee = NULL;
+    struct tracee *next = NULL;
+    HASH_ITER (hh, stop->tracees, tracee, next) {
+        struct proc_stat stat;
+        if (tracee->stopped)
+            continue;
+        if (proc_stat_read(stop->engine->proc, stop->pid, tracee->tid, &stat) < 0 ||
+            stat.state == 'Z' || stat.state == 'X')
+            forget(stop, tracee);
+    }
+}
+
 /* How many of those that run wait for the client's answer? */
 static unsigned int count_waiting(struct tracee_stop *stop)
 {
@@ -177,6 +198,8 @@ static int wait_for_stops(struct tracee_stop *stop)
             take_event(stop, tid, &event);
             continue;
         }
+        if (looks > EAGER_LOOKS && looks % LOOKS_FOR_GONE == 0)
+            forget_gone(stop);
         if (stop->running == 0 || count_waiting(stop) == stop->running)
             break;
         if (deadline_is_past(&stop->deadline))
@@ -207,7 +230,7 @@ static int stop_all(struct tracee_stop *stop)
 
 /* ---- acting and letting go -------------------------------------------------------------- */
 
-/* A thread that ptrace serves; -ESRCH where none is left. */
+/* A thread that ptrace serves, or 0 where all wait for the client; -ESRCH where none is left. */
 static pid_t find_stopped(struct tracee_stop *stop)
 {
     for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
@@ -216,8 +239,7 @@ static pid_t find_stopped(struct tracee_stop *stop)
     }
     if (HASH_COUNT(stop->tracees) == 0)
         return error_set(&stop->error, ESRCH, "process %d has ended", stop->pid);
-    return error_set(&stop->error, ETIMEDOUT, "process %d: none of its threads can be stopped",
-                     stop->pid);
+    return 0;
 }
 
 static void let_go(struct tracee_stop *stop)

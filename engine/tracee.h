@@ -19,8 +19,8 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
                  struct tracee_stop **stop, struct probe_error *error);
 
 /*
- * Calls ACT in the thread that is the tracer, with a stopped thread of the process; returns what
- * ACT returns.
+ * Calls ACT in the thread that is the tracer, with a thread of the process that ptrace serves, or 0
+ * where none has stopped by itself, as all wait for the client; returns what ACT returns.
  */
 int tracee_act(struct tracee_stop *stop, int (*act)(void *data, pid_t tid), void *data);
 

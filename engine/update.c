@@ -336,12 +336,17 @@ struct stopped_update {
     struct probe_error *error;
 };
 
-/* Called by tracee_stopped(). */
+/* Called by tracee_act(). */
 static int apply_stopped(void *data, pid_t tid)
 {
     const struct stopped_update *stopped = data;
     const struct probe_target *target = stopped->update->target;
     const struct memory_writer writer = {&target->image, stopped->way, tid, &target->maps};
+    if (stopped->way == MEMORY_POKED && tid == 0)
+        return error_set(stopped->error, ETIMEDOUT,
+                         "process %d: all of its threads wait for an answer, and the kernel only "
+                         "lets code be written through one that has stopped: try again",
+                         target->image.pid);
     return apply_once(stopped->update, &writer, stopped->error);
 }
 
