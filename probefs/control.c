@@ -78,7 +78,8 @@ void control_name_line(const struct control_line *line, struct probe_error *erro
     probe_escape(line->text, shown, text, sizeof(text));
     int used = snprintf(error->text, sizeof(error->text), "line %u (\"%s\"%s): ", line->number,
                         text, line->length > shown ? "..." : "");
-    snprintf(error->text + used, sizeof(error->text) - (size_t)used, "%s", reason.text);
+    int room = (int)sizeof(error->text) - used;
+    snprintf(error->text + used, (size_t)room, "%.*s", room - 1, reason.text);
 }
 
 int control_parse(const char *text, size_t length, struct control *result,

@@ -11,6 +11,7 @@ build_packages=(
 test_packages=(
     clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
     bats parallel gdb bpftrace strace libcap2-bin passwd
+    dpkg-dev debhelper lintian
 )
 
 is_installed() {

@@ -67,13 +67,14 @@ bats_tests() {
         "$(grep -c '^ok .*# skip' "$log")" $status "bats tests of $dir"
 }
 
-# Suites that are not run beside others.
+# Suites that are not run beside others; and those that one build is enough for.
 alone=(tests/hostile.bats)
+once=(tests/package.bats)
 
 suites_beside_others() {
     local suite
     for suite in tests/*.bats; do
-        case " ${alone[*]} " in
+        case " ${alone[*]} ${once[*]} " in
         *" $suite "*) ;;
         *) echo "$suite" ;;
         esac
@@ -86,6 +87,7 @@ all_bats_tests() {
     local dir=$1 suites
     shift
     mapfile -t suites < <(suites_beside_others)
+    [ "$dir" != build-test ] || suites+=("${once[@]}")
     bats_tests "$dir" $(($(nproc) + 1)) "$@" "${suites[@]}"
     bats_tests "$dir" 1 "$@" "${alone[@]}"
 }

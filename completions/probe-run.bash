@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# bash completion for probe-run(1): its options, names of probes, and programs, also by the pids
+# of processes that probefs(8) shows.
+
+# What is in all probefs mounts under the directory (a pattern) $1.
+_probe_run_directories() {
+    local mount
+    findmnt -rn -t fuse.probefs -o TARGET | while read -r mount; do
+        (cd "$mount" 2>/dev/null && compgen -G "$1")
+    done | sort -u
+}
+
+# Names that -e takes: the program's, or, where there is none yet, those of all processes.
+_probe_run_names() {
+    if [ "$1" ]; then
+        "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null
+    else
+        _probe_run_directories '[0-9]*/*/' | sed 's,/$,,; s,.*/,,' | sort -u
+    fi
+}
+
+# Sets: program (its word), place (where in `words` it stands; 0: nowhere).
+_probe_run_find_program() {
+    program='' place=0
+    local i
+    for ((i = 1; i < ${#words[@]}; i++)); do
+        case ${words[i]} in
+        -e | --enable) ((i++)) ;;
+        --) ;;
+        -*) ;;
+        *)
+            program=${words[i]} place=$i
+            return
+            ;;
+        esac
+    done
+}
+
+# _probe_run_reply WORD [BEFORE]: adds those lines of the input that continue WORD, behind BEFORE.
+# Whoever runs a process chooses its probes' names: they are quoted, and never evaluated (as
+# compgen -W would).
+_probe_run_reply() {
+    local name
+    while read -r name; do
+        [[ $name == "$1"* ]] || continue
+        printf -v name '%s%q' "${2:-}" "$name"
+        COMPREPLY+=("$name")
+    done
+}
+
+_probe_run_programs() {
+    case $1 in
+    /proc/*)
+        _probe_run_reply "$1" < <(_probe_run_directories '[0-9]*/' | sed 's,.*,/proc/&exe,')
+        ;;
+    */*)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$1")
+        ;;
+    *)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -c -- "$1"; compgen -d -- "$1")
+        ;;
+    esac
+}
+
+# What readline puts in place of the word is in place of what is behind its last = or : only.
+_probe_run_enable() {
+    local pair='' last=$1 head
+    if [[ $last == *,* ]]; then
+        pair=${last%,*},
+        last=${last##*,}
+    fi
+    _probe_run_reply "$last" "$pair" < <(_probe_run_names "$program" "$command")
+    head=${1%"${1##*[=:]}"}
+    COMPREPLY=("${COMPREPLY[@]#"$head"}")
+}
+
+# The program's own arguments are for its own completion.
+_probe_run_arguments() {
+    local i
+    if declare -F _command_offset >/dev/null; then
+        for ((i = 1; i < ${#COMP_WORDS[@]}; i++)); do
+            [ "${COMP_WORDS[i]}" != "$program" ] || break
+        done
+        _command_offset "$i"
+    else
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$1")
+    fi
+}
+
+_probe_run() {
+    # Words as the command gets them, which readline cuts at = and : as well. The program may stand
+    # behind the cursor.
+    local line=${COMP_LINE:0:COMP_POINT} words rest here program place current previous
+    local command=${COMP_WORDS[0]}
+    read -ra words <<<"$line"
+    read -ra rest <<<"${COMP_LINE:COMP_POINT}"
+    current=${line##*[[:space:]]}
+    [ "$current" ] || words+=('')
+    here=$((${#words[@]} - 1))
+    previous=${words[here - 1]}
+    words+=("${rest[@]}")
+    _probe_run_find_program
+    COMPREPLY=()
+    if [ "$place" -gt 0 ] && [ "$place" -lt "$here" ]; then
+        _probe_run_arguments "$current"
+        return
+    fi
+    [ "$place" != "$here" ] || program=
+    case $previous:$current in
+    -e:* | --enable:*) _probe_run_enable "$current" ;;
+    *:--enable=*) _probe_run_enable "${current#--enable=}" ;;
+    *:-*)
+        mapfile -t COMPREPLY < <(compgen -W '-e --enable= -l --list --help --version' -- "$current")
+        [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace
+        ;;
+    *) _probe_run_programs "$current" ;;
+    esac
+}
+
+complete -F _probe_run probe-run
