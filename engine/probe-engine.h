@@ -391,6 +391,15 @@ PROBE_API int probe_reference_take(struct probe_target *target, size_t index,
  */
 PROBE_API int probe_reference_give(struct probe_target *target, struct probe_reference *reference,
                                    struct probe_error *error);
+/*
+ * What another process needs to give it back: bytes without a meaning to others, to be freed.
+ * Errors: ENOMEM.
+ */
+PROBE_API int probe_reference_save(const struct probe_reference *reference, char **bytes,
+                                   size_t *length);
+/* Makes a reference of such bytes, whoever they come from. Errors: EINVAL they are none; ENOMEM. */
+PROBE_API int probe_reference_restore(const char *bytes, size_t length,
+                                      struct probe_reference **reference);
 /* Frees it, and takes nothing away. NULL is fine. */
 PROBE_API void probe_reference_free(struct probe_reference *reference);
 

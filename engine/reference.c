@@ -33,6 +33,15 @@ void probe_reference_free(struct probe_reference *reference)
     free(reference);
 }
 
+/*
+ * Saved: this, the counters, the name without a NUL. Both sides are the same program, so fields
+ * stand as they are in memory; but nothing that stands there is believed.
+ */
+struct saved {
+    uint64_t count;
+    uint64_t name_length;
+};
+
 static int compare_taken(const void *a, const void *b)
 {
     const struct taken *x = a;
@@ -68,6 +77,50 @@ static int remember(struct probe_target *target, size_t index, struct probe_refe
                 .inode = loaded->inode,
             };
     }
+    qsort(reference->taken, reference->count, sizeof(*reference->taken), compare_taken);
+    *result = reference;
+    return 0;
+}
+
+int probe_reference_save(const struct probe_reference *reference, char **bytes, size_t *length)
+{
+    const struct saved saved = {reference->count, strlen(reference->name)};
+    size_t taken_size = reference->count * sizeof(*reference->taken);
+    size_t size = sizeof(saved) + taken_size + saved.name_length;
+    char *result = malloc(size);
+    if (!result)
+        return -ENOMEM;
+    memcpy(result, &saved, sizeof(saved));
+    memcpy(result + sizeof(saved), reference->taken, taken_size);
+    memcpy(result + sizeof(saved) + taken_size, reference->name, saved.name_length);
+    *bytes = result;
+    *length = size;
+    return 0;
+}
+
+int probe_reference_restore(const char *bytes, size_t length, struct probe_reference **result)
+{
+    struct saved saved;
+    if (length < sizeof(saved))
+        return -EINVAL;
+    memcpy(&saved, bytes, sizeof(saved));
+    bytes += sizeof(saved);
+    length -= sizeof(saved);
+    if (saved.count > length / sizeof(struct taken) ||
+        saved.name_length != length - saved.count * sizeof(struct taken))
+        return -EINVAL;
+    struct probe_reference *reference = calloc(1, sizeof(*reference));
+    if (!reference)
+        return -ENOMEM;
+    size_t taken_size = saved.count * sizeof(*reference->taken);
+    reference->count = saved.count;
+    reference->taken = malloc(taken_size + 1);
+    reference->name = strndup(bytes + taken_size, saved.name_length);
+    if (!reference->taken || !reference->name) {
+        probe_reference_free(reference);
+        return -ENOMEM;
+    }
+    memcpy(reference->taken, bytes, taken_size);
     qsort(reference->taken, reference->count, sizeof(*reference->taken), compare_taken);
     *result = reference;
     return 0;

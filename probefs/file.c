@@ -7,6 +7,9 @@
 #include <string.h>
 #include <utlist.h>
 
+/* No reference takes more than this; what a worker says beyond it is not kept. */
+enum { SAVED_MAX = 1 << 20 };
+
 /* Is the image still the one that INODE stands for, and what may CALLER do with it? */
 static int find_route(struct server *server, const struct inode *inode,
                       const struct node_kind *kind, const struct caller *caller,
@@ -70,29 +73,114 @@ static bool is_hold(const struct file *file)
     return file->write && file->kind->outlives_server;
 }
 
-/* Opens the handle of FILE, whose route and inode are known. */
-static int open_handle(struct server *server, struct file *file, struct probe_error *error)
+/* Opens the handle of FILE, whose route and inode are known; CALL brings, and gets, a payload. */
+static int open_handle(struct server *server, struct file *file, struct call *call,
+                       struct probe_error *error)
+{
+    call->request.kind = (unsigned int)(file->kind - node_kinds);
+    call->request.write = file->write;
+    int status = router_call_first(server->router, &file->route, call);
+    if (status < 0)
+        *error = call->reply.sentence;
+    else
+        file->handle = call->reply.handle;
+    return status;
+}
+
+static int open_simple(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
     init_call(&call, file, OPERATION_OPEN);
-    call.request.kind = (unsigned int)(file->kind - node_kinds);
-    call.request.write = file->write;
-    int status = make_call(server, &file->route, &call, error);
+    int status = open_handle(server, file, &call, error);
     free(call.out);
-    file->handle = call.reply.handle;
     return status;
+}
+
+/* ---- holds ------------------------------------------------------------------------------ */
+
+/* All below are called with the lock of the target's holds held. */
+
+static void end_claim(struct held_file *held)
+{
+    free(held->saved);
+    held->saved = NULL;
+    held->saved_length = 0;
+}
+
+/*
+ * Lets another worker take over a hold from one that has ended. A target that has gone took its
+ * counters along: then there is nothing to keep.
+ */
+static int take_over(struct server *server, struct held_file *held)
+{
+    struct call call;
+    struct probe_error error = {""};
+    int status = router_renew(server->router, &held->file->route);
+    if (status < 0)
+        return status;
+    init_call(&call, held->file, OPERATION_OPEN);
+    call.in = held->saved;
+    call.in_length = held->saved_length;
+    status = open_handle(server, held->file, &call, &error);
+    free(call.out);
+    if (status == -ESRCH || status == -ENOENT)
+        end_claim(held);
+    else if (status < 0)
+        log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
+                    held->file->inode->target->pid, error.text);
+    return status;
+}
+
+static bool is_orphan(const struct held_file *held)
+{
+    return held->saved && router_is_broken(&held->file->route);
+}
+
+/* Looks after the holds whose worker has ended; if one cannot be taken over now, the next may. */
+static void take_over_orphans(struct server *server, struct held *held)
+{
+    struct held_file *orphan = NULL;
+    DL_FOREACH(held->files, orphan)
+    {
+        if (is_orphan(orphan) && take_over(server, orphan) == -ETIMEDOUT)
+            return;
+    }
+}
+
+/* The claims on the probes in NAMES, each ended by a NUL, have ended. */
+static void end_claims(struct held *held, const char *names, size_t length)
+{
+    struct held_file *file = NULL;
+    DL_FOREACH(held->files, file)
+    {
+        const char *probe = file->file->inode->probe;
+        for (size_t at = 0; at < length && file->saved;
+             at += strnlen(names + at, length - at) + 1) {
+            if (strncmp(names + at, probe, length - at) == 0)
+                end_claim(file);
+        }
+    }
 }
 
 static int open_hold(struct server *server, struct file *file, struct probe_error *error)
 {
+    struct call call;
     struct held *held = &file->inode->target->held;
+    init_call(&call, file, OPERATION_OPEN);
     pthread_mutex_lock(&held->lock);
-    int status = open_handle(server, file, error);
+    take_over_orphans(server, held);
+    int status = open_handle(server, file, &call, error);
     if (status == 0) {
-        file->held.worker = file->route.worker;
+        file->held = (struct held_file){.file = file};
         DL_APPEND(held->files, &file->held);
     }
+    if (status == 0 && call.out_length <= SAVED_MAX) {
+        file->held.saved = call.out;
+        file->held.saved_length = call.out_length;
+        call.out = NULL;
+    }
     pthread_mutex_unlock(&held->lock);
+    free(call.out);
     return status;
 }
 
@@ -107,7 +195,7 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
         return status;
     *result = file; /* a hold's place in the target's list is in the caller's struct */
     status =
-        is_hold(result) ? open_hold(server, result, error) : open_handle(server, result, error);
+        is_hold(result) ? open_hold(server, result, error) : open_simple(server, result, error);
     if (status < 0) {
         router_end(&result->route);
         return status == -ESRCH || status == -ENOENT ? -ESTALE : status;
@@ -117,15 +205,30 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
     return 0;
 }
 
-static void close_handle(struct server *server, struct file *file)
+static int close_handle(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
-    struct probe_error error = {""};
     init_call(&call, file, OPERATION_RELEASE);
-    if (make_call(server, &file->route, &call, &error) < 0)
-        log_message(PROBE_LOG_WARNING, "process %d: a file was not closed in order: %s",
-                    file->inode->target->pid, error.text);
+    int status = make_call(server, &file->route, &call, error);
     free(call.out);
+    return status;
+}
+
+/*
+ * Where the worker has ended, or ends in the middle, another gives the reference back. (One that
+ * does not answer hangs where it looks at the target, and has written nothing yet.)
+ */
+static int close_hold(struct server *server, struct file *file, struct probe_error *error)
+{
+    int status = router_is_broken(&file->route) ? -EIO : close_handle(server, file, error);
+    if (status < 0 && is_orphan(&file->held)) {
+        status = take_over(server, &file->held);
+        if (status == 0)
+            status = close_handle(server, file, error);
+    }
+    bool claimed = file->held.saved;
+    end_claim(&file->held);
+    return claimed ? status : 0;
 }
 
 void file_expect_close(struct file *file)
@@ -137,15 +240,23 @@ void file_expect_close(struct file *file)
 void file_close(struct server *server, struct file *file)
 {
     struct held *held = &file->inode->target->held;
+    struct probe_error error = {""};
+    int status = 0;
     if (is_hold(file)) {
         pthread_mutex_lock(&held->lock);
         DL_DELETE(held->files, &file->held);
-        close_handle(server, file);
+        status = close_hold(server, file, &error);
         pthread_mutex_unlock(&held->lock);
         held_end_release(held);
     } else {
-        close_handle(server, file);
+        status = close_handle(server, file, &error);
+        /* What was open in a worker that has ended is closed with it. */
+        if (status < 0 && router_is_broken(&file->route))
+            status = 0;
     }
+    if (status < 0)
+        log_message(PROBE_LOG_WARNING, "process %d: a file was not closed in order: %s",
+                    file->inode->target->pid, error.text);
     pthread_mutex_destroy(&file->lock);
     free(file->text);
     router_end(&file->route);
@@ -234,10 +345,24 @@ static int read_failures(struct server *server, struct file *file, uint64_t offs
     return status;
 }
 
+/* Holds are counted where they are kept; so those that are kept nowhere are looked after first. */
+static int read_hold(struct server *server, struct file *file, uint64_t offset, size_t size,
+                     char **bytes, size_t *length, struct probe_error *error)
+{
+    struct held *held = &file->inode->target->held;
+    pthread_mutex_lock(&held->lock);
+    take_over_orphans(server, held);
+    int status = read_handle(server, file, offset, size, bytes, length, error);
+    pthread_mutex_unlock(&held->lock);
+    return status;
+}
+
 int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,
               size_t *length, struct probe_error *error)
 {
     held_wait(&file->inode->target->held);
+    if (file->kind->outlives_server)
+        return read_hold(server, file, offset, size, bytes, length, error);
     return file->kind->has_failures
                ? read_failures(server, file, offset, size, bytes, length, error)
                : read_handle(server, file, offset, size, bytes, length, error);
@@ -245,24 +370,25 @@ int file_read(struct server *server, struct file *file, uint64_t offset, size_t 
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-/* Tells the services that keep holds, but for FILE's own, whose counters were set. */
+/* Tells the workers that keep holds, but for the one that FILE is in, whose counters were set. */
 static void forward_resets(struct server *server, struct file *file, const struct call *done)
 {
     const struct held *held = &file->inode->target->held;
     const struct held_file *holder = NULL;
-    const struct worker *told = NULL;
+    const struct worker *told = file->route.worker;
     DL_FOREACH(held->files, holder)
     {
-        if (holder->worker == file->route.worker || holder->worker == told)
+        struct worker *worker = holder->file->route.worker;
+        if (worker == file->route.worker || worker == told)
             continue;
-        const struct route route = {holder->worker, file->route.authority, file->route.uid};
+        const struct route route = {worker, file->route.authority, file->route.uid};
         struct call call;
         init_call(&call, file, OPERATION_RESET);
         call.in = done->out;
         call.in_length = done->out_length;
         make_call(server, &route, &call, NULL);
         free(call.out);
-        told = holder->worker;
+        told = worker;
     }
 }
 
@@ -272,10 +398,13 @@ static int change(struct server *server, struct file *file, struct call *call,
     struct held *held = &file->inode->target->held;
     held_wait(held);
     pthread_mutex_lock(&held->lock);
-    call->request.report_resets = held_elsewhere(held, file->route.worker);
+    take_over_orphans(server, held);
+    call->request.report_resets = held->files;
     int status = make_call(server, &file->route, call, error);
-    if (status == 0 && call->out_length > 0)
+    if (status == 0 && call->out_length > 0) {
+        end_claims(held, call->out, call->out_length);
         forward_resets(server, file, call);
+    }
     pthread_mutex_unlock(&held->lock);
     free(call->out);
     return status;

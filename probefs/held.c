@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "held.h"
 
-#include <utlist.h>
-
 void held_init(struct held *held)
 {
     *held = (struct held){0};
@@ -39,15 +37,4 @@ void held_wait(struct held *held)
     while (held->releasing > 0)
         pthread_cond_wait(&held->released, &held->release_lock);
     pthread_mutex_unlock(&held->release_lock);
-}
-
-bool held_elsewhere(const struct held *held, const struct worker *worker)
-{
-    const struct held_file *file = NULL;
-    DL_FOREACH(held->files, file)
-    {
-        if (file->worker != worker)
-            return true;
-    }
-    return false;
 }

@@ -3,22 +3,28 @@
  * The open `hold` files of one target, as the server sees them; the references themselves are with
  * the workers. Two things need them together:
  *
- *   - a write that sets counters through another service ends the claims of older holds: it must
- *     know of them, and none may come or go meanwhile
+ *   - a write that sets counters ends the claims of older holds, whatever service it goes through
+ *     and whatever worker keeps them: it must know of them, and none may come or go meanwhile
  *   - a look that starts after close() returned must not see the hold: so looks wait for releases
  *     that the kernel has sent before them
+ *
+ * And a worker may end before the holds that it keeps: then another takes them over.
  */
 #ifndef PROBEFS_HELD_H
 #define PROBEFS_HELD_H
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-struct worker;
+struct file;
 
 /* One open hold. */
 struct held_file {
-    struct worker *worker;
+    struct file *file;
+    /* What another worker needs to take it over from one that has ended; NULL: its claim has. */
+    char *saved;
+    size_t saved_length;
     struct held_file *prev, *next;
 };
 
@@ -38,8 +44,5 @@ void held_done(struct held *held);
 void held_expect_release(struct held *held);
 void held_end_release(struct held *held);
 void held_wait(struct held *held);
-
-/* Has any service but WORKER (NULL: the server's own) holds? Called with the lock held. */
-bool held_elsewhere(const struct held *held, const struct worker *worker);
 
 #endif

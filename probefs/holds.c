@@ -19,15 +19,20 @@ static void hold_free(struct hold *hold)
     free(hold);
 }
 
-int holds_add(struct holds *holds, struct probe_target *target, size_t index, const char *name,
-              struct hold **result, struct probe_error *error)
+static int hold_new(const char *name, struct hold **result)
 {
     struct hold *hold = calloc(1, sizeof(*hold));
     if (!hold || !(hold->name = strdup(name))) {
         free(hold);
         return -ENOMEM;
     }
-    int status = probe_reference_take(target, index, &hold->reference, error);
+    *result = hold;
+    return 0;
+}
+
+/* Lists the hold, whose reference was taken or restored with STATUS. */
+static int keep(struct holds *holds, struct hold *hold, int status, struct hold **result)
+{
     if (status < 0) {
         hold_free(hold);
         return status;
@@ -35,6 +40,31 @@ int holds_add(struct holds *holds, struct probe_target *target, size_t index, co
     DL_APPEND(holds->list, hold);
     *result = hold;
     return 0;
+}
+
+int holds_add(struct holds *holds, struct probe_target *target, size_t index, const char *name,
+              struct hold **result, struct probe_error *error)
+{
+    struct hold *hold = NULL;
+    int status = hold_new(name, &hold);
+    if (status < 0)
+        return status;
+    return keep(holds, hold, probe_reference_take(target, index, &hold->reference, error), result);
+}
+
+int holds_save(const struct hold *hold, char **bytes, size_t *length)
+{
+    return probe_reference_save(hold->reference, bytes, length);
+}
+
+int holds_take_over(struct holds *holds, const char *bytes, size_t length, const char *name,
+                    struct hold **result)
+{
+    struct hold *hold = NULL;
+    int status = hold_new(name, &hold);
+    if (status < 0)
+        return status;
+    return keep(holds, hold, probe_reference_restore(bytes, length, &hold->reference), result);
 }
 
 int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,

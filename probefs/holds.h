@@ -18,6 +18,12 @@ struct holds {
 int holds_add(struct holds *holds, struct probe_target *target, size_t index, const char *name,
               struct hold **hold, struct probe_error *error);
 
+/* What holds_take_over() needs, as bytes to be freed. Errors: ENOMEM. */
+int holds_save(const struct hold *hold, char **bytes, size_t *length);
+/* Goes on with a hold that was saved, and adds nothing. Errors: EINVAL; ENOMEM. */
+int holds_take_over(struct holds *holds, const char *bytes, size_t length, const char *name,
+                    struct hold **hold);
+
 /*
  * Takes it away again, unless its claim has ended or TARGET is NULL (it cannot be reached), and
  * frees HOLD. Errors: those of an update.

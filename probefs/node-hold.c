@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hold: a reference for as long as the file is open for writing. Taken away by its release. */
+/*
+ * hold: a reference for as long as the file is open for writing. Taken away by its release. Where
+ * the worker that keeps it ends before, the server opens it in another, which takes it over.
+ */
 #include "nodes.h"
 
 #include <errno.h>
@@ -10,6 +13,9 @@ enum { TRIES = 10 };
 int node_hold_open(struct service_file *file, struct probe_error *error)
 {
     int status = -EAGAIN;
+    if (file->saved)
+        return holds_take_over(file->holds, file->saved, file->saved_length, file->probe,
+                               file->hold);
     for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
         ssize_t index = service_file_probe(file, error);
         if (index < 0)

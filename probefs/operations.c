@@ -84,7 +84,7 @@ static int find_directory(struct server *server, const struct inode *parent, con
         snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
     int status = router_begin(server->router, &user, 0, AUTHORITY_ADMIN, false, &route);
     if (status == 0) {
-        status = router_call(server->router, &route, &call);
+        status = router_call_first(server->router, &route, &call);
         router_end(&route);
         free(call.out);
     }

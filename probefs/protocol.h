@@ -17,13 +17,18 @@
 enum operation {
     OPERATION_FIND,    /* pid, probe or "": is it there? */
     OPERATION_SCAN,    /* payload scan_entry[]: which processes have probes? The reply likewise */
-    OPERATION_OPEN,    /* pid, kind, probe, write: a handle */
+    OPERATION_OPEN,    /* pid, kind, probe, write: a handle; see below for holds */
     OPERATION_READ,    /* handle, offset, size: bytes */
     OPERATION_WRITE,   /* handle, owner, payload */
     OPERATION_FLUSH,   /* handle, owner */
     OPERATION_RELEASE, /* handle */
     OPERATION_RESET,   /* pid, payload of names: their counters were set elsewhere */
 };
+
+/*
+ * The reply to the open of a hold brings bytes, which the server keeps. Where the worker ends
+ * before the hold does, an open with these bytes makes another worker take it over as it is.
+ */
 
 /* Names are at most this long, with their NUL. */
 enum { PROBE_NAME_SIZE = 256 };

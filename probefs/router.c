@@ -121,6 +121,22 @@ void router_end(struct route *route)
     route->worker = NULL;
 }
 
+bool router_is_broken(const struct route *route)
+{
+    return route->worker && worker_is_gone(route->worker);
+}
+
+int router_renew(struct router *router, struct route *route)
+{
+    struct worker *worker = NULL;
+    int status = workers_get(router->workers, worker_identity(route->worker), &worker);
+    if (status < 0)
+        return status;
+    worker_put(route->worker);
+    route->worker = worker;
+    return 0;
+}
+
 /* ---- calls ------------------------------------------------------------------------------ */
 
 /* A sentence holds names and text of others', and goes to logs and terminals. */
@@ -206,6 +222,18 @@ int router_call(struct router *router, const struct route *route, struct call *c
     return status;
 }
 
+/* Has the worker died in the call? Then there is another now. */
+static bool is_renewed(struct router *router, struct route *route, int status)
+{
+    return status == -EIO && router_is_broken(route) && router_renew(router, route) == 0;
+}
+
+int router_call_first(struct router *router, struct route *route, struct call *call)
+{
+    int status = router_call(router, route, call);
+    return is_renewed(router, route, status) ? router_call(router, route, call) : status;
+}
+
 /* ---- listing ---------------------------------------------------------------------------- */
 
 /* The processes of one user. */
@@ -264,7 +292,7 @@ static void find_with_image(struct router *router, const struct route *route,
 }
 
 /* Asks for the next entries from FIRST on; returns how many were answered, or an error. */
-static ssize_t scan_some(struct group *group, const struct route *route, size_t first)
+static ssize_t scan_some(struct group *group, struct route *route, size_t first)
 {
     struct scan_entry *entries = &group->entries[first];
     size_t left = group->count - first;
@@ -274,6 +302,8 @@ static ssize_t scan_some(struct group *group, const struct route *route, size_t 
     call.in = (const char *)entries;
     call.in_length = count * sizeof(*entries);
     int status = call_once(group->router, route, &call);
+    if (is_renewed(group->router, route, status))
+        status = call_once(group->router, route, &call);
     size_t answered = status == 0 ? take_answers(entries, count, &call) : 0;
     free(call.out);
     for (size_t i = 0; i < answered; i++) {

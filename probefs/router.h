@@ -33,11 +33,22 @@ int router_begin(struct router *router, const struct process_user *user, gid_t c
                  enum authority authority, bool outlives_server, struct route *route);
 void router_end(struct route *route);
 
+/* Is the service that ROUTE leads to there no more? Then another of the same identity may be had.
+ * Errors: those of workers_get(). */
+bool router_is_broken(const struct route *route);
+int router_renew(struct router *router, struct route *route);
+
 /*
  * Makes CALL on that route. Returns 0, or the error of the call as a negative errno value, with a
  * sentence in the reply. The caller frees the reply's payload.
  */
 int router_call(struct router *router, const struct route *route, struct call *call);
+
+/*
+ * The same for a call that needs nothing of calls before it: where the worker has just ended (its
+ * user may kill it), another answers, and ROUTE leads there.
+ */
+int router_call_first(struct router *router, struct route *route, struct call *call);
 
 /* One process with probes. */
 struct router_process {

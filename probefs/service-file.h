@@ -22,6 +22,8 @@ struct service_file {
     struct cut_line *cut;        /* where it keeps its cut line */
     uint64_t owner;              /* of this write or flush */
     FILE *resets;                /* gets the names of probes whose references were forgotten */
+    const char *saved;           /* at open: a hold that is taken over, or NULL */
+    size_t saved_length;
 };
 
 /*

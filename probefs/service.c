@@ -261,6 +261,40 @@ static struct service_file file_of(struct handle *handle, const struct call *cal
     };
 }
 
+/* Gives back the reference of a hold. Called with the target's lock held. */
+static int release_hold(struct service *service, struct handle *handle, struct call *call)
+{
+    call->image = handle->kept;
+    handle->kept = PROBE_IMAGE_NONE;
+    int status = attach_new(service, handle->target, call, PROBE_WRITE);
+    int released =
+        holds_release(&handle->target->holds, status == 0 ? handle->target->target : NULL,
+                      handle->hold, &call->reply.sentence);
+    handle->hold = NULL;
+    end_access(handle->target);
+    return status < 0 ? status : released;
+}
+
+/*
+ * Opens for good, with the effect that this has. The server gets what another worker needs to go on
+ * with the hold, should this one end before it.
+ */
+static int take_hold(struct service *service, struct handle *handle, struct call *call)
+{
+    struct service_file file = file_of(handle, call);
+    if (call->in_length > 0) {
+        file.saved = call->in;
+        file.saved_length = call->in_length;
+    }
+    int status = handle->kind->open(&file, &call->reply.sentence);
+    if (status < 0 || file.saved)
+        return status;
+    status = holds_save(handle->hold, &call->out, &call->out_length);
+    if (status < 0)
+        release_hold(service, handle, call);
+    return status;
+}
+
 static int check_open(struct service *service, struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
@@ -275,7 +309,7 @@ static int check_open(struct service *service, struct handle *handle, struct cal
     if (atomic_load(&service->ending))
         return -EIO;
     status = probe_target_copy_image(handle->target->target, &handle->kept);
-    return status < 0 ? status : handle->kind->open(&file, &call->reply.sentence);
+    return status < 0 ? status : take_hold(service, handle, call);
 }
 
 static int open_handle(struct service *service, struct call *call)
@@ -312,20 +346,6 @@ static int open_handle(struct service *service, struct call *call)
     else
         call->reply.handle = handle->number;
     return status;
-}
-
-/* Gives back the reference of a hold. Called with the target's lock held. */
-static int release_hold(struct service *service, struct handle *handle, struct call *call)
-{
-    call->image = handle->kept;
-    handle->kept = PROBE_IMAGE_NONE;
-    int status = attach_new(service, handle->target, call, PROBE_WRITE);
-    int released =
-        holds_release(&handle->target->holds, status == 0 ? handle->target->target : NULL,
-                      handle->hold, &call->reply.sentence);
-    handle->hold = NULL;
-    end_access(handle->target);
-    return status < 0 ? status : released;
 }
 
 static int release_handle(struct service *service, struct call *call)

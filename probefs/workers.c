@@ -411,6 +411,31 @@ static void give_channel(struct worker *worker, int channel)
     pthread_mutex_unlock(&worker->workers->lock);
 }
 
+/*
+ * Ends a worker that has closed a channel, which all but a dead one keep. It must not release what
+ * it holds, as an orderly end would: that is taken over.
+ */
+static void bury(struct worker *worker)
+{
+    if (!worker->listed)
+        return;
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    unlist(worker);
+}
+
+bool worker_is_gone(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    bool gone = !worker->listed || is_dead(worker->pidfd);
+    pthread_mutex_unlock(&worker->workers->lock);
+    return gone;
+}
+
+const struct worker_identity *worker_identity(const struct worker *worker)
+{
+    return &worker->identity;
+}
+
 /* The call failed on its way: what does that say about the worker? */
 static int fail_call(struct worker *worker, int channel, int status)
 {
@@ -421,7 +446,7 @@ static int fail_call(struct worker *worker, int channel, int status)
     if (status == -ETIMEDOUT)
         abandon(worker);
     else if (status == -EPIPE)
-        unlist(worker);
+        bury(worker);
     if (abandoned)
         status = -ETIMEDOUT;
     pthread_mutex_unlock(&workers->lock);

@@ -48,4 +48,8 @@ void worker_put(struct worker *worker);
  */
 int worker_call(struct worker *worker, struct call *call);
 
+/* Has it died, or been ended? Then what it kept, it keeps no more. */
+bool worker_is_gone(struct worker *worker);
+const struct worker_identity *worker_identity(const struct worker *worker);
+
 #endif

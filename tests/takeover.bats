@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Holds outlive the worker that keeps them: its user may kill it, or it may hang and be ended.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    start_server
+}
+
+teardown() {
+    exec 8>&- 9>&-
+    session_end
+}
+
+# start_held USER: a target of USER's with a hold on gc_start at descriptor 9; sets worker.
+start_held() {
+    start_as "$1" demo-ocaml_1 -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    probe=$mnt/$pid/gc_start
+    exec 9> "$probe/hold"
+    worker=$(workers_of "$server" "$1")
+    assert_equal "$(wc -w <<< "$worker")" 1 "workers of $1"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+}
+
+# As the user can, of whom the worker is.
+kill_worker() {
+    run_as "$1" kill -KILL "$worker"
+}
+
+# What was closed before is gone for a look that starts now, and then from the memory, too.
+is() {
+    cat "$mnt/$pid/gc_start/enabled" > /dev/null
+    assert_equal "$(memory_of "$pid" gc_start)" "$1"
+}
+
+@test "closed after its worker was killed: the reference is given back, root's and a user's" {
+    for user in root a; do
+        start_held "$user"
+        kill_worker "$user"
+        is "1 e8"
+        exec 9>&-
+        is "0 3d"
+        assert_equal "$(cat "$probe/hold" "$probe/enabled" | paste -sd' ')" "0 0"
+    done
+}
+
+@test "it counts, and leaves the references of others, whenever its worker is killed" {
+    start_held a
+    echo +1 > "$probe/semaphore"
+    exec 8>> "$probe/hold"
+    is "3 e8"
+    kill_worker a
+    assert_equal "$(cat "$probe/hold")" 2
+    is "3 e8"
+    worker=$(workers_of "$server" a)
+    kill_worker a
+    exec 8>&-
+    is "2 e8"
+    assert_equal "$(cat "$probe/hold")" 1
+    exec 9>&-
+    is "1 e8"
+}
+
+@test "claims that ended before, or end after, stay ended" {
+    start_held a
+    echo 0 > "$probe/enabled"
+    echo +1 > "$probe/semaphore"
+    kill_worker a
+    assert_equal "$(cat "$probe/hold")" 0
+    exec 9>&-
+    is "1 e8"
+    exec 9> "$probe/hold"
+    worker=$(workers_of "$server" a)
+    kill_worker a
+    echo 0 > "$mnt/$pid/enabled"
+    echo +1 > "$probe/semaphore"
+    assert_equal "$(cat "$probe/hold")" 0
+    exec 9>&-
+    is "1 e8"
+}
+
+@test "a program that was executed meanwhile loses nothing" {
+    start_as a execer -q "$(target demo-ocaml_1)" -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    exec 9> "$mnt/$pid/gc_start/hold"
+    worker=$(workers_of "$server" a)
+    kill_worker a
+    kill -USR1 "$pid"
+    wait_until "[ \$(grep -c '^pid' '$out') = 2 ]"
+    wait_until '[ -d "$mnt/$pid/request" ]'
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    exec 9>&-
+    is "1 e8"
+}
+
+@test "once it was taken over, a SIGKILL of the server releases it" {
+    start_held a
+    kill_worker a
+    assert_equal "$(cat "$probe/hold")" 1
+    kill_server "$server"
+    wait_until '[ "$(memory_of "$pid" gc_start)" = "0 3d" ]'
+}
+
+@test "a worker that does not answer is ended, and its holds are given back" {
+    start_held a
+    run_as a kill -STOP "$worker"
+    exec 9>&-
+    is "0 3d"
+    wait_until "! is_running $worker"
+    grep -q "worker $worker .* did not answer" "$log"
+}
+
+@test "for root, a hold on a process that its user may not look into" {
+    start_as a undumpable -q
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    exec 9> "$mnt/$pid/gc_start/hold"
+    is "1 e8"
+    worker=$(workers_of "$server" a)
+    kill_worker a
+    exec 9>&-
+    is "0 3d"
+}
