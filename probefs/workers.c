@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -113,6 +114,25 @@ static int spawn(const struct workers *workers, const struct worker_identity *id
     return -status;
 }
 
+/*
+ * A descriptor for the child PID that was just started. Children are reaped by the kernel, so if
+ * it has ended already, its number may be another process's: then that is no child of ours, as no
+ * other is started meanwhile.
+ */
+static int open_child(pid_t pid, int *result)
+{
+    siginfo_t unused;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    if (waitid(P_PIDFD, (id_t)pidfd, &unused, WEXITED | WNOHANG | WNOWAIT) < 0) {
+        close(pidfd);
+        return -ECHILD;
+    }
+    *result = pidfd;
+    return 0;
+}
+
 static int start(struct workers *workers, const struct worker_identity *identity,
                  struct worker **result)
 {
@@ -125,10 +145,8 @@ static int start(struct workers *workers, const struct worker_identity *identity
     }
     status = spawn(workers, identity, ends[1], &worker->pid);
     close(ends[1]);
-    if (status == 0) {
-        worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-        status = worker->pidfd < 0 ? -errno : 0;
-    }
+    if (status == 0)
+        status = open_child(worker->pid, &worker->pidfd);
     if (status < 0) {
         close(ends[0]);
         free(worker);
