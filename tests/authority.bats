@@ -250,10 +250,11 @@ END
         "said by setuid images"
 }
 
-@test "a vfork child is no target before its exec" {
-    start_as a demo-ocaml_1 -q
+# vfork_child [OPTION]...: a's program with a vfork child, which is no target yet. Sets pid, child.
+vfork_child() {
+    target demo-ocaml_1 > /dev/null
     target vforker > /dev/null
-    start_command a "$work/bin/vforker" -t -i 20 "$work/bin/demo-ocaml_1" -q
+    start_command a "$work/bin/vforker" -t "$@" -i 20 "$work/bin/demo-ocaml_1" -q
     wait_until 'grep -q ^child "$out"'
     child=$(sed -n 's/^child //p' "$out")
     adopt "$child"
@@ -261,7 +262,11 @@ END
     lists_none "$(ls "$mnt")" "$child"
     assert_errno ENOENT stat "$mnt/$child"
     assert_errno ENOENT write "$mnt/$child/gc_start/enabled" 1
-    # The parent, which shares its memory, works as ever: a thread of it goes round.
+}
+
+# The parent, which shares its memory, works as ever: a thread of it goes round.
+@test "a vfork child is no target before its exec" {
+    vfork_child
     echo 1 > "$mnt/$pid/gc_start/enabled"
     says '^gc_start'
     kill -USR1 "$child"
@@ -271,6 +276,35 @@ END
     echo 1 > "$mnt/$child/gc_stop/enabled"
     assert_equal "$(memory_of "$child" gc_stop)" "1 e8"
     assert_equal "$(memory_of "$pid" gc_start)" "1 e8" "the parent's"
+}
+
+@test "a vfork child of a process whose main thread has ended is no target, either" {
+    vfork_child -m
+    wait_until "grep -q '^State:.Z' /proc/$pid/status"
+    lists_none "$(ls "$mnt")" "$child"
+    assert_errno_as a ENOENT stat "$mnt/$child"
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    says '^gc_start'
+    kill -USR1 "$child"
+    wait_until '[ "$(lines_of "^pid")" = 2 ]'
+    assert_equal "$(state_of "$child" gc_start)" 0 "the child's own"
+    assert_equal "$(state_of "$pid" gc_start)" 1 "the parent's"
+}
+
+# strace sees what the server opens of processes.
+@test "the server opens no more of a process for its user's worker than was asked for" {
+    start_as a undumpable -q
+    strace -f -e trace=openat -o "$work/trace" -p "$server" 2> "$work/strace" 3>&- &
+    adopt $!
+    wait_until 'grep -q attached "$work/strace"'
+    ls "$mnt/$pid/gc_start" > /dev/null
+    wait_until 'grep -q "$pid.*maps" "$work/trace"'
+    assert_equal "$(grep -c "$pid.*/mem\"" "$work/trace")" 0 "for names"
+    assert_equal "$(state_of "$pid" gc_start)" 0
+    wait_until 'grep -q "$pid.*mem\", O_RDONLY" "$work/trace"'
+    assert_equal "$(grep -c "$pid.*mem\", O_RDWR" "$work/trace")" 0 "for reading"
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    wait_until 'grep -q "$pid.*mem\", O_RDWR" "$work/trace"'
 }
 
 @test "a vfork child that becomes setuid" {

@@ -264,6 +264,39 @@ END
     assert_equal "$(LC_ALL=C tr -d '\n\040-\176' < "$log" | wc -c)" 0 "raw bytes in the server's log"
 }
 
+@test "many readers of one descriptor, while lines come: each reads whole lines" {
+    start_target demo-ocaml_1 -q
+    python3 - "$error_log" "$mnt/$pid/enabled" > "$work/readers" << 'END'
+import os, sys, threading
+
+log = os.open(sys.argv[1], os.O_RDONLY)
+wrong = []
+
+
+def read():
+    for _ in range(40):
+        text = os.pread(log, 1 << 17, 0)
+        if text and (not text.endswith(b".\n") or text.count(b"user 0 ") != text.count(b"\n")):
+            wrong.append(text)
+
+
+readers = [threading.Thread(target=read) for _ in range(4)]
+for reader in readers:
+    reader.start()
+for i in range(70):
+    try:
+        with open(sys.argv[2], "w", buffering=1) as file:
+            file.write("%d\n" % (i + 100) * (1 + i % 50))
+    except OSError:
+        pass
+for reader in readers:
+    reader.join()
+print(len(wrong))
+END
+    assert_equal "$(cat "$work/readers")" 0 "reads that are not whole lines"
+    assert_equal "$(wc -l < "$error_log")" 64
+}
+
 @test "a very long text is one line" {
     start_target demo-ocaml_1 -q
     head -c 100000 /dev/zero | tr '\0' x > "$work/text"

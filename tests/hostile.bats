@@ -34,8 +34,8 @@ teardown() {
     session_end
 }
 
-# c's program with a library from c's filesystem. Sets: hang (fuse-hang's pid), c, c_out.
-start_hostile() {
+# c's filesystem. Sets: hang (fuse-hang's pid), hang_out.
+start_filesystem() {
     mkdir "$work/hang"
     target libplug.so > /dev/null
     cp "$build/tests/fuse-hang/fuse-hang" "$work/bin"
@@ -48,6 +48,11 @@ start_hostile() {
     hang=$pid
     hang_out=$out
     wait_until 'grep -q ^pid "$hang_out"'
+}
+
+# c's program with a library from it. Sets: c.
+start_hostile() {
+    start_filesystem
     start_as c host -q -i "$1" -l "$work/hang/file"
     c=$pid
     wait_until 'grep -q ^loaded "$out"'
@@ -155,4 +160,39 @@ others_work() {
     errno_of write "$mnt/$c/plug_hit/enabled" 1
     quick 5 umount "$mnt"
     wait_until "! is_running $server" 5
+}
+
+# Six objects that no service has read yet, of 0.2 s and more each: in all, more than one call has.
+@test "programs that are slow to read are listed all the same, and end no worker" {
+    start_filesystem
+    many=()
+    for i in {1..6}; do
+        start_as c host -q -i 100000 -l "$work/hang/file$i"
+        wait_until 'grep -q ^loaded "$out"'
+        many+=("$pid")
+    done
+    kill -USR2 "$hang"
+    wait_until 'grep -q ^slow "$hang_out"'
+    ls "$mnt" > "$work/listing"
+    for pid in "${many[@]}"; do
+        grep -qx "$pid" "$work/listing"
+    done
+    worker=$(workers_of "$server" c)
+    assert_equal "$(wc -w <<< "$worker")" 1 "workers"
+    assert_equal "$(run_as c cat "$mnt/$pid/plug_hit/enabled")" 0
+    assert_equal "$(workers_of "$server" c)" "$worker"
+}
+
+@test "processes of more users than there may be workers: all are listed, by 128 at most" {
+    for uid in {200001..200130}; do
+        setpriv --reuid "$uid" --regid "$uid" --clear-groups sleep 1000 3>&- &
+        adopt $!
+    done
+    start_as b demo-ocaml_1 -q
+    ls "$mnt" > "$work/listing"
+    grep -qx "$pid" "$work/listing"
+    grep -qx "$mine" "$work/listing"
+    [ "$(workers_of "$server" | wc -l)" -le 128 ]
+    [ "$(workers_of "$server" | wc -l)" -gt 64 ]
+    assert_equal "$(grep -c 'cannot start a worker' "$log")" 0
 }

@@ -2,9 +2,10 @@
 /*
  * fuse-hang FILE MOUNTPOINT
  *
- * Serves a copy of FILE as MOUNTPOINT/file, in the foreground. At SIGUSR1 it makes the kernel drop
- * the pages that it has of it, never answers a read again, and says `silent`: from then on
- * whoever touches a page of the file, or of a mapping of it, sleeps.
+ * Serves copies of FILE as MOUNTPOINT/file, file1, ... file9, in the foreground. At SIGUSR1 it
+ * makes the kernel drop the pages that it has of them, never answers a read again, and says
+ * `silent`: from then on whoever touches a page of a file, or of a mapping of it, sleeps. At
+ * SIGUSR2 it drops the pages and is `slow`: each answer to a read takes a fifth of a second.
  */
 #define FUSE_USE_VERSION 310
 #include <fuse_lowlevel.h>
@@ -19,13 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FILE_NUMBER = 2 };
+enum { FILE_NUMBER = 2, FILES = 10, SLOW_NS = 200000000 };
 
 static char *content;
 static size_t content_size;
-static atomic_bool silent;
+static atomic_bool silent, slow;
 
 static void fill_attributes(fuse_ino_t number, struct stat *attributes)
 {
@@ -47,11 +49,14 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct fuse_entry_param entry = {
         .ino = FILE_NUMBER, .attr_timeout = 1000, .entry_timeout = 1000};
 
-    if (parent != FUSE_ROOT_ID || strcmp(name, "file") != 0) {
+    if (parent != FUSE_ROOT_ID || strncmp(name, "file", 4) != 0 ||
+        (name[4] && (name[4] < '1' || name[4] > '9' || name[5]))) {
         fuse_reply_err(request, ENOENT);
         return;
     }
-    fill_attributes(FILE_NUMBER, &entry.attr);
+    if (name[4])
+        entry.ino += (fuse_ino_t)(name[4] - '0');
+    fill_attributes(entry.ino, &entry.attr);
     fuse_reply_entry(request, &entry);
 }
 
@@ -81,6 +86,8 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     (void)info;
     if (silent)
         return;
+    if (slow)
+        nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);
     fuse_reply_buf(request, content + at, left < size ? left : size);
 }
 
@@ -91,24 +98,27 @@ static const struct fuse_lowlevel_ops operations = {
     .read = op_read,
 };
 
-static sigset_t usr1(void)
+static sigset_t user_signals(void)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     return set;
 }
 
-static void *wait_for_signal(void *session)
+static void *wait_for_signals(void *session)
 {
-    sigset_t set = usr1();
+    sigset_t set = user_signals();
     int signal;
 
-    sigwait(&set, &signal);
-    silent = true;
-    fuse_lowlevel_notify_inval_inode(session, FILE_NUMBER, 0, 0);
-    printf("silent\n");
+    while (sigwait(&set, &signal) == 0) {
+        *(signal == SIGUSR1 ? &silent : &slow) = true;
+        for (int i = 0; i < FILES; i++)
+            fuse_lowlevel_notify_inval_inode(session, (fuse_ino_t)(FILE_NUMBER + i), 0, 0);
+        printf("%s\n", signal == SIGUSR1 ? "silent" : "slow");
+    }
     return NULL;
 }
 
@@ -131,7 +141,7 @@ int main(int argc, char **argv)
     char *words[] = {argv[0], "-ofsname=fuse-hang,subtype=hang"};
     struct fuse_args args = FUSE_ARGS_INIT(2, words);
     struct fuse_session *session;
-    sigset_t set = usr1();
+    sigset_t set = user_signals();
     pthread_t thread;
     int status;
 
@@ -144,7 +154,7 @@ int main(int argc, char **argv)
     session = fuse_session_new(&args, &operations, sizeof(operations), NULL);
     if (!session || fuse_session_mount(session, argv[2]) < 0)
         return 1;
-    if (pthread_create(&thread, NULL, wait_for_signal, session) != 0)
+    if (pthread_create(&thread, NULL, wait_for_signals, session) != 0)
         return 1;
     printf("pid %d\n", (int)getpid());
     status = fuse_session_loop(session);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vforker [-t] [-i MILLISECONDS] [-q] PROGRAM [ARGUMENT]...
+ * vforker [-t] [-m] [-i MILLISECONDS] [-q] PROGRAM [ARGUMENT]...
  *
  * Has a probe gc_start, and vforks a child that lives in the parent's memory until SIGUSR1 (sent
  * to the child) or a byte on stdin comes; then the child becomes PROGRAM, and the parent, which
@@ -8,6 +8,7 @@
  * child.
  *
  *     -t  a second thread of the parent goes round meanwhile
+ *     -m  the main thread has ended before: a third thread has the child
  */
 #include "ocaml-probes.h"
 #include "pace.h"
@@ -97,22 +98,39 @@ static int have_child(char **argv)
     return child < 0 ? -1 : 0;
 }
 
+static pthread_t main_thread;
+
+static void *have_child_alone(void *argv)
+{
+    pthread_join(main_thread, NULL);
+    if (have_child(argv) < 0)
+        perror("vfork");
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     pthread_t thread;
+    pthread_t other;
     int threaded = 0;
+    int alone = 0;
     int option;
 
-    while ((option = pace_getopt(&pace, argc, argv, "t")) != -1)
+    while ((option = pace_getopt(&pace, argc, argv, "tm")) != -1) {
         threaded |= option == 't';
+        alone |= option == 'm';
+    }
     if (optind >= argc) {
-        fprintf(stderr, "usage: vforker [-t] [-i MS] [-q] PROGRAM [ARGUMENT]...\n");
+        fprintf(stderr, "usage: vforker [-t] [-m] [-i MS] [-q] PROGRAM [ARGUMENT]...\n");
         return 2;
     }
     pace_begin();
     signal(SIGCHLD, SIG_IGN);
     if (threaded && pthread_create(&thread, NULL, run_rounds, NULL) != 0)
         return 1;
+    main_thread = pthread_self();
+    if (alone && pthread_create(&other, NULL, have_child_alone, argv + optind) == 0)
+        pthread_exit(NULL);
     if (have_child(argv + optind) < 0) {
         perror("vfork");
         return 1;
