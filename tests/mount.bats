@@ -18,7 +18,6 @@ teardown_file() {
 
 setup() {
     session_begin
-    declare -gA program_directories=()
     namespace_begin
     fstab=$work/fstab
     start demo-ocaml_1 -q

@@ -4,6 +4,9 @@
 # The programs as `meson install` installs them, in a mount namespace of the test's own: there they
 # stand among the system's. Nothing of it stays on the machine.
 
+# The system's directories that the namespace has with our programs, and what stands in their place.
+declare -gA program_directories=()
+
 # install_once, for setup_file: installs into a directory. Sets: installed.
 install_once() {
     installed=$(mktemp -d /tmp/probefs-test.XXXXXX)
@@ -18,9 +21,10 @@ install_remove() {
     rm -rf --one-file-system "$installed"
 }
 
-# installed_file NAME: its path for the system, as in the namespace.
+# installed_file NAME: its path for the system, as in the namespace; of a program, not of what
+# completes its arguments in a shell.
 installed_file() {
-    find "$installed/root" -type f -name "$1" -printf '/%P\n'
+    find "$installed/root" -name completions -prune -o -type f -name "$1" -printf '/%P\n'
 }
 
 # namespace_begin: makes the namespace, which lives as long as a sleep in it. Sets: namespace.
