@@ -416,7 +416,7 @@ bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_im
         close(fd);
     if (length < 0)
         return true; /* where it cannot be known, it may be */
-    bool gigantic = page_size_of(smaps, mapping) >= giga >> 10;
+    unsigned long size = page_size_of(smaps, mapping);
     free(smaps);
-    return gigantic;
+    return size == 0 || size >= giga >> 10;
 }

@@ -39,12 +39,6 @@ again_for_ever() {
     adopt "$writer"
 }
 
-# is_let_go PID: none of its threads is stopped or traced.
-is_let_go() {
-    awk '$1 == "TracerPid:" && $2 != 0 || $1 == "State:" && tolower($2) == "t" { exit 1 }' \
-        /proc/"$1"/task/*/status
-}
-
 # all_stopped PID: by a signal, or by a tracer.
 all_stopped() {
     awk '$1 == "State:" && tolower($2) != "t" { exit 1 }' /proc/"$1"/task/*/status
@@ -100,7 +94,7 @@ refused_in_time() {
 }
 
 @test "a storm of real-time signals: none is lost, doubled or out of order" {
-    start storm 4
+    start signals 4
     kill -USR1 "$pid"
     updates=${PROBEFS_STORM:-2000}
     assert_equal "$(again "$mnt/$pid/enabled" "$updates" '{s}')" "OK $updates"

@@ -142,3 +142,9 @@ probes_of() {
 state_of() {
     cat "$mnt/$1/$2/enabled"
 }
+
+# is_let_go PID: none of its threads is stopped or traced.
+is_let_go() {
+    awk '$1 == "TracerPid:" && $2 != 0 || $1 == "State:" && tolower($2) == "t" { exit 1 }' \
+        /proc/"$1"/task/*/status
+}

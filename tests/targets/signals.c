@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm N
+ * signals N
  *
  * N threads pass a site again and again, with rests in between. At SIGUSR1 a child begins to queue real-time signals,
  * half of them for the process and half for one of the threads, each with a number of its own, as
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     pid_t child = 0;
 
     if (threads < 1 || threads > THREADS_MAX) {
-        fprintf(stderr, "usage: storm N\n");
+        fprintf(stderr, "usage: signals N\n");
         return 2;
     }
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# A kernel that refuses forced writes to code (proc_mem.force_override): processes are stopped for a
+# moment, and written to with ptrace. The refusal is injected: see targets/refuse.c.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+    # What start_server starts is the server under `refuse`, and so are its workers.
+    cp "$targets/refuse" "$work/bin/refuse"
+    cp "$build/probefs/probefs" "$work/bin/refused-probefs"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$work/bin/refuse" "$work/bin/refused-probefs" \
+        > "$work/bin/probefs"
+    chmod 755 "$work/bin/probefs"
+}
+
+teardown() {
+    session_end
+}
+
+# said: how often the log speaks of the refusal.
+said() {
+    grep -c 'the kernel refuses forced writes' "$log" || true
+}
+
+@test "it is refused at all" {
+    start demo-ocaml_1 -q
+    cat > "$work/force.py" <<'END'
+import errno, os, sys
+mem = os.open(f"/proc/{sys.argv[1]}/mem", os.O_RDWR)
+try:
+    os.pwrite(mem, b"\xe8", int(sys.argv[2], 16))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+END
+    switch=$(switch_byte_of "$pid" gc_start)
+    assert_equal "$("$work/bin/refuse" /usr/bin/python3 "$work/force.py" "$pid" "$switch")" EIO
+    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+}
+
+@test "switched all the same, with either engine, and that is said once" {
+    mkdir "$work/second"
+    start_server
+    first_log=$log
+    start_server_at root "$work/second" -o engine=ptrace
+    start threads 4
+    for at in "$mnt" "$work/second"; do
+        for _ in {1..20}; do
+            echo 1 > "$at/$pid/enabled"
+            assert_equal "$(cat "$at/$pid/enabled")" 1
+            echo 0 > "$at/$pid/gc_stop/enabled"
+            echo 0 > "$at/$pid/gc_start/enabled"
+        done
+        assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+        echo +1 > "$at/$pid/gc_start/semaphore"
+        assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+        echo -1 > "$at/$pid/gc_start/semaphore"
+        assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+        is_let_go "$pid"
+    done
+    tell USR1 '^totals .* wrong=0'
+    assert_equal "$(said)" 1
+    log=$first_log
+    assert_equal "$(said)" 1
+}
+
+@test "one byte is changed, and none of the seven that ptrace writes with it" {
+    start_server
+    start many-1000 -q
+    sites=$(peek "$pid" | awk '{ print $5 }' | sort -u)
+    low=$(head -n 1 <<< "$sites") high=$(tail -n 1 <<< "$sites")
+    length=$((0x$high - 0x$low + 6))
+    peek "$pid" bytes "$low" $length | fold -w 2 > "$work/before"
+    echo 1 > "$mnt/$pid/enabled"
+    peek "$pid" bytes "$low" $length | fold -w 2 > "$work/after"
+    assert_equal "$(paste "$work/before" "$work/after" | awk '$1 != $2' | sort | uniq -c |
+        tr -s ' ')" " 3000 3d	e8"
+    kill -USR1 "$pid"
+    wait_until 'grep -q "^hits 3000" "$out"'
+}
+
+@test "an ordinary user's process, through the user's worker" {
+    start_server
+    start_as a demo-ocaml_1
+    run_as a sh -c 'echo 1 > "$1"' sh "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    says '^gc_start'
+    is_let_go "$pid"
+}
+
+@test "counters alone need no stop, not even of a process that is traced" {
+    start_server
+    start sdt
+    target=$pid
+    start_command root strace -o /dev/null -p "$target"
+    wait_until "! grep -q '^TracerPid:.0' /proc/$target/status"
+    echo 1 > "$mnt/$target/enabled"
+    assert_equal "$(cat "$mnt/$target/enabled")" 1
+    assert_equal "$(said)" 0
+}
+
+@test "where the process cannot be stopped, it is refused, and the counters are as before" {
+    start_server
+    start demo-ocaml_1 -q
+    target=$pid
+    echo +1 > "$mnt/$target/idle/semaphore"
+    start_command root strace -o /dev/null -p "$target"
+    wait_until "! grep -q '^TracerPid:.0' /proc/$target/status"
+    peek "$target" > "$work/before"
+    assert_errno EBUSY write "$mnt/$target/enabled" 1
+    assert_match "$(tail -n 1 "$mnt/$target/error_log")" "*is traced by strace (pid $pid)*"
+    assert_errno EBUSY write "$mnt/$target/enabled" 0
+    peek "$target" | diff "$work/before" -
+    stop "$pid"
+    start vforker -t /bin/true
+    adopt "$(sed -n 's/^child //p' "$out")"
+    assert_errno ETIMEDOUT write "$mnt/$pid/gc_start/enabled" 1
+    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    is_let_go "$pid"
+}
+
+@test "a process that its user's worker may not trace: EPERM, which says why" {
+    start_server
+    start_as a undumpable
+    peek "$pid" > "$work/before"
+    assert_errno EPERM write "$mnt/$pid/enabled" 1
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*refuses forced writes*"
+    peek "$pid" | diff "$work/before" -
+}
+
+@test "a stopped process stays stopped" {
+    start_server
+    start demo-ocaml_1
+    kill -STOP "$pid"
+    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    grep -q '^State:.T' "/proc/$pid/status"
+    kill -CONT "$pid"
+    says '^gc_start'
+}
+
+@test "a process whose only thread waits for the mount: ETIMEDOUT, and no deadlock" {
+    start_server
+    # Its Python probes are counters alone; the library's sites are code.
+    cat > "$work/own.py" <<'END'
+import ctypes, errno, os, sys
+ctypes.CDLL(sys.argv[2])
+fd = os.open(f"{sys.argv[1]}/{os.getpid()}/plug_hit/enabled", os.O_WRONLY)
+try:
+    os.write(fd, b"1")
+    print("written")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+END
+    run /usr/bin/python3 "$work/own.py" "$mnt" "$(target libplug.so)"
+    assert_equal "$output" ETIMEDOUT
+}
+
+@test "probe-run needs no forced write" {
+    cp "$build/probe-run/probe-run" "$work/bin/probe-run"
+    run -42 "$work/bin/refuse" "$work/bin/probe-run" "$(target first)"
+    target libconstruct.so > /dev/null
+    run -0 "$work/bin/refuse" "$work/bin/probe-run" "$(target report)"
+    assert_match "$output" "*early 1*late 1*"
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Code on huge pages.
+
+load lib/session
+
+setup() {
+    session_begin
+    start_server
+}
+
+teardown() {
+    if [ "${smaps:-}" ]; then
+        umount "$smaps" || true
+    fi
+    session_end
+    if [ "${pages_before:-}" ]; then
+        echo "$pages_before" > "$pool/nr_hugepages"
+    fi
+}
+
+# reserve_page SIZE_IN_KB: one page more. One session at a time, as it is the machine's.
+reserve_page() {
+    exec 7> /run/lock/probefs-test-huge
+    flock 7
+    pool=/sys/kernel/mm/hugepages/hugepages-$1kB
+    pages_before=$(cat "$pool/nr_hugepages")
+    echo $((pages_before + 1)) > "$pool/nr_hugepages"
+    [ "$(cat "$pool/nr_hugepages")" -gt "$pages_before" ]
+}
+
+# smaps_field NAME: of the mapping that the code is in.
+smaps_field() {
+    awk -v field="$1:" '/^[0-9a-f]+-80000000 /{ found = 1 } found && $1 == field { print $2; exit }' \
+        "/proc/$pid/smaps"
+}
+
+code() {
+    peek "$pid" bytes 7fe00000 200000 | fold -w 2
+    peek "$pid" bytes 7fffffe0 32 | fold -w 2
+}
+
+# is_switched: on and off, and of all bytes at both ends of the code only the two sites' change.
+is_switched() {
+    assert_equal "$(probes_of "$pid")" spread
+    assert_equal "$(wc -l < "$mnt/$pid/spread/sites")" 2
+    code > "$work/before"
+    echo 1 > "$mnt/$pid/spread/enabled"
+    says '^spread'
+    assert_equal "$(peek "$pid" | awk '{ print $4, $5, $6 }' | paste -sd,)" \
+        "1 7fe00000 e8,1 7fffffe7 e8"
+    code > "$work/after"
+    assert_equal "$(paste "$work/before" "$work/after" | awk '$1 != $2' | sort | uniq -c |
+        tr -s ' ')" " 2 3d	e8"
+    echo 0 > "$mnt/$pid/spread/enabled"
+    code | diff "$work/before" -
+}
+
+@test "anonymous memory that the kernel made huge" {
+    start huge -i 20 thp
+    assert_equal "$(smaps_field AnonHugePages)" 2048
+    is_switched
+}
+
+@test "a reserved page of 2 MiB" {
+    reserve_page 2048
+    start huge -i 20 tlb
+    assert_equal "$(smaps_field KernelPageSize)" 2048
+    is_switched
+}
+
+@test "a mapping that pages of 1 GiB would fit, but that has small ones" {
+    start huge -i 20 giga
+    assert_equal "$(smaps_field KernelPageSize)" 4
+    is_switched
+}
+
+# show_smaps TEXT_FILE: what the kernel says of the process's pages from here on.
+show_smaps() {
+    smaps=/proc/$pid/smaps
+    mount --bind "$1" "$smaps"
+}
+
+refused() {
+    assert_errno EFBIG write "$mnt/$pid/spread/enabled" 1
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*pages of 1 GiB*allow_gigatext*"
+    assert_errno EFBIG write "$mnt/$pid/spread/semaphore" +1
+    assert_errno EFBIG write "$mnt/$pid/control" '1 *\n'
+    assert_equal "$(memory_of "$pid" spread)" "0 3d"
+    assert_equal "$(state_of "$pid" spread)" 0
+}
+
+# refused_unless_allowed: by either engine.
+refused_unless_allowed() {
+    assert_equal "$(smaps_field KernelPageSize)" 1048576
+    refused
+    stop_server "$server" "$mnt"
+    start_server -o engine=ptrace
+    refused
+    stop_server "$server" "$mnt"
+    start_server -o allow_gigatext
+    is_switched
+}
+
+@test "pages of 1 GiB: EFBIG, unless allow_gigatext" {
+    # Few machines have such a page to spare. What is asked of the kernel is how large the pages
+    # are, so this is what it is made to say.
+    start huge -i 20 giga
+    sed '/^40000000-80000000 /,/^VmFlags/ s/^KernelPageSize: .*/KernelPageSize:  1048576 kB/' \
+        "/proc/$pid/smaps" > "$work/smaps"
+    show_smaps "$work/smaps"
+    refused_unless_allowed
+    # A real one, for those who have.
+    if [ "${PROBEFS_GIGA:-}" ]; then
+        reserve_page 1048576
+        start_command root "$(target huge)" -i 20 giga-tlb
+        wait_until 'grep -q ^pid "$out"' 120
+        stop_server "$server" "$mnt"
+        start_server
+        refused_unless_allowed
+    fi
+}
+
+@test "where it cannot be known how large the pages are, they may be of 1 GiB" {
+    start huge -i 20 giga
+    : > "$work/smaps"
+    show_smaps "$work/smaps"
+    refused
+}
