@@ -273,22 +273,27 @@ log = os.open(sys.argv[1], os.O_RDONLY)
 wrong = []
 
 
-def read():
-    for _ in range(40):
-        text = os.pread(log, 1 << 17, 0)
-        if text and (not text.endswith(b".\n") or text.count(b"user 0 ") != text.count(b"\n")):
+def fail(count):
+    for _ in range(count):
+        try:
+            with open(sys.argv[2], "w", buffering=1) as file:
+                file.write("x" * 1000)
+        except OSError:
+            pass
+
+
+def read(offset):
+    for _ in range(400):
+        text = os.pread(log, 1 << 17, offset)
+        if text and not text.endswith(b".\n"):
             wrong.append(text)
 
 
-readers = [threading.Thread(target=read) for _ in range(4)]
+fail(64)
+readers = [threading.Thread(target=read, args=[each % 2]) for each in range(8)]
 for reader in readers:
     reader.start()
-for i in range(70):
-    try:
-        with open(sys.argv[2], "w", buffering=1) as file:
-            file.write("%d\n" % (i + 100) * (1 + i % 50))
-    except OSError:
-        pass
+fail(20)
 for reader in readers:
     reader.join()
 print(len(wrong))
