@@ -7,6 +7,8 @@
  *   /proc/PID/map_files/START-END   the very file, also when deleted; needs a capability
  *   /proc/PID/exe                   the very file, where it is the program's
  *   /proc/PID/root + path           believed where it has the mapping's inode
+ *
+ * Of an image that somebody else opened, map_files are out of reach: they are asked for, last.
  */
 #include "image.h"
 
@@ -29,20 +31,34 @@
 /* A file of a hostile user may be a FIFO, a terminal, anything: opening it must have no effect. */
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 
-static void map_file_name(const struct mapping *mapping, char *name, size_t size)
+static void map_file_name(uint64_t start, uint64_t end, char *name, size_t size)
 {
-    snprintf(name, size, "map_files/%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+    snprintf(name, size, "map_files/%" PRIx64 "-%" PRIx64, start, end);
 }
 
 static int open_map_file(const struct probe_engine *engine, const struct probe_image *image,
-                         const struct mapping *mapping)
+                         uint64_t start, uint64_t end, int flags)
 {
     char name[64];
-    map_file_name(mapping, name, sizeof(name));
+    map_file_name(start, end, name, sizeof(name));
     bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
-    int fd = proc_open(engine->proc, image->pid, image->pid, name, OPEN_FLAGS);
+    int fd = proc_open(engine->proc, image->pid, image->pid, name, flags);
     privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
     return fd;
+}
+
+int probe_image_open_mapped(struct probe_engine *engine, const struct probe_image *image,
+                            uint64_t start, uint64_t end)
+{
+    struct probe_image_id now;
+    int fd = open_map_file(engine, image, start, end, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return fd;
+    if (probe_image_identify(engine, image->pid, &now) == 0 &&
+        probe_image_id_equal(&now, &image->id))
+        return fd;
+    close(fd);
+    return -ESRCH;
 }
 
 /* Do maps show another device than stat does for files of this file system? */
@@ -68,14 +84,34 @@ static int keep_if_same(int fd, const struct mapping *mapping)
     return -ESTALE;
 }
 
+/* Opens for reading what FD, of O_PATH, stands for. */
+static int open_again(const struct probe_engine *engine, int fd)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "self/fd/%d", fd);
+    int opened = openat(engine->proc, path, OPEN_FLAGS);
+    return opened < 0 ? -errno : opened;
+}
+
 static int open_exe(const struct probe_engine *engine, const struct probe_image *image)
 {
     if (image->own)
         return proc_open(engine->proc, image->pid, image->tid, "exe", OPEN_FLAGS);
-    char path[32];
-    snprintf(path, sizeof(path), "self/fd/%d", image->exe);
-    int fd = openat(engine->proc, path, OPEN_FLAGS);
-    return fd < 0 ? -errno : fd;
+    return open_again(engine, image->exe);
+}
+
+static int ask_for_file(const struct probe_engine *engine, const struct probe_image *image,
+                        const struct mapping *mapping)
+{
+    const struct probe_engine_options *options = &engine->options;
+    if (!options->open_mapped)
+        return -ENOENT;
+    int link = options->open_mapped(options->open_mapped_data, image, mapping->start, mapping->end);
+    if (link < 0)
+        return link;
+    int fd = open_again(engine, link);
+    close(link);
+    return fd;
 }
 
 static int open_path(const struct probe_engine *engine, const struct probe_image *image,
@@ -97,11 +133,16 @@ static int open_path(const struct probe_engine *engine, const struct probe_image
 int image_open_file(const struct probe_engine *engine, const struct probe_image *image,
                     const struct mapping *mapping)
 {
-    int fd = image->own ? open_map_file(engine, image, mapping) : -EPERM;
+    int fd = image->own ? open_map_file(engine, image, mapping->start, mapping->end, OPEN_FLAGS)
+                        : -EPERM;
     if (fd < 0)
         fd = keep_if_same(open_exe(engine, image), mapping);
     if (fd < 0 && mapping->path[0] == '/')
         fd = keep_if_same(open_path(engine, image, mapping->path), mapping);
+    if (fd < 0 && !image->own) {
+        int asked = keep_if_same(ask_for_file(engine, image, mapping), mapping);
+        fd = asked < 0 ? fd : asked;
+    }
     return fd;
 }
 
@@ -140,7 +181,7 @@ size_t image_mapping_path(const struct probe_engine *engine, const struct probe_
     char link[96];
     if (!image->own || !strchr(mapping->path, '\\'))
         return maps_path(mapping, path, size);
-    map_file_name(mapping, name, sizeof(name));
+    map_file_name(mapping->start, mapping->end, name, sizeof(name));
     snprintf(link, sizeof(link), "%d/%s", image->pid, name);
     ssize_t length = readlinkat(engine->proc, link, path, size - 1);
     if (length < 0)

@@ -48,6 +48,7 @@ struct probe_error {
 /* ---- engine ---------------------------------------------------------------------------- */
 
 struct probe_engine;
+struct probe_image;
 
 enum probe_log_level { PROBE_LOG_ERROR, PROBE_LOG_WARNING, PROBE_LOG_INFO, PROBE_LOG_DEBUG };
 
@@ -79,6 +80,13 @@ struct probe_engine_options {
      */
     bool (*waits)(void *data, pid_t tid);
     void *waits_data;
+    /*
+     * For images that somebody else opened: asks whoever did for the file that is mapped from START
+     * to END, which has no path any more; see probe_image_open_mapped(). Returns a descriptor,
+     * which is closed then, or a negative errno value. Called from any thread; may be NULL.
+     */
+    int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);
+    void *open_mapped_data;
 };
 
 /* Makes an engine; OPTIONS may be NULL. Errors: ENOMEM, or what opening procfs gives. */
@@ -149,6 +157,14 @@ PROBE_API int probe_image_open(struct probe_engine *engine, pid_t pid, enum prob
  */
 PROBE_API int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_access access,
                                    struct probe_image *image, struct probe_error *error);
+
+/*
+ * Opens the very file that is mapped from START to END in IMAGE, with O_PATH: that touches nothing
+ * of it, and whoever gets the descriptor needs the right to read the file. Returns a descriptor.
+ * Errors: ENOENT there is no such mapping; ESRCH the image has gone; EPERM; EACCES; EMFILE; ENFILE.
+ */
+PROBE_API int probe_image_open_mapped(struct probe_engine *engine, const struct probe_image *image,
+                                      uint64_t start, uint64_t end);
 
 /* Duplicates IMAGE's descriptors into COPY. Errors: EMFILE, ENFILE. */
 PROBE_API int probe_image_copy(const struct probe_image *image, struct probe_image *copy);

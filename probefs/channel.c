@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PACKET_MAX = 64 << 10, FDS_MAX = 4, ERRNO_MAX = 511 };
+enum { PACKET_MAX = 64 << 10, FDS_MAX = 4, ERRNO_MAX = 511, QUESTIONS_MAX = 256 };
 
 struct request_packet {
     struct request request;
@@ -17,8 +17,15 @@ struct request_packet {
 };
 
 struct reply_packet {
+    bool asks; /* for the file mapped from START to END: the reply itself comes later */
+    uint64_t start, end;
     struct reply reply;
     uint64_t payload;
+};
+
+/* The answer to a question; with 0 comes a descriptor. */
+struct mapped_packet {
+    int error;
 };
 
 int channel_pair(int ends[2])
@@ -220,6 +227,57 @@ static bool image_take(struct probe_image *image, const int *fds, size_t count)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
+static int answer_mapped(int channel, const struct call *call, const struct reply_packet *question,
+                         const struct timespec *deadline)
+{
+    struct mapped_packet answer = {ENOENT};
+    int fd = call->open_mapped
+                 ? call->open_mapped(call->open_mapped_data, question->start, question->end)
+                 : -EPERM;
+    answer.error = fd < 0 ? -fd : 0;
+    int status = send_packet(channel, &answer, sizeof(answer), &fd, fd < 0 ? 0 : 1, deadline);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+/* Receives the reply, and answers what is asked before it. */
+static int receive_reply(int channel, const struct call *call, struct reply_packet *reply,
+                         const struct timespec *deadline)
+{
+    for (int questions = 0; questions <= QUESTIONS_MAX; questions++) {
+        int status = receive_packet(channel, reply, sizeof(*reply), NULL, NULL, deadline);
+        if (status < 0 || !reply->asks)
+            return status;
+        status = answer_mapped(channel, call, reply, deadline);
+        if (status < 0)
+            return status;
+    }
+    return -EPIPE;
+}
+
+int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
+{
+    struct reply_packet question;
+    struct mapped_packet answer;
+    int fds[FDS_MAX];
+    size_t count = 0;
+    memset(&question, 0, sizeof(question));
+    question.asks = true;
+    question.start = start;
+    question.end = end;
+    int status = send_packet(channel, &question, sizeof(question), NULL, 0, NULL);
+    if (status == 0)
+        status = receive_packet(channel, &answer, sizeof(answer), fds, &count, NULL);
+    if (status < 0)
+        return status;
+    if (answer.error == 0 && count == 1)
+        return fds[0];
+    while (count > 0)
+        close(fds[--count]);
+    return answer.error > 0 && answer.error <= ERRNO_MAX ? -answer.error : -EPIPE;
+}
+
 int channel_call(int channel, struct call *call, const struct timespec *deadline)
 {
     int fds[FDS_MAX];
@@ -235,7 +293,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     if (status == 0)
         status = send_payload(channel, call->in, call->in_length, deadline);
     if (status == 0)
-        status = receive_packet(channel, &reply, sizeof(reply), NULL, NULL, deadline);
+        status = receive_reply(channel, call, &reply, deadline);
     if (status == 0)
         status = receive_payload(channel, reply.payload, &call->out, deadline);
     if (status != 0)

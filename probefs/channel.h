@@ -5,6 +5,11 @@
  *   client: request, payload length, image    then the payload, in packets of at most 64 KiB
  *   worker: reply, payload length             then the payload, likewise
  *
+ * or, before that and any number of times, where an image came:
+ *
+ *   worker: a mapping's start and end, which ask for its file
+ *   client: an errno value or 0               with 0 the descriptor
+ *
  * The descriptors of an image travel with the first packet. Neither side believes a length: a
  * packet of the wrong size, or a payload beyond PAYLOAD_MAX, ends the channel.
  */
@@ -31,6 +36,9 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
 int channel_receive(int channel, struct call *call);
 /* Answers it. */
 int channel_reply(int channel, const struct call *call);
+
+/* For the side that answers, before it does: asks for a mapped file. Returns it or -errno. */
+int channel_ask_mapped(int channel, uint64_t start, uint64_t end);
 
 /* Sends descriptor FD alone, without waiting; and waits for one. Errors: EPIPE, EAGAIN. */
 int channel_send_fd(int channel, int fd);

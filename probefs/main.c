@@ -213,7 +213,9 @@ static int new_router(struct server *server)
     const struct workers_options workers = {
         .log_level = options->log_level,
         .to_syslog = !options->foreground,
-        .service = {options->method, options->allow_gigatext, server->waiting},
+        .service = {.method = options->method,
+                    .allow_gigatext = options->allow_gigatext,
+                    .waiting = server->waiting},
     };
     return router_new(&workers, &server->router);
 }

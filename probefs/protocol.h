@@ -7,7 +7,8 @@
  * the socket as they are: server and worker are the same program.
  *
  * A request may bring an image that the server opened because the service's own authority does not
- * reach (see `needs`): it is used for this request, and closed with it.
+ * reach (see `needs_image`): it is used for this request, and closed with it. Before it replies, a
+ * worker may ask for files that such an image has mapped and that have no path any more.
  */
 #ifndef PROBEFS_PROTOCOL_H
 #define PROBEFS_PROTOCOL_H
@@ -69,6 +70,9 @@ struct call {
     const char *in; /* the request's payload; the caller's */
     size_t in_length;
     struct probe_image image; /* PROBE_IMAGE_NONE, or one for this request; the callee closes it */
+    /* Opens what the image has mapped from START to END; NULL: the worker gets no such file. */
+    int (*open_mapped)(void *data, uint64_t start, uint64_t end);
+    void *open_mapped_data;
 
     struct reply reply;
     char *out; /* the reply's payload; allocated for the caller, or NULL */

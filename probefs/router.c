@@ -207,8 +207,22 @@ static int lend(struct router *router, const struct route *route, struct call *c
     return status;
 }
 
+/* Whose image it is that a worker asks for files of. */
+struct lent {
+    struct router *router;
+    const struct probe_image *image;
+};
+
+/* For a call's open_mapped. */
+static int open_lent_file(void *data, uint64_t start, uint64_t end)
+{
+    const struct lent *lent = data;
+    return probe_image_open_mapped(lent->router->engine, lent->image, start, end);
+}
+
 int router_call(struct router *router, const struct route *route, struct call *call)
 {
+    struct lent lent = {router, &call->image};
     int status = call_once(router, route, call);
     if (status == 0 || !may_lend(route, call))
         return status;
@@ -216,8 +230,14 @@ int router_call(struct router *router, const struct route *route, struct call *c
     call->out = NULL;
     call->out_length = 0;
     status = lend(router, route, call);
+    if (route->authority == AUTHORITY_ADMIN) {
+        call->open_mapped = open_lent_file;
+        call->open_mapped_data = &lent;
+    }
     if (status == 0)
         status = call_once(router, route, call);
+    call->open_mapped = NULL;
+    call->open_mapped_data = NULL;
     probe_image_done(&call->image);
     return status;
 }

@@ -69,6 +69,7 @@ int service_new(const struct service_options *options, struct service **result)
         .verbose = log_is_told(PROBE_LOG_DEBUG),
         .waits = waiting_has,
         .waits_data = options->waiting,
+        .open_mapped = options->open_mapped,
     };
     if (!service)
         return -ENOMEM;

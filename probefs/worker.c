@@ -29,11 +29,22 @@ struct channel_thread {
     int channel;
 };
 
+/* The channel that the calling thread serves; none for the engine's own threads. */
+static _Thread_local int served_channel = -1;
+
+/* For the service: the server has lent the image, and may lend its files. */
+static int ask_server(void *data, const struct probe_image *image, uint64_t start, uint64_t end)
+{
+    (void)data, (void)image;
+    return served_channel < 0 ? -ENOENT : channel_ask_mapped(served_channel, start, end);
+}
+
 static void *serve_channel(void *data)
 {
     struct channel_thread thread = *(struct channel_thread *)data;
     struct call call;
     free(data);
+    served_channel = thread.channel;
     while (channel_receive(thread.channel, &call) == 0) {
         service_call(thread.service, &call);
         int status = channel_reply(thread.channel, &call);
@@ -162,7 +173,7 @@ static int take_arguments(int argc, char **argv, struct service_options *options
 
 int worker_main(int argc, char **argv)
 {
-    struct service_options options = {0};
+    struct service_options options = {.open_mapped = ask_server};
     struct service *service = NULL;
     /* The kernel has named it after the link that it was started through. */
     prctl(PR_SET_NAME, WORKER_NAME, 0, 0, 0);

@@ -291,6 +291,24 @@ vfork_child() {
     assert_equal "$(state_of "$pid" gc_start)" 1 "the parent's"
 }
 
+# As after an upgrade of a library that a daemon uses which has given up its privileges.
+@test "a library that was deleted or replaced, of a process that is not dumpable: for root" {
+    for how in deleted replaced; do
+        cp "$targets/libplug.so" "$work/bin/$how.so"
+        start_as a host -u -l -i 20 "$work/bin/$how.so"
+        wait_until 'grep -q ^loaded "$out"'
+        rm "$work/bin/$how.so"
+        [ $how = deleted ] || cp "$targets/libconstruct.so" "$work/bin/$how.so"
+        refused_for a "$pid"
+        assert_equal "$(ls "$mnt" | grep -cx "$pid")" 1
+        assert_equal "$(probes_of "$pid")" "gc_start plug_hit" "$how"
+        assert_equal "$(cat "$mnt/$pid/error_log" | grep -c "$how.so")" 0
+        echo 1 > "$mnt/$pid/plug_hit/enabled"
+        says '^plug plug_hit'
+        assert_equal "$(state_of "$pid" plug_hit)" 1
+    done
+}
+
 # strace sees what the server opens of processes.
 @test "the server opens no more of a process for its user's worker than was asked for" {
     start_as a undumpable -q

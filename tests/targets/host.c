@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host [-l] [-m] [-i MILLISECONDS] [-n ROUNDS] [-q] LIBRARY
+ * host [-l] [-m] [-u] [-i MILLISECONDS] [-n ROUNDS] [-q] LIBRARY
  *
  * Loads a library with probes (as libplug.c) at SIGUSR1 and unloads it at SIGUSR2; says `loaded`
  * and `unloaded`. Has a probe gc_start itself.
  *
  *     -l  load at the start
+ *     -u  not dumpable
  *     -m  whenever it is loaded, load it a second time by dlmopen (it prints as `plug2`)
  */
 #include "ocaml-probes.h"
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 PROBE_DEFINE(gc_start);
@@ -89,12 +91,14 @@ int main(int argc, char **argv)
     int second = 0;
     int option;
 
-    while ((option = pace_getopt(&pace, argc, argv, "lm")) != -1) {
+    while ((option = pace_getopt(&pace, argc, argv, "lmu")) != -1) {
         at_start |= option == 'l';
         second |= option == 'm';
+        if (option == 'u')
+            prctl(PR_SET_DUMPABLE, 0);
     }
     if (optind + 1 != argc) {
-        fprintf(stderr, "usage: host [-l] [-m] [-i MS] [-n ROUNDS] [-q] LIBRARY\n");
+        fprintf(stderr, "usage: host [-l] [-m] [-u] [-i MS] [-n ROUNDS] [-q] LIBRARY\n");
         return 2;
     }
     pace_begin();
