@@ -146,9 +146,14 @@ static int become(uid_t uid, gid_t gid)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/* Its memory and its descriptors are nobody's but the server's. */
+/*
+ * Its memory and its descriptors are nobody's but the server's. When that ends, the worker goes on
+ * even where its user has stopped it, and so releases what it holds.
+ */
 static int seal(void)
 {
+    if (prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0) < 0)
+        return -1;
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 

@@ -124,6 +124,15 @@ is() {
     grep -q "worker $worker .* did not answer" "$log"
 }
 
+@test "a worker that its user has stopped releases its holds with the end of the server" {
+    start_held a
+    run_as a kill -STOP "$worker"
+    wait_until "grep -q '^State:.T' /proc/$worker/status"
+    kill_server "$server"
+    wait_until '[ "$(memory_of "$pid" gc_start)" = "0 3d" ]'
+    wait_until "! is_running $worker"
+}
+
 @test "for root, a hold on a process that its user may not look into" {
     start_as a undumpable -q
     pid=$(sed -n 's/^pid //p' "$out")
