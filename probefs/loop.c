@@ -1,34 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread at a time waits for a request; before it serves it, it lets the next thread wait, and
- * starts one where none is left. So there are as many threads as requests under way, and one.
+ * One thread at a time receives. The thread that received a request serves it at once, and goes on
+ * to receive: handing over to another would cost a wake-up for each request. Others are called to
+ * receive in its place only
+ *
+ *   - where requests queue up, and not all CPUs serve
+ *   - where the request turns out to be slow: a watchdog sees that nothing was received for the
+ *     time of a tick
+ *
+ * so there are as many threads as slow requests under way, a few that serve, and some idle ones.
+ * The watchdog is armed by the first request after a pause, and sleeps while none come.
+ *
+ * Whoever has just answered knows that its caller may ask again within microseconds (a READ after
+ * an OPEN): it tries to receive for a moment before it sleeps. For which requests that is worth it,
+ * is learned from what came (struct patience).
  */
 #include "loop.h"
 
 #include "file.h"
+#include "patience.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Idle threads beyond the first number end; no more than the second serve at the same time. */
 enum { IDLE_MAX = 16, THREADS_MAX = 512, END_SECONDS = 3 };
 
+/* When a request counts as slow, and how long it is tried to receive before sleeping. */
+enum { TICK_NS = 1000000, TRY_NS = 25000, NS = 1000000000 };
+
+/* So many requests that wait already, one after the other, when they are to be received are a
+ * queue.
+ */
+enum { QUEUE = 3 };
+
 struct loop {
     struct fuse_session *session;
     struct waiting *waiting;
-    int signals;               /* a signalfd */
-    pthread_mutex_t receiving; /* held while a request is received */
-    pthread_mutex_t lock;      /* guards what follows */
+    int signals; /* a signalfd */
+    int ticks;   /* a timerfd */
+    unsigned int cpus;
+    struct patience patience; /* of whoever receives, and so is the next */
+    unsigned int queued;      /* requests, the last in a row, that waited already */
+    pthread_mutex_t lock;     /* guards what follows */
+    pthread_cond_t called;    /* somebody is to receive */
     pthread_cond_t ended;
+    bool receiving; /* somebody does */
+    bool armed;     /* the watchdog will look */
     unsigned int threads, idle;
-    int status; /* of the first thread that failed to receive */
+    unsigned int serving; /* that are not slow, as far as is known */
+    unsigned int slow;    /* how often those that served were found to be slow */
+    uint64_t received;    /* requests, since the start */
+    uint64_t seen;        /* by the watchdog */
+    int status;           /* of the first thread that failed to receive */
 };
 
 static void set_of_signals(sigset_t *set)
@@ -51,13 +85,14 @@ int loop_block_signals(void)
  * Looks into a request that was just received; called while no other can be. Returns the slot in
  * which its caller waits.
  */
-static int note_request(struct loop *loop, const struct fuse_buf *buffer)
+static int note_request(struct loop *loop, const struct fuse_buf *buffer, uint32_t *opcode)
 {
     struct fuse_in_header header;
     struct fuse_release_in release;
     if (buffer->size < sizeof(header))
         return waiting_begin(loop->waiting, 0);
     memcpy(&header, buffer->mem, sizeof(header));
+    *opcode = header.opcode;
     if (header.opcode == FUSE_RELEASE && buffer->size >= sizeof(header) + sizeof(release)) {
         memcpy(&release, (const char *)buffer->mem + sizeof(header), sizeof(release));
         if (release.fh)
@@ -66,11 +101,32 @@ static int note_request(struct loop *loop, const struct fuse_buf *buffer)
     return waiting_begin(loop->waiting, (pid_t)header.pid);
 }
 
-/* Waits for one request. Returns its length, 0 at the end, or an error. */
-static int receive(struct loop *loop, struct fuse_buf *buffer, int *slot)
+/* ---- receiving -------------------------------------------------------------------------- */
+
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NS + (uint64_t)time.tv_nsec;
+}
+
+/* Tries for a moment to receive what follows the request OPCODE, where something mostly does. */
+static int receive_soon(struct loop *loop, uint32_t opcode, struct fuse_buf *buffer)
 {
     int result = -EAGAIN;
-    pthread_mutex_lock(&loop->receiving);
+    if (!patience_has(&loop->patience, opcode))
+        return result;
+    /* No sched_yield(): on a busy machine, it gives away the CPU for milliseconds. */
+    for (uint64_t until = now() + TRY_NS; result == -EAGAIN && now() < until;)
+        result = fuse_session_receive_buf(loop->session, buffer);
+    patience_learn(&loop->patience, opcode, result > 0);
+    return result;
+}
+
+/* Sleeps until there is a request, and receives it. */
+static int receive_later(struct loop *loop, struct fuse_buf *buffer)
+{
+    int result = -EAGAIN;
     while ((result == -EAGAIN || result == -EINTR) && !fuse_session_exited(loop->session)) {
         struct pollfd pollers[] = {
             {.fd = fuse_session_fd(loop->session), .events = POLLIN},
@@ -83,17 +139,37 @@ static int receive(struct loop *loop, struct fuse_buf *buffer, int *slot)
         else
             result = fuse_session_receive_buf(loop->session, buffer);
     }
-    if (fuse_session_exited(loop->session))
-        result = 0;
-    if (result > 0)
-        *slot = note_request(loop, buffer);
-    pthread_mutex_unlock(&loop->receiving);
     return result;
 }
 
+/*
+ * Waits for one request, after one of OPCODE. Returns its length, 0 at the end, or an error. Called
+ * by the one thread that receives.
+ */
+static int receive(struct loop *loop, uint32_t opcode, struct fuse_buf *buffer)
+{
+    int result = fuse_session_receive_buf(loop->session, buffer);
+    loop->queued = result > 0 ? loop->queued + 1 : 0;
+    if (result == -EAGAIN)
+        result = receive_soon(loop, opcode, buffer);
+    if (result == -EAGAIN || result == -EINTR)
+        result = receive_later(loop, buffer);
+    return fuse_session_exited(loop->session) ? 0 : result;
+}
+
+/* ---- threads ---------------------------------------------------------------------------- */
+
 static void *serve_requests(void *data);
 
-/* Called with the lock held. */
+/* The watchdog is to look after a tick. */
+static void arm(const struct loop *loop)
+{
+    const struct itimerspec tick = {.it_value = {.tv_nsec = TICK_NS}};
+    timerfd_settime(loop->ticks, 0, &tick, NULL);
+}
+
+/* All below are called with the lock held. */
+
 static int start_thread(struct loop *loop)
 {
     pthread_attr_t attributes;
@@ -102,62 +178,125 @@ static int start_thread(struct loop *loop)
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int status = -pthread_create(&thread, &attributes, serve_requests, loop);
     pthread_attr_destroy(&attributes);
-    if (status == 0) {
+    if (status == 0)
         loop->threads++;
-        loop->idle++;
-    }
     return status;
 }
 
-/* This thread serves now: somebody must wait in its place. */
-static void begin_request(struct loop *loop)
+/* Somebody else is to receive. Where nobody can be found, whoever is ready first will. */
+static void call_another(struct loop *loop)
 {
-    pthread_mutex_lock(&loop->lock);
-    if (--loop->idle == 0 && loop->threads < THREADS_MAX && start_thread(loop) < 0)
+    if (loop->idle > 0)
+        pthread_cond_signal(&loop->called);
+    else if (loop->threads < THREADS_MAX && start_thread(loop) < 0)
         log_message(PROBE_LOG_WARNING, "no more threads: requests wait for each other");
-    pthread_mutex_unlock(&loop->lock);
 }
 
-/* Returns whether the thread is to stay. */
-static bool end_request(struct loop *loop)
+/* Waits until nobody else receives. Returns false where this thread is not needed any more. */
+static bool begin_receiving(struct loop *loop)
 {
-    pthread_mutex_lock(&loop->lock);
-    bool stay = loop->idle < IDLE_MAX;
-    loop->idle += stay;
-    pthread_mutex_unlock(&loop->lock);
-    return stay;
+    if (loop->receiving && loop->idle >= IDLE_MAX)
+        return false;
+    loop->idle++;
+    while (loop->receiving && !fuse_session_exited(loop->session))
+        pthread_cond_wait(&loop->called, &loop->lock);
+    loop->idle--;
+    loop->receiving = !fuse_session_exited(loop->session);
+    return loop->receiving;
 }
 
-static void end_thread(struct loop *loop, bool was_idle, int status)
+/* A request was received, and will be served by this thread. */
+static void begin_serving(struct loop *loop)
 {
-    pthread_mutex_lock(&loop->lock);
-    loop->threads--;
-    loop->idle -= was_idle;
+    loop->receiving = false;
+    loop->received++;
+    loop->serving++;
+    if (loop->queued >= QUEUE && loop->serving < loop->cpus)
+        call_another(loop);
+    if (loop->armed)
+        return;
+    loop->armed = true;
+    loop->seen = loop->received;
+    arm(loop);
+}
+
+/* SLOW: as it was at the begin. Those that were found to be slow do not count since. */
+static void end_serving(struct loop *loop, unsigned int slow)
+{
+    if (loop->slow == slow)
+        loop->serving--;
+}
+
+/* A tick has passed. Returns whether to look again after the next. */
+static bool look_for_slow(struct loop *loop)
+{
+    if (!loop->receiving && loop->received == loop->seen) {
+        loop->slow++;
+        loop->serving = 0;
+        call_another(loop);
+    }
+    loop->seen = loop->received;
+    return !loop->receiving;
+}
+
+/* ---- what threads do -------------------------------------------------------------------- */
+
+static void *watch(void *data)
+{
+    struct loop *loop = data;
+    uint64_t ticks = 0;
+    while (read(loop->ticks, &ticks, sizeof(ticks)) == sizeof(ticks) &&
+           !fuse_session_exited(loop->session)) {
+        pthread_mutex_lock(&loop->lock);
+        loop->armed = look_for_slow(loop);
+        if (loop->armed)
+            arm(loop);
+        pthread_mutex_unlock(&loop->lock);
+    }
+    return NULL;
+}
+
+/* The session is over, or failed; nobody waits for requests any more. */
+static void end_session(struct loop *loop, int status)
+{
+    fuse_session_exit(loop->session);
+    loop->receiving = false;
     if (loop->status == 0)
         loop->status = status;
-    pthread_cond_signal(&loop->ended);
-    pthread_mutex_unlock(&loop->lock);
+    pthread_cond_broadcast(&loop->called);
 }
 
 static void *serve_requests(void *data)
 {
     struct loop *loop = data;
     struct fuse_buf buffer = {.mem = NULL};
-    bool stay = true;
-    int result = 0;
-    int slot = 0;
-    while (stay && (result = receive(loop, &buffer, &slot)) > 0) {
-        begin_request(loop);
+    uint32_t opcode = 0;
+    pthread_mutex_lock(&loop->lock);
+    while (begin_receiving(loop)) {
+        pthread_mutex_unlock(&loop->lock);
+        int result = receive(loop, opcode, &buffer);
+        int slot = result > 0 ? note_request(loop, &buffer, &opcode) : 0;
+        pthread_mutex_lock(&loop->lock);
+        if (result <= 0) {
+            end_session(loop, result);
+            break;
+        }
+        unsigned int slow = loop->slow;
+        begin_serving(loop);
+        pthread_mutex_unlock(&loop->lock);
         fuse_session_process_buf(loop->session, &buffer);
         waiting_end(loop->waiting, slot);
-        stay = end_request(loop);
+        pthread_mutex_lock(&loop->lock);
+        end_serving(loop, slow);
     }
-    if (result < 0)
-        fuse_session_exit(loop->session);
+    loop->threads--;
+    pthread_cond_signal(&loop->ended);
+    pthread_mutex_unlock(&loop->lock);
     free(buffer.mem);
-    end_thread(loop, stay, result < 0 ? result : 0);
     return NULL;
 }
+
+/* ---- the whole -------------------------------------------------------------------------- */
 
 static int prepare(struct loop *loop)
 {
@@ -165,8 +304,10 @@ static int prepare(struct loop *loop)
     int fd = fuse_session_fd(loop->session);
     set_of_signals(&set);
     loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    loop->ticks = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     /* A request may be taken back between poll and read: reading must not wait for another. */
-    if (loop->signals < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+    if (loop->signals < 0 || loop->ticks < 0 ||
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
         return -errno;
     return 0;
 }
@@ -187,6 +328,37 @@ static int wait_for_end(struct loop *loop)
     return loop->threads > 0 ? -ETIMEDOUT : loop->status;
 }
 
+/* Serves with a watchdog beside. */
+static int serve(struct loop *loop)
+{
+    pthread_t watchdog;
+    int status = -pthread_create(&watchdog, NULL, watch, loop);
+    if (status < 0)
+        return status;
+    pthread_mutex_lock(&loop->lock);
+    status = start_thread(loop);
+    if (status == 0)
+        status = wait_for_end(loop);
+    else
+        fuse_session_exit(loop->session);
+    arm(loop); /* for the watchdog to see that it is over */
+    pthread_mutex_unlock(&loop->lock);
+    pthread_join(watchdog, NULL);
+    return status;
+}
+
+static void loop_free(struct loop *loop)
+{
+    if (loop->signals >= 0)
+        close(loop->signals);
+    if (loop->ticks >= 0)
+        close(loop->ticks);
+    pthread_cond_destroy(&loop->called);
+    pthread_cond_destroy(&loop->ended);
+    pthread_mutex_destroy(&loop->lock);
+    free(loop);
+}
+
 int loop_serve(struct fuse_session *session, struct waiting *waiting)
 {
     /* Not on the stack: a thread that hangs in a target may outlive this call. */
@@ -196,28 +368,18 @@ int loop_serve(struct fuse_session *session, struct waiting *waiting)
         return -ENOMEM;
     loop->session = session;
     loop->waiting = waiting;
-    loop->signals = -1;
-    pthread_mutex_init(&loop->receiving, NULL);
+    loop->signals = loop->ticks = -1;
+    loop->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
     pthread_mutex_init(&loop->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&loop->called, NULL);
     pthread_cond_init(&loop->ended, &attributes);
     pthread_condattr_destroy(&attributes);
-
     int status = prepare(loop);
-    pthread_mutex_lock(&loop->lock);
     if (status == 0)
-        status = start_thread(loop);
-    if (status == 0)
-        status = wait_for_end(loop);
-    pthread_mutex_unlock(&loop->lock);
-    if (status == -ETIMEDOUT)
-        return status;
-    if (loop->signals >= 0)
-        close(loop->signals);
-    pthread_cond_destroy(&loop->ended);
-    pthread_mutex_destroy(&loop->lock);
-    pthread_mutex_destroy(&loop->receiving);
-    free(loop);
+        status = serve(loop);
+    if (status != -ETIMEDOUT)
+        loop_free(loop);
     return status;
 }

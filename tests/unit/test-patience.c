@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "patience.h"
+
+enum { OPCODE = 14, MANY = 1000 };
+
+/* How often of MANY times it is tried, where nothing ever comes. */
+static unsigned int count_tries(struct patience *patience)
+{
+    unsigned int tries = 0;
+    for (int i = 0; i < MANY; i++) {
+        if (patience_has(patience, OPCODE)) {
+            tries++;
+            patience_learn(patience, OPCODE, false);
+        }
+    }
+    return tries;
+}
+
+static void the_first_is_tried(void **state)
+{
+    struct patience patience = {0};
+    (void)state;
+    assert_true(patience_has(&patience, OPCODE));
+}
+
+static void what_never_comes_is_tried_seldom(void **state)
+{
+    struct patience patience = {0};
+    (void)state;
+    assert_in_range(count_tries(&patience), 1, MANY / 20);
+}
+
+static void what_came_is_tried_again(void **state)
+{
+    struct patience patience = {0};
+    (void)state;
+    patience_learn(&patience, OPCODE, true);
+    for (int i = 0; i < MANY; i++) {
+        assert_true(patience_has(&patience, OPCODE));
+        patience_learn(&patience, OPCODE, i % 2);
+    }
+    /* And for a while only, when it comes no more. */
+    assert_in_range(count_tries(&patience), 1, MANY / 20);
+}
+
+static void requests_do_not_pay_for_each_other(void **state)
+{
+    struct patience patience = {0};
+    (void)state;
+    patience_learn(&patience, OPCODE + 1, true);
+    assert_in_range(count_tries(&patience), 1, MANY / 20);
+    assert_true(patience_has(&patience, OPCODE + 1));
+}
+
+static void an_opcode_of_the_future_is_not_tried(void **state)
+{
+    struct patience patience = {0};
+    (void)state;
+    assert_false(patience_has(&patience, PATIENCE_OPCODES));
+    assert_false(patience_has(&patience, UINT32_MAX));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_is_tried),
+        cmocka_unit_test(what_never_comes_is_tried_seldom),
+        cmocka_unit_test(what_came_is_tried_again),
+        cmocka_unit_test(requests_do_not_pay_for_each_other),
+        cmocka_unit_test(an_opcode_of_the_future_is_not_tried),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
