@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { TRIES = 5 };
@@ -126,6 +127,13 @@ static int open_into(const struct probe_engine *engine, const struct probe_image
     return 0;
 }
 
+/* Not needed for anything but speed: without it, the file is opened each time. */
+static void open_stat(const struct probe_engine *engine, struct probe_image *image)
+{
+    if (image->own && image->tid == image->pid)
+        open_into(engine, image, "stat", O_RDONLY, &image->stat);
+}
+
 static int open_descriptors(const struct probe_engine *engine, struct probe_image *image,
                             const char **step)
 {
@@ -164,6 +172,8 @@ static int try_open(const struct probe_engine *engine, struct probe_image *image
         return error_set(error, -status, "process %d: cannot open its %s: %s", image->pid, step,
                          strerror(-status));
 
+    if (status == 0)
+        open_stat(engine, image);
     bool shares = status == 0 && shares_memory(engine, parent, image->tid, &image->id);
     struct probe_image_id after;
     pid_t tid = 0;
@@ -214,7 +224,7 @@ int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_acce
 int probe_image_copy(const struct probe_image *image, struct probe_image *result)
 {
     struct probe_image copy = *image;
-    int *fields[] = {&copy.maps, &copy.mem, &copy.exe, &copy.root};
+    int *fields[] = {&copy.maps, &copy.mem, &copy.stat, &copy.exe, &copy.root};
     int status = 0;
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         int fd = *fields[i];
@@ -233,12 +243,40 @@ int probe_image_copy(const struct probe_image *image, struct probe_image *result
 
 void probe_image_done(struct probe_image *image)
 {
-    int fds[] = {image->maps, image->mem, image->exe, image->root};
+    int fds[] = {image->maps, image->mem, image->stat, image->exe, image->root};
     for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
         if (fds[i] >= 0)
             close(fds[i]);
     }
     *image = PROBE_IMAGE_NONE;
+}
+
+int image_ask(const struct probe_image *image)
+{
+    char byte = 0;
+    struct iovec local = {&byte, sizeof(byte)};
+    /* An address that no process has: the kernel's answer is EFAULT where it would read. */
+    struct iovec remote = {(void *)(UINTPTR_MAX - 4095), sizeof(byte)};
+    if (process_vm_readv(image->pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+        return 0;
+    return -errno;
+}
+
+/*
+ * Is it the image still, as the descriptor of its stat file says? The kernel bound that to the
+ * process when it was opened, so it never shows another one of the same number.
+ */
+static bool is_unchanged(const struct probe_image *image)
+{
+    char text[PROC_STAT_SIZE];
+    struct proc_stat stat;
+    ssize_t length = image->stat < 0 ? -1 : pread(image->stat, text, sizeof(text) - 1, 0);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    return proc_stat_parse(text, (size_t)length, &stat) == 0 && has_memory(&stat) &&
+           stat.start_time == image->id.start_time &&
+           memcmp(stat.layout, image->id.layout, sizeof(stat.layout)) == 0;
 }
 
 int image_check(const struct probe_engine *engine, const struct probe_image *image,
@@ -247,8 +285,9 @@ int image_check(const struct probe_engine *engine, const struct probe_image *ima
     struct probe_image_id now;
     pid_t tid = 0;
     pid_t parent = 0;
-    if (!image->own)
+    if (!image->own || is_unchanged(image))
         return 0;
+    /* Its main thread may have ended, say. */
     if (identify(engine, image->pid, &now, &tid, &parent) == 0 &&
         probe_image_id_equal(&now, &image->id))
         return 0;

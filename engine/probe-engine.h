@@ -135,12 +135,14 @@ struct probe_image {
     bool own;
     int maps; /* /proc/PID/maps */
     int mem;  /* /proc/PID/mem */
+    int stat; /* /proc/PID/stat, only where `own` is true: to ask for the identity again */
     int exe;  /* O_PATH of /proc/PID/exe, only where `own` is false */
     int root; /* O_PATH of /proc/PID/root, only where `own` is false */
 };
 
 /* An image with no descriptor in it: what probe_image_done() leaves. */
-#define PROBE_IMAGE_NONE ((struct probe_image){.maps = -1, .mem = -1, .exe = -1, .root = -1})
+#define PROBE_IMAGE_NONE                                                                           \
+    ((struct probe_image){.maps = -1, .mem = -1, .stat = -1, .exe = -1, .root = -1})
 
 /*
  * Opens what ACCESS needs of the image that PID has now, with the authority of the calling thread.
@@ -208,6 +210,16 @@ PROBE_API void probe_target_detach(struct probe_target *target);
 PROBE_API int probe_target_look(struct probe_target *target, struct probe_error *error);
 
 /*
+ * A look that leaves one question open: is the image still the process's? What reads or writes its
+ * memory afterwards asks, and fails if not; for anything else, probe_target_confirm() does.
+ */
+PROBE_API int probe_target_glance(struct probe_target *target, struct probe_error *error);
+/* Leaves it open without a look, where an update is to follow: that looks by itself. */
+PROBE_API void probe_target_doubt(struct probe_target *target);
+/* Asks, unless something did since it was left open. Errors: ESRCH the image has gone. */
+PROBE_API int probe_target_confirm(struct probe_target *target, struct probe_error *error);
+
+/*
  * Stops all threads of the process, until probe_target_resume() or probe_target_close(): updates in
  * between are seen by it as one, whatever the engine's method. A target that is stopped already
  * stays so. Errors: EBUSY another tracer has it; ETIMEDOUT its threads did not stop within a
@@ -222,6 +234,13 @@ PROBE_API const struct probe_image_id *probe_target_id(const struct probe_target
 PROBE_API bool probe_target_is_own(const struct probe_target *target);
 /* Duplicates the attached image. Errors: EBADF without one; EMFILE, ENFILE. */
 PROBE_API int probe_target_copy_image(const struct probe_target *target, struct probe_image *copy);
+/*
+ * Would the kernel, at this moment, let the calling process read and write TARGET's, and does the
+ * attached image still have memory? Asked without touching any, and cheaper than by opening the
+ * image again. 0; EPERM it would not; ESRCH the process has gone, or its main thread has: then only
+ * opening its image can tell.
+ */
+PROBE_API int probe_target_ask(struct probe_target *target);
 /* A number that grows each time that a look finds other objects than the one before. */
 PROBE_API uint64_t probe_target_generation(const struct probe_target *target);
 /* What the attached image allows; PROBE_NAMES without one. */
@@ -243,7 +262,7 @@ PROBE_API ssize_t probe_target_find(const struct probe_target *target, const cha
  * The program's path, as /proc/PID/exe gives it, into PATH of SIZE bytes, without a NUL; returns
  * its length. Errors: ESRCH the image has gone; EACCES; ENAMETOOLONG.
  */
-PROBE_API ssize_t probe_target_exe(const struct probe_target *target, char *path, size_t size,
+PROBE_API ssize_t probe_target_exe(struct probe_target *target, char *path, size_t size,
                                    struct probe_error *error);
 
 /*

@@ -65,6 +65,19 @@ ssize_t proc_read(int proc, pid_t pid, pid_t tid, const char *name, char *text, 
     return result;
 }
 
+/* The number at *TEXT, which is moved to the end of the field. Each use of an image asks for it. */
+static uint64_t take_field(const char **text)
+{
+    const char *at = *text;
+    uint64_t number = 0;
+    for (; *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + (uint64_t)(*at - '0');
+    while (*at && *at != ' ')
+        at++;
+    *text = at;
+    return number;
+}
+
 int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
 {
     /* The name stands in parentheses and may hold any byte: the last one ends it. */
@@ -76,18 +89,17 @@ int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
     struct proc_stat found = {.state = *field};
     size_t layout = 0;
     for (int number = 3; number <= 51; number++) {
-        uint64_t value = strtoull(field, NULL, 10);
+        uint64_t value = take_field(&field);
         if (number == 4)
             found.parent = (pid_t)value;
         else if (number == 22)
             found.start_time = value;
         else if ((number >= 26 && number <= 28) || number >= 45)
             found.layout[layout++] = value;
-        field = strchr(field, ' ');
-        if (!field && number < 51)
-            return -EINVAL;
-        if (field)
+        if (*field)
             field++;
+        else if (number < 51)
+            return -EINVAL;
     }
     *stat = found;
     return 0;
@@ -95,7 +107,7 @@ int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
 
 int proc_stat_read(int proc, pid_t pid, pid_t tid, struct proc_stat *stat)
 {
-    char text[1024];
+    char text[PROC_STAT_SIZE];
     ssize_t length = proc_read(proc, pid, tid, "stat", text, sizeof(text));
     if (length < 0)
         return (int)length;

@@ -28,6 +28,9 @@ struct proc_stat {
     uint64_t layout[10]; /* fields 26 to 28 and 45 to 51 */
 };
 
+/* Room for the text of a stat file. */
+enum { PROC_STAT_SIZE = 1024 };
+
 /* Parses the text of a stat file; -EINVAL where it is none. Format: proc(5). */
 int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat);
 

@@ -97,7 +97,7 @@ static int read_all(struct probe_target *target, struct probe_snapshot *snapshot
     free(pieces);
     /* Only now is it known whose memory that was. */
     struct probe_error gone;
-    if (image_check(target->engine, &target->image, &gone) < 0) {
+    if (target_check(target, &gone) < 0) {
         if (error)
             *error = gone;
         return -ESRCH;

@@ -225,6 +225,9 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
 
 static int fail_look(const struct probe_target *target, int status, struct probe_error *error)
 {
+    if (status == -ESRCH)
+        return error_set(error, ESRCH, "process %d has ended or replaced its program",
+                         target->image.pid);
     return error_set(error, status == -EINVAL ? EIO : -status,
                      "process %d: cannot read its mappings: %s", target->image.pid,
                      strerror(-status));
@@ -251,13 +254,35 @@ int target_look_at_all(struct probe_target *target, struct probe_error *error)
     return 0;
 }
 
+int target_check(struct probe_target *target, struct probe_error *error)
+{
+    int status = image_check(target->engine, &target->image, error);
+    if (status == 0)
+        target->unconfirmed = false;
+    return status;
+}
+
+void probe_target_doubt(struct probe_target *target)
+{
+    target->unconfirmed = true;
+}
+
+int probe_target_confirm(struct probe_target *target, struct probe_error *error)
+{
+    return target->unconfirmed ? target_check(target, error) : 0;
+}
+
 int probe_target_look(struct probe_target *target, struct probe_error *error)
+{
+    int status = probe_target_glance(target, error);
+    return status < 0 ? status : probe_target_confirm(target, error);
+}
+
+int probe_target_glance(struct probe_target *target, struct probe_error *error)
 {
     if (target->image.maps < 0)
         return error_set(error, EACCES, "process %d is not open", target->image.pid);
-    int status = image_check(target->engine, &target->image, error);
-    if (status < 0)
-        return status;
+    probe_target_doubt(target);
     int same = target->generation == 0
                    ? 0
                    : loaded_compare(&target->loaded, &target->maps, target->image.maps);
@@ -320,6 +345,21 @@ bool probe_target_is_own(const struct probe_target *target)
     return target->image.own;
 }
 
+int probe_target_ask(struct probe_target *target)
+{
+    struct mapping any;
+    int status = image_ask(&target->image);
+    if (status < 0)
+        return status;
+    /*
+     * The kernel bound maps to the image's memory, and says when that is nobody's any more. (A
+     * vfork child can keep it for longer than its parent does: each use of the memory asks for
+     * more.)
+     */
+    status = maps_query(target->image.maps, 0, MAPS_ALL, &any);
+    return status == 0 ? 0 : status == -ENOTTY ? target_check(target, NULL) : -ESRCH;
+}
+
 int probe_target_copy_image(const struct probe_target *target, struct probe_image *copy)
 {
     return target->image.maps < 0 ? -EBADF : probe_image_copy(&target->image, copy);
@@ -367,11 +407,11 @@ ssize_t probe_target_find(const struct probe_target *target, const char *name)
     return -ENOENT;
 }
 
-ssize_t probe_target_exe(const struct probe_target *target, char *path, size_t size,
+ssize_t probe_target_exe(struct probe_target *target, char *path, size_t size,
                          struct probe_error *error)
 {
     ssize_t length = image_exe(target->engine, &target->image, path, size);
-    int status = length < 0 ? 0 : image_check(target->engine, &target->image, error);
+    int status = length < 0 ? 0 : target_check(target, error);
     if (length < 0)
         return error_set(error, (int)-length, "process %d: cannot read the link to its program: %s",
                          target->image.pid, strerror((int)-length));

@@ -24,6 +24,7 @@ struct probe_target {
     struct tracee_stop *stop; /* while the client keeps it stopped, else NULL */
     bool traced;              /* its main thread is stopped, and traced by the calling thread */
     struct probe_image image; /* pid and id stay when the descriptors are closed */
+    bool unconfirmed;         /* see probe_target_doubt() */
     uint64_t generation;
     struct maps maps;
     struct loaded_list loaded;
@@ -40,6 +41,9 @@ struct probe_target {
  * kernel says that they have changed, or does not say.
  */
 int target_look_at_all(struct probe_target *target, struct probe_error *error);
+
+/* Is the image still the process's, now? Errors: ESRCH. */
+int target_check(struct probe_target *target, struct probe_error *error);
 
 /*
  * Is what TARGET knows of the mapping at ADDRESS still true? 1: yes, and it is marked as verified;

@@ -314,7 +314,7 @@ static int apply_once(struct probe_update *update, const struct memory_writer *w
     struct probe_target *target = update->target;
     struct probe_snapshot snapshot;
     struct texts texts = {0};
-    int status = probe_target_look(target, error);
+    int status = probe_target_glance(target, error);
     if (status < 0)
         return status;
     if (update->generation != target->generation)

@@ -35,22 +35,40 @@ static int end_claims(const struct service_file *file, const struct probe_update
     return status;
 }
 
-int service_file_update(struct service_file *file,
-                        int (*fill)(const struct service_file *file, struct probe_update *update,
-                                    const void *data, struct probe_error *error),
-                        const void *data, struct probe_error *error)
+/* One try. Errors: EAGAIN objects came or went. */
+static int try_update(struct service_file *file, service_file_fill *fill, const void *data,
+                      struct probe_error *error)
+{
+    struct probe_update *update = NULL;
+    if (probe_update_new(file->target, &update) < 0)
+        return -ENOMEM;
+    int status = fill(file, update, data, error);
+    if (status == 0)
+        status = probe_update_apply(update, error);
+    if (status == 0)
+        status = end_claims(file, update);
+    probe_update_free(update);
+    return status;
+}
+
+int service_file_update(struct service_file *file, service_file_fill *fill, const void *data,
+                        struct probe_error *error)
 {
     int status = -EAGAIN;
+    bool looked = false;
     for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
-        struct probe_update *update = NULL;
-        if (probe_update_new(file->target, &update) < 0)
-            return -ENOMEM;
-        status = fill(file, update, data, error);
-        if (status == 0)
-            status = probe_update_apply(update, error);
-        if (status == 0)
-            status = end_claims(file, update);
-        probe_update_free(update);
+        uint64_t generation = probe_target_generation(file->target);
+        status = try_update(file, fill, data, error);
+        if (status == 0 || status == -EAGAIN || looked)
+            continue;
+        /* It was filled by what the last look saw: does it fail now, too? */
+        struct probe_error reason = {""};
+        looked = true;
+        int look = probe_target_look(file->target, &reason);
+        if (look < 0)
+            *error = reason;
+        if (look < 0 || probe_target_generation(file->target) != generation)
+            status = look < 0 ? look : -EAGAIN;
     }
     return status;
 }

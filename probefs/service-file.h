@@ -15,7 +15,7 @@ struct cut_line {
 };
 
 struct service_file {
-    struct probe_target *target; /* locked, attached and looked at while a function is called */
+    struct probe_target *target; /* locked and attached; looked at, for reading */
     const char *probe;           /* its name, or NULL where the file belongs to the process */
     struct holds *holds;         /* of the target */
     struct hold **hold;          /* where this open file keeps its hold, if it is one */
@@ -31,14 +31,16 @@ struct service_file {
  */
 ssize_t service_file_probe(const struct service_file *file, struct probe_error *error);
 
+/* Adds to UPDATE, with DATA's values, what the file is about. */
+typedef int service_file_fill(const struct service_file *file, struct probe_update *update,
+                              const void *data, struct probe_error *error);
+
 /*
- * Makes one update: FILL adds the probes to it (and may be called again, where objects came or went
- * meanwhile). Holds of probes that the update switched off or set lose their claims. Errors: those
- * of FILL and of an update.
+ * Makes one update: FILL adds the probes to it, as the last look found them (and is called again
+ * where objects came or went since). Holds of probes that the update switched off or set lose their
+ * claims. Errors: those of FILL and of an update.
  */
-int service_file_update(struct service_file *file,
-                        int (*fill)(const struct service_file *file, struct probe_update *update,
-                                    const void *data, struct probe_error *error),
-                        const void *data, struct probe_error *error);
+int service_file_update(struct service_file *file, service_file_fill *fill, const void *data,
+                        struct probe_error *error);
 
 #endif

@@ -127,7 +127,17 @@ static int needs_image(struct service *service, struct call *call, enum probe_ac
     return status;
 }
 
-/* Attaches an image that was just opened, by this process or by the server. */
+/*
+ * Is what is open already enough for ACCESS? Where it is, the kernel is asked whether it would
+ * agree at this moment as well.
+ */
+static bool is_attached(const struct service_target *target, enum probe_access access)
+{
+    return probe_target_is_own(target->target) && probe_target_access(target->target) >= access &&
+           probe_target_ask(target->target) == 0;
+}
+
+/* Attaches an image that is opened now, by this process, or was just opened by the server. */
 static int attach_new(struct service *service, struct service_target *target, struct call *call,
                       enum probe_access access)
 {
@@ -135,18 +145,13 @@ static int attach_new(struct service *service, struct service_target *target, st
     struct probe_image image = call->image;
     call->image = PROBE_IMAGE_NONE;
     if (image.pid == 0) {
+        if (is_attached(target, access))
+            return 0;
         int status = probe_image_open(service->engine, call->request.pid, access, &image, error);
         if (status == -EACCES || status == -EPERM)
             return needs_image(service, call, access, status);
         if (status < 0)
             return status;
-        /* The kernel has just agreed; what is open already may allow more, and serves as well. */
-        if (probe_image_id_equal(&image.id, &target->id) &&
-            probe_target_access(target->target) >= access &&
-            probe_target_look(target->target, NULL) == 0) {
-            probe_image_done(&image);
-            return 0;
-        }
     }
     if (!probe_image_id_equal(&image.id, &target->id)) {
         probe_image_done(&image);
@@ -296,6 +301,13 @@ static int take_hold(struct service *service, struct handle *handle, struct call
     return status;
 }
 
+/* One that was there at the last look will do for an open: what follows looks again. */
+static bool has_probe(struct probe_target *target, const char *name)
+{
+    return probe_target_find(target, name) >= 0 ||
+           (probe_target_look(target, NULL) == 0 && probe_target_find(target, name) >= 0);
+}
+
 static int check_open(struct service *service, struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
@@ -303,7 +315,7 @@ static int check_open(struct service *service, struct handle *handle, struct cal
     int status = attach_new(service, handle->target, call, handle->access);
     if (status < 0)
         return status;
-    if (file.probe && probe_target_find(file.target, file.probe) < 0)
+    if (file.probe && !has_probe(file.target, file.probe))
         return -ENOENT;
     if (!takes_effect)
         return 0;
@@ -375,7 +387,7 @@ static int begin_access(struct service *service, struct handle *handle, struct c
     }
     if (probe_target_access(handle->target->target) < handle->access)
         return attach_new(service, handle->target, call, handle->access);
-    return probe_target_look(handle->target->target, &call->reply.sentence);
+    return 0;
 }
 
 static int make_text(struct handle *handle, struct call *call)
@@ -387,6 +399,8 @@ static int make_text(struct handle *handle, struct call *call)
     if (!out)
         return -ENOMEM;
     int status = handle->kind->read(&file, out, &call->reply.sentence);
+    if (status == 0)
+        status = probe_target_confirm(file.target, &call->reply.sentence);
     bool failed = ferror(out);
     if (fclose(out) != 0 || failed)
         status = status < 0 ? status : -ENOMEM;
@@ -423,6 +437,8 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
     if (call->request.offset == 0 || !handle->text) {
         int status = begin_access(service, handle, call);
         if (status == 0)
+            status = probe_target_glance(handle->target->target, &call->reply.sentence);
+        if (status == 0)
             status = make_text(handle, call);
         end_access(handle->target);
         if (status < 0)
@@ -446,6 +462,21 @@ static int take_resets(struct service_file *file, char **names, const size_t *le
     return 0;
 }
 
+/* Whatever is wrong with what was written: that the image has gone comes first. */
+static int change(struct service_file *file, const struct node_kind *kind, struct call *call)
+{
+    struct probe_error gone = {""};
+    struct probe_error *error = &call->reply.sentence;
+    probe_target_doubt(file->target);
+    int status = call->request.operation == OPERATION_FLUSH
+                     ? kind->flush(file, error)
+                     : kind->write(file, call->in, call->in_length, error);
+    if (probe_target_confirm(file->target, &gone) == 0)
+        return status;
+    *error = gone;
+    return -ESRCH;
+}
+
 static int write_handle(struct service *service, struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
@@ -459,10 +490,8 @@ static int write_handle(struct service *service, struct handle *handle, struct c
     if (call->request.report_resets && !(file.resets = open_memstream(&names, &length)))
         return -ENOMEM;
     int status = begin_access(service, handle, call);
-    if (status == 0 && flush)
-        status = handle->kind->flush(&file, &call->reply.sentence);
-    else if (status == 0)
-        status = handle->kind->write(&file, call->in, call->in_length, &call->reply.sentence);
+    if (status == 0)
+        status = change(&file, handle->kind, call);
     end_access(handle->target);
     int reported = take_resets(&file, &names, &length, call);
     return status < 0 ? status : reported;
