@@ -3,22 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static bool has_capability(pid_t tid, cap_value_t capability)
+/* More than the name of a namespace takes. */
+enum { NAMESPACE_SIZE = 64 };
+
+static bool has_capability(pid_t tid, unsigned int capability)
 {
-    cap_flag_value_t value = CAP_CLEAR;
-    cap_t set = cap_get_pid(tid);
-    if (!set)
-        return false;
-    if (cap_get_flag(set, capability, CAP_EFFECTIVE, &value) < 0)
-        value = CAP_CLEAR;
-    cap_free(set);
-    return value == CAP_SET;
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, tid};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    return syscall(SYS_capget, &header, sets) == 0 &&
+           sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
 /* Reads the map of a user namespace, as thread NAME ("self", or a number) has it. */
@@ -46,18 +46,35 @@ static bool has_our_map(pid_t tid)
            memcmp(theirs, ours, (size_t)length) == 0;
 }
 
-/* Capabilities count in the user namespace that they were given in. */
-static bool is_in_our_namespace(pid_t tid)
+/* The name of a user namespace, as thread NAME ("self", or a number) has it: "user:[NUMBER]". */
+static ssize_t read_namespace(const char *name, char *text, size_t size)
 {
     char path[32];
-    struct stat theirs;
-    struct stat ours;
-    snprintf(path, sizeof(path), "/proc/%d/ns/user", tid);
-    if (stat("/proc/self/ns/user", &ours) < 0)
-        return false;
-    if (stat(path, &theirs) < 0)
+    snprintf(path, sizeof(path), "/proc/%s/ns/user", name);
+    return readlink(path, text, size);
+}
+
+/*
+ * Capabilities count in the user namespace that they were given in. Ours is the one that the server
+ * was started in: it never changes.
+ */
+static bool is_in_our_namespace(pid_t tid)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static char ours[NAMESPACE_SIZE]; /* guarded by lock, and so is its length */
+    static ssize_t our_length;
+    char name[16];
+    char theirs[NAMESPACE_SIZE];
+    snprintf(name, sizeof(name), "%d", tid);
+    ssize_t length = read_namespace(name, theirs, sizeof(theirs));
+    if (length < 0)
         return errno == EACCES && has_our_map(tid);
-    return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+    pthread_mutex_lock(&lock);
+    if (our_length <= 0)
+        our_length = read_namespace("self", ours, sizeof(ours));
+    bool same = length == our_length && memcmp(theirs, ours, (size_t)length) == 0;
+    pthread_mutex_unlock(&lock);
+    return same;
 }
 
 bool caller_is_admin(const struct caller *caller)

@@ -10,9 +10,14 @@
 
 enum { PACKET_MAX = 64 << 10, FDS_MAX = 4, ERRNO_MAX = 511, QUESTIONS_MAX = 256 };
 
+/* A payload of this size or less travels in the packet itself; a larger one in packets behind it.
+ */
+enum { PAYLOAD_SMALL = 128 };
+
 struct request_packet {
     struct request request;
     struct probe_image image;
+    char small[PAYLOAD_SMALL];
     uint64_t payload;
 };
 
@@ -20,6 +25,7 @@ struct reply_packet {
     bool asks; /* for the file mapped from START to END: the reply itself comes later */
     uint64_t start, end;
     struct reply reply;
+    char small[PAYLOAD_SMALL];
     uint64_t payload;
 };
 
@@ -147,10 +153,19 @@ static int receive_packet(int channel, void *bytes, size_t length, int fds[FDS_M
 
 /* ---- payloads --------------------------------------------------------------------------- */
 
+/* Puts what is small enough into the packet that goes first. */
+static void fill_small(char small[PAYLOAD_SMALL], const char *bytes, size_t length)
+{
+    if (length > 0 && length <= PAYLOAD_SMALL)
+        memcpy(small, bytes, length);
+}
+
 static int send_payload(int channel, const char *bytes, size_t length,
                         const struct timespec *deadline)
 {
     int status = 0;
+    if (length <= PAYLOAD_SMALL)
+        return 0;
     while (length > 0 && status == 0) {
         size_t piece = length < PACKET_MAX ? length : PACKET_MAX;
         status = send_packet(channel, bytes, piece, NULL, 0, deadline);
@@ -160,8 +175,8 @@ static int send_payload(int channel, const char *bytes, size_t length,
     return status;
 }
 
-static int receive_payload(int channel, uint64_t length, char **result,
-                           const struct timespec *deadline)
+static int receive_payload(int channel, uint64_t length, const char small[PAYLOAD_SMALL],
+                           char **result, const struct timespec *deadline)
 {
     *result = NULL;
     if (length == 0)
@@ -170,7 +185,12 @@ static int receive_payload(int channel, uint64_t length, char **result,
         return -EPIPE;
     char *bytes = malloc(length);
     int status = bytes ? 0 : -ENOMEM;
-    for (uint64_t at = 0; at < length && status == 0;) {
+    uint64_t at = 0;
+    if (bytes && length <= PAYLOAD_SMALL) {
+        memcpy(bytes, small, length);
+        at = length;
+    }
+    while (at < length && status == 0) {
         size_t piece = length - at < PACKET_MAX ? (size_t)(length - at) : PACKET_MAX;
         status = receive_packet(channel, bytes + at, piece, NULL, NULL, deadline);
         at += piece;
@@ -213,6 +233,7 @@ static bool image_take(struct probe_image *image, const int *fds, size_t count)
     size_t used = 0;
     bool missing = false;
     image_fields(image, fields);
+    image->stat = -1; /* never sent: it is for those who may ask the kernel themselves */
     for (size_t i = 0; i < FDS_MAX; i++) {
         if (*fields[i] < 0)
             continue;
@@ -288,6 +309,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     request.request = call->request;
     request.image = call->image;
     request.payload = call->in_length;
+    fill_small(request.small, call->in, call->in_length);
 
     int status = send_packet(channel, &request, sizeof(request), fds, fd_count, deadline);
     if (status == 0)
@@ -295,7 +317,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     if (status == 0)
         status = receive_reply(channel, call, &reply, deadline);
     if (status == 0)
-        status = receive_payload(channel, reply.payload, &call->out, deadline);
+        status = receive_payload(channel, reply.payload, reply.small, &call->out, deadline);
     if (status != 0)
         return status;
     call->reply = reply.reply;
@@ -320,7 +342,7 @@ int channel_receive(int channel, struct call *call)
     call->request.probe[sizeof(call->request.probe) - 1] = '\0';
     call->image = packet.image;
     if (!image_take(&call->image, fds, fd_count) ||
-        receive_payload(channel, packet.payload, &payload, NULL) < 0) {
+        receive_payload(channel, packet.payload, packet.small, &payload, NULL) < 0) {
         probe_image_done(&call->image);
         return -EPIPE;
     }
@@ -335,6 +357,7 @@ int channel_reply(int channel, const struct call *call)
     memset(&packet, 0, sizeof(packet));
     packet.reply = call->reply;
     packet.payload = call->out_length;
+    fill_small(packet.small, call->out, call->out_length);
     int status = send_packet(channel, &packet, sizeof(packet), NULL, 0, NULL);
     return status < 0 ? status : send_payload(channel, call->out, call->out_length, NULL);
 }

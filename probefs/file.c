@@ -10,31 +10,51 @@
 /* No reference takes more than this; what a worker says beyond it is not kept. */
 enum { SAVED_MAX = 1 << 20 };
 
-/* Is the image still the one that INODE stands for, and what may CALLER do with it? */
+static bool is_current(void *data, const struct target *target)
+{
+    struct server *server = data;
+    struct probe_image_id id;
+    return router_identify(server->router, target->pid, &id) == 0 &&
+           probe_image_id_equal(&id, &target->id);
+}
+
+/* Whose process it is, at this moment. */
+static int find_user(struct server *server, struct target *target, struct process_user *user)
+{
+    int process = inodes_get_process(&server->inodes, target, is_current, server);
+    int status = process < 0 ? -ENOTTY : process_ask_user(process, user);
+    return status == -ENOTTY ? process_find_user(target->pid, user) : status;
+}
+
+/*
+ * Whose process is it, and what may CALLER do with it? Whether the image is still the one that
+ * INODE stands for, the service sees.
+ */
 static int find_route(struct server *server, const struct inode *inode,
                       const struct node_kind *kind, const struct caller *caller,
                       struct route *route, struct probe_error *error)
 {
-    struct probe_image_id id;
     struct process_user user;
-    pid_t pid = inode->target->pid;
-    if (router_identify(server->router, pid, &id) < 0 ||
-        !probe_image_id_equal(&id, &inode->target->id) || process_find_user(pid, &user) < 0)
+    struct target *target = inode->target;
+    if (find_user(server, target, &user) < 0)
         return -ESTALE;
     enum authority authority = caller_authority(caller, &user);
     if (authority == AUTHORITY_NONE) {
+        if (!is_current(server, target))
+            return -ESTALE;
         snprintf(error->text, sizeof(error->text),
                  "process %d belongs to user %u, and user %u%s may not look into it: ask as that "
                  "user, as "
                  "root, or as a member of the mount's group (-o gid=)",
-                 pid, user.uid, caller->uid,
+                 target->pid, user.uid, caller->uid,
                  caller->pid == 0   ? " in another pid namespace"
                  : caller->uid == 0 ? " without CAP_SYS_PTRACE in the server's user namespace"
                                     : "");
         return -EACCES;
     }
-    return router_begin(server->router, &user, caller->gid, authority, kind->outlives_server,
-                        route);
+    int status =
+        router_begin(server->router, &user, caller->gid, authority, kind->outlives_server, route);
+    return status < 0 && !is_current(server, target) ? -ESTALE : status;
 }
 
 /* Names alone need no access to memory; a file that is not written needs none for writing. */

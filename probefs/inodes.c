@@ -2,12 +2,17 @@
 #define HASH_NONFATAL_OOM 1
 #include "inodes.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+/* Descriptors of processes that are kept: more cost more than they gain. */
+enum { PROCESSES_MAX = 256 };
 
 int inodes_init(struct inodes *inodes)
 {
@@ -17,7 +22,7 @@ int inodes_init(struct inodes *inodes)
     return -pthread_mutex_init(&inodes->lock, NULL);
 }
 
-static void target_free(struct target *target)
+static void target_free(struct inodes *inodes, struct target *target)
 {
     struct written *written = NULL;
     struct written *next = NULL;
@@ -27,6 +32,10 @@ static void target_free(struct target *target)
     }
     failures_done(&target->failures);
     held_done(&target->held);
+    if (atomic_load(&target->process) >= 0) {
+        close(atomic_load(&target->process));
+        atomic_fetch_sub(&inodes->processes, 1);
+    }
     free(target);
 }
 
@@ -36,7 +45,7 @@ static void unlist_target(struct inodes *inodes, struct target *target)
         HASH_DEL(inodes->targets, target);
     target->listed = false;
     if (target->users == 0)
-        target_free(target);
+        target_free(inodes, target);
 }
 
 /*
@@ -145,11 +154,12 @@ static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image
     target->pid = pid;
     target->id = *id;
     target->start = start_of(id);
+    atomic_init(&target->process, -1);
     failures_init(&target->failures);
     held_init(&target->held);
     HASH_ADD_INT(inodes->targets, pid, target);
     if (!target->hh.tbl) {
-        target_free(target);
+        target_free(inodes, target);
         return -ENOMEM;
     }
     target->listed = true;
@@ -194,6 +204,25 @@ void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct 
             unlist_target(inodes, target);
     }
     pthread_mutex_unlock(&inodes->lock);
+}
+
+int inodes_get_process(struct inodes *inodes, struct target *target,
+                       bool (*same)(void *data, const struct target *target), void *data)
+{
+    int process = atomic_load(&target->process);
+    if (process >= 0)
+        return process;
+    if (atomic_fetch_add(&inodes->processes, 1) < PROCESSES_MAX)
+        process = process_open(target->pid);
+    int none = -1;
+    /* Opened first and compared then: a process that is still the same was so in between. */
+    if (process >= 0 && same(data, target) &&
+        atomic_compare_exchange_strong(&target->process, &none, process))
+        return process;
+    atomic_fetch_sub(&inodes->processes, 1);
+    if (process >= 0)
+        close(process);
+    return none;
 }
 
 /* ---- directories ------------------------------------------------------------------------ */

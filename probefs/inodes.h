@@ -16,6 +16,7 @@
 #include "tree.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <uthash.h>
 
@@ -33,6 +34,8 @@ struct target {
     struct timespec start;
     struct failures failures;
     struct held held;
+    /* The process as a descriptor, once somebody asked for it; -1 before. */
+    atomic_int process;
     /* Guarded by the lock of `inodes`: */
     unsigned int users;      /* inodes and requests */
     struct written *written; /* by number */
@@ -58,6 +61,7 @@ struct inodes {
     struct inode *table;    /* by key; guarded by lock */
     struct target *targets; /* by pid; guarded by lock */
     uint8_t secret[32];
+    atomic_uint processes; /* how many targets keep a descriptor */
 };
 
 int inodes_init(struct inodes *inodes);
@@ -74,6 +78,13 @@ uint64_t inode_number(const struct inode *inode, unsigned int kind);
 int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
                       struct target **target);
 void inodes_put_target(struct inodes *inodes, struct target *target);
+
+/*
+ * A descriptor of TARGET's process, which belongs to the target; -1 where it cannot be had, or too
+ * many have one. SAME tells whether the process of that number is still the target's.
+ */
+int inodes_get_process(struct inodes *inodes, struct target *target,
+                       bool (*same)(void *data, const struct target *target), void *data);
 
 /* The directory of PROBE (NULL: of the process) in TARGET, looked up once more by the kernel.
  * Errors: ENOMEM. */

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Reads the start of /proc/PID/status, which holds all that is asked for here. */
@@ -49,6 +52,31 @@ int process_find_user(pid_t pid, struct process_user *user)
         !find_number(text, "\nUid:", &uid) || !find_number(text, "\nGid:", &gid))
         return -ENOENT;
     *user = (struct process_user){(uid_t)uid, (gid_t)gid};
+    return 0;
+}
+
+/* As <linux/pidfd.h> has it from 6.13 on, in the size that all kernels since know. */
+struct pidfd_info_64 {
+    uint64_t mask, cgroup;
+    uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid, exit_code;
+};
+
+enum { PIDFD_INFO_CREDENTIALS = 1 << 1 };
+
+int process_open(pid_t pid)
+{
+    long process = syscall(SYS_pidfd_open, pid, 0);
+    return process < 0 ? -errno : (int)process;
+}
+
+int process_ask_user(int process, struct process_user *user)
+{
+    struct pidfd_info_64 info = {.mask = PIDFD_INFO_CREDENTIALS};
+    if (ioctl(process, _IOWR(0xff, 11, struct pidfd_info_64), &info) < 0)
+        return errno == ESRCH ? -ENOENT : -ENOTTY;
+    if (!(info.mask & PIDFD_INFO_CREDENTIALS))
+        return -ENOTTY;
+    *user = (struct process_user){info.ruid, info.rgid};
     return 0;
 }
 

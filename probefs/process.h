@@ -17,6 +17,13 @@ struct process_user {
  */
 int process_find_user(pid_t pid, struct process_user *user);
 
+/*
+ * The same through a descriptor of the process, which no other of that number can take over, and
+ * at a tenth of the cost. Errors: ENOTTY this kernel (before 6.13) does not answer; ENOENT.
+ */
+int process_open(pid_t pid);
+int process_ask_user(int process, struct process_user *user);
+
 /* The process that thread TID belongs to, or -ENOENT. */
 pid_t process_of_thread(pid_t tid);
 

@@ -20,11 +20,24 @@ enum { SCAN_AT_ONCE = 128, SCAN_SECONDS = 3, SCANNERS_MAX = 16 };
 /* More than any user's entry in the database takes. */
 enum { PASSWD_SIZE_MAX = 1 << 20 };
 
+/* How many users' login groups are remembered, and for how long. */
+enum { LOGINS = 32, LOGIN_SECONDS = 1 };
+
+struct login {
+    uid_t uid;
+    gid_t gid;
+    bool exists;
+    time_t until; /* 0: nothing is known */
+};
+
 struct router {
     struct probe_engine *engine; /* for identities, and images for workers */
     struct service *service;
     struct workers *workers;
     uid_t uid; /* the server's */
+    gid_t gid;
+    pthread_mutex_t login_lock;
+    struct login logins[LOGINS]; /* by uid; guarded by login_lock */
 };
 
 int router_new(const struct workers_options *options, struct router **result)
@@ -33,6 +46,8 @@ int router_new(const struct workers_options *options, struct router **result)
     if (!router)
         return -ENOMEM;
     router->uid = geteuid();
+    router->gid = getegid();
+    pthread_mutex_init(&router->login_lock, NULL);
     int status = probe_engine_new(NULL, &router->engine);
     if (status == 0)
         status = service_new(&options->service, &router->service);
@@ -53,6 +68,7 @@ void router_free(struct router *router)
     workers_free(router->workers);
     service_free(router->service);
     probe_engine_free(router->engine);
+    pthread_mutex_destroy(&router->login_lock);
     free(router);
 }
 
@@ -64,7 +80,7 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 /* ---- routes ----------------------------------------------------------------------------- */
 
 /* A user of the database has the group of the database; it is what a login would give. */
-static bool find_login_group(uid_t uid, gid_t *gid)
+static bool read_login_group(uid_t uid, gid_t *gid)
 {
     struct passwd entry;
     struct passwd *found = NULL;
@@ -83,15 +99,36 @@ static bool find_login_group(uid_t uid, gid_t *gid)
     return status == 0 && found;
 }
 
+/* The same, at most LOGIN_SECONDS old: the database can be on another machine. */
+static bool find_login_group(struct router *router, uid_t uid, gid_t *gid)
+{
+    struct login *login = &router->logins[uid % LOGINS];
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&router->login_lock);
+    struct login known = *login;
+    pthread_mutex_unlock(&router->login_lock);
+    if (known.until <= now.tv_sec || known.uid != uid) {
+        known = (struct login){.uid = uid, .until = now.tv_sec + LOGIN_SECONDS};
+        known.exists = read_login_group(uid, &known.gid);
+        pthread_mutex_lock(&router->login_lock);
+        *login = known;
+        pthread_mutex_unlock(&router->login_lock);
+    }
+    if (known.exists)
+        *gid = known.gid;
+    return known.exists;
+}
+
 /*
  * The identity that a worker for processes of USER has. Users that no database knows (of
  * containers) have the group that their process has; then the caller must be of that group, too.
  */
-static int find_identity(const struct process_user *user, gid_t caller_gid,
+static int find_identity(struct router *router, const struct process_user *user, gid_t caller_gid,
                          enum authority authority, struct worker_identity *identity)
 {
     *identity = (struct worker_identity){.uid = user->uid, .gid = user->gid};
-    if (find_login_group(user->uid, &identity->gid))
+    if (find_login_group(router, user->uid, &identity->gid))
         return 0;
     return authority == AUTHORITY_OWN && caller_gid != user->gid ? -EACCES : 0;
 }
@@ -105,12 +142,12 @@ int router_begin(struct router *router, const struct process_user *user, gid_t c
         return -EACCES;
     /* A caller of uid 0 without the capability gets what the kernel would give to it: a worker. */
     if (user->uid == router->uid && (authority == AUTHORITY_ADMIN || router->uid != 0)) {
-        identity = (struct worker_identity){router->uid, getegid(), true};
+        identity = (struct worker_identity){router->uid, router->gid, true};
         return outlives_server ? workers_get(router->workers, &identity, &route->worker) : 0;
     }
     if (router->uid != 0)
         return -EACCES;
-    int status = find_identity(user, caller_gid, authority, &identity);
+    int status = find_identity(router, user, caller_gid, authority, &identity);
     return status < 0 ? status : workers_get(router->workers, &identity, &route->worker);
 }
 
@@ -142,6 +179,8 @@ int router_renew(struct router *router, struct route *route)
 /* A sentence holds names and text of others', and goes to logs and terminals. */
 static void clean_sentence(struct probe_error *sentence)
 {
+    if (!sentence->text[0])
+        return;
     const struct probe_error raw = *sentence;
     probe_escape(raw.text, strlen(raw.text), sentence->text, sizeof(sentence->text));
 }

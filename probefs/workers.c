@@ -57,6 +57,7 @@ struct workers {
     struct worker *list;
     struct corpse *corpses;
     bool ending;
+    bool none_idle; /* the sweeper waits until one is */
     pthread_t sweeper;
 };
 
@@ -261,6 +262,7 @@ static void *sweep_forever(void *data)
     while (!workers->ending) {
         time_t next = sweep(workers);
         struct timespec until = {.tv_sec = next};
+        workers->none_idle = next == 0;
         if (next == 0)
             pthread_cond_wait(&workers->changed, &workers->lock);
         else
@@ -391,7 +393,9 @@ void worker_put(struct worker *worker)
         worker->idle_since = now_seconds();
         if (!worker->listed)
             worker_free(worker);
-        pthread_cond_signal(&workers->changed);
+        if (workers->none_idle)
+            pthread_cond_signal(&workers->changed);
+        workers->none_idle = false;
     }
     pthread_mutex_unlock(&workers->lock);
 }

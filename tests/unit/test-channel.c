@@ -114,7 +114,7 @@ static void worker_end(struct worker_thread *worker)
 static void test_payloads(void **state)
 {
     (void)state;
-    static const size_t lengths[] = {0, 1, 65535, 65536, 65537, 131072, 3 << 20, 0};
+    static const size_t lengths[] = {0, 1, 127, 128, 129, 65535, 65536, 65537, 131072, 3 << 20, 0};
     struct worker_thread worker;
     struct timespec deadline = in_a_minute();
     worker_begin(&worker);
@@ -307,7 +307,7 @@ static void test_payloads_of_a_wrong_size(void **state)
         uint64_t says;
         size_t sends;
     } rows[] = {
-        {10, 9},         {10, 11},        {65537, 65535}, {PAYLOAD_MAX + 1ULL, 1},
+        {1000, 999},     {1000, 1001},    {65537, 65535}, {PAYLOAD_MAX + 1ULL, 1},
         {UINT64_MAX, 1}, {1ULL << 63, 1},
     };
     struct call call = CALL_INIT;
@@ -336,7 +336,7 @@ static void test_a_client_that_ends_in_the_middle(void **state)
     struct call received;
     size_t length = 0;
     char *packet = capture_request(&call, &length);
-    set_payload(packet, length, 100);
+    set_payload(packet, length, 1000);
     assert_int_equal(channel_pair(ends), 0);
     send_packet(ends[0], packet, length);
     close(ends[0]);
@@ -471,7 +471,7 @@ static void *capture_reply(uint64_t payload, size_t *length)
 static void test_replies_that_lie(void **state)
 {
     (void)state;
-    static const uint64_t payloads[] = {2, PAYLOAD_MAX + 1ULL, UINT64_MAX};
+    static const uint64_t payloads[] = {1000, PAYLOAD_MAX + 1ULL, UINT64_MAX};
     struct timespec deadline = in_a_minute();
     for (size_t i = 0; i < ARRAY_LENGTH(payloads); i++) {
         int ends[2];
@@ -523,7 +523,7 @@ static void test_a_worker_that_ends_in_the_middle(void **state)
     size_t length = 0;
     struct call call = CALL_INIT;
     struct timespec deadline = in_a_minute();
-    char *packet = capture_reply(100, &length);
+    char *packet = capture_reply(1000, &length);
     assert_int_equal(channel_pair(ends), 0);
     send_packet(ends[1], packet, length);
     assert_int_equal(shutdown(ends[1], SHUT_WR), 0);
@@ -557,7 +557,7 @@ static void test_half_an_answer(void **state)
     size_t length = 0;
     struct call call = CALL_INIT;
     struct timespec deadline = long_ago();
-    char *packet = capture_reply(100, &length);
+    char *packet = capture_reply(1000, &length);
     assert_int_equal(channel_pair(ends), 0);
     send_packet(ends[1], packet, length);
     assert_int_equal(channel_call(ends[0], &call, &deadline), -ETIMEDOUT);
