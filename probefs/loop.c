@@ -245,10 +245,11 @@ static void *watch(void *data)
 {
     struct loop *loop = data;
     uint64_t ticks = 0;
-    while (read(loop->ticks, &ticks, sizeof(ticks)) == sizeof(ticks) &&
-           !fuse_session_exited(loop->session)) {
+    bool ended = false;
+    while (!ended && read(loop->ticks, &ticks, sizeof(ticks)) == sizeof(ticks)) {
         pthread_mutex_lock(&loop->lock);
-        loop->armed = look_for_slow(loop);
+        ended = fuse_session_exited(loop->session);
+        loop->armed = !ended && look_for_slow(loop);
         if (loop->armed)
             arm(loop);
         pthread_mutex_unlock(&loop->lock);
