@@ -273,6 +273,8 @@ struct listing {
     char *bytes;
     size_t size, used;
     bool plus;
+    const struct target *target; /* whose owner was asked for last, in this reply */
+    struct ownership owner;
 };
 
 /* Adds one entry; returns false, and has no effect, where there is no room for it. */
@@ -319,22 +321,33 @@ static int look_up_entry(struct server *server, const struct directory *director
     return status;
 }
 
+/* The owner of what is in INODE's directory; asked for once where its files follow each other. */
+static int find_owner(struct listing *listing, struct server *server, const struct inode *inode)
+{
+    if (inode->target && inode->target == listing->target)
+        return 0;
+    listing->target = NULL;
+    int status = attributes_find_owner(server, inode, &listing->owner);
+    if (status == 0)
+        listing->target = inode->target;
+    return status;
+}
+
 /* Adds the entry at OFFSET; its node counts as looked up where the kernel learns of it (plus). */
 static bool add_node(struct listing *listing, struct server *server,
                      const struct directory *directory, off_t offset)
 {
     const struct directory_entry *node = &directory->entries[offset - 2];
     struct fuse_entry_param entry;
-    struct ownership owner;
     struct inode *inode = NULL;
     if (look_up_entry(server, directory, node, &inode) < 0)
         return true; /* left out */
     unsigned int kind = node->kind >= 0 ? (unsigned int)node->kind : tree_directory(inode->place);
     uint64_t number = inode_number(inode, kind);
-    bool there = attributes_find_owner(server, inode, &owner) == 0;
+    bool there = find_owner(listing, server, inode) == 0;
     bool added = there;
     if (there) {
-        fill_entry(server, inode, number, &owner, &entry);
+        fill_entry(server, inode, number, &listing->owner, &entry);
         added = add_entry(listing, node->name, &entry, offset + 1);
     }
     if (!added || !listing->plus)
