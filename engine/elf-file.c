@@ -36,6 +36,15 @@ static bool is_ours(const GElf_Ehdr *header)
            (header->e_type == ET_EXEC || header->e_type == ET_DYN);
 }
 
+/*
+ * libelf says that something failed, and not that it was for want of memory: malloc() does, in
+ * errno, which is cleared before and stays as it is when other calls succeed.
+ */
+static int failure(int other)
+{
+    return errno == ENOMEM ? -ENOMEM : other;
+}
+
 /* The section's name; "" where it has none that can be read at a reasonable cost. */
 static const char *section_name(struct elf_file *file, size_t names, const GElf_Shdr *section)
 {
@@ -46,11 +55,11 @@ static const char *section_name(struct elf_file *file, size_t names, const GElf_
     return name ? name : "";
 }
 
-static void find_sections(struct elf_file *file)
+static int find_sections(struct elf_file *file)
 {
     size_t names = 0;
     if (elf_getshdrstrndx(file->elf, &names) != 0)
-        return;
+        return failure(0);
     Elf_Scn *section = NULL;
     while ((section = elf_nextscn(file->elf, section))) {
         GElf_Shdr header;
@@ -66,6 +75,7 @@ static void find_sections(struct elf_file *file)
             file->base = header.sh_addr;
         }
     }
+    return failure(0);
 }
 
 int elf_file_open(int fd, struct elf_file **result)
@@ -76,13 +86,19 @@ int elf_file_open(int fd, struct elf_file **result)
     if (!file)
         return -ENOMEM;
     file->fd = fd;
+    errno = 0;
     file->elf = elf_begin(fd, ELF_C_READ, NULL);
     if (!file->elf || elf_kind(file->elf) != ELF_K_ELF || !gelf_getehdr(file->elf, &file->header) ||
         !is_ours(&file->header)) {
+        int status = failure(0);
         elf_file_close(file);
-        return 0;
+        return status;
     }
-    find_sections(file);
+    int status = find_sections(file);
+    if (status < 0) {
+        elf_file_close(file);
+        return status;
+    }
     *result = file;
     return 1;
 }
@@ -115,8 +131,9 @@ static bool segment_makes_sense(const GElf_Phdr *header)
 int elf_file_segments(struct elf_file *file, struct segment **segments, size_t *count)
 {
     size_t headers = 0;
+    errno = 0;
     if (elf_getphdrnum(file->elf, &headers) != 0)
-        return -ENOEXEC;
+        return failure(-ENOEXEC);
     struct segment *found = calloc(SEGMENTS_MAX, sizeof(*found));
     if (!found)
         return -ENOMEM;
@@ -124,8 +141,9 @@ int elf_file_segments(struct elf_file *file, struct segment **segments, size_t *
     for (size_t i = 0; i < headers && i <= INT_MAX; i++) {
         GElf_Phdr header;
         if (!gelf_getphdr(file->elf, (int)i, &header)) {
+            int status = failure(-ENOEXEC);
             free(found);
-            return -ENOEXEC;
+            return status;
         }
         if (header.p_type != PT_LOAD)
             continue;
@@ -158,7 +176,7 @@ static int visit_section(struct elf_file *file, const GElf_Shdr *section,
     Elf_Data *bytes =
         elf_getdata_rawchunk(file->elf, (int64_t)section->sh_offset, section->sh_size, ELF_T_NHDR);
     if (!bytes)
-        return -ENOEXEC;
+        return failure(-ENOEXEC);
     size_t offset = 0;
     while (offset < bytes->d_size) {
         GElf_Nhdr header;
@@ -182,8 +200,9 @@ static int visit_section(struct elf_file *file, const GElf_Shdr *section,
 int elf_file_notes(struct elf_file *file, int (*visit)(void *, const void *, size_t), void *data)
 {
     size_t names = 0;
+    errno = 0;
     if (elf_getshdrstrndx(file->elf, &names) != 0)
-        return 0;
+        return failure(0);
     Elf_Scn *section = NULL;
     while ((section = elf_nextscn(file->elf, section))) {
         GElf_Shdr header;
@@ -194,7 +213,7 @@ int elf_file_notes(struct elf_file *file, int (*visit)(void *, const void *, siz
         if (result != 0)
             return result;
     }
-    return 0;
+    return failure(0);
 }
 
 /* Compares bytes of the file at OFFSET with TEXT of LENGTH. */

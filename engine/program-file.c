@@ -76,11 +76,9 @@ int program_file_find(const char *name, char **result, struct probe_error *error
 
 /* ---- interpreters ----------------------------------------------------------------------- */
 
-/* The interpreter in a script's first line, to be freed; NULL where HEAD is not a script's. */
+/* The interpreter in a script's first line, to be freed. */
 static char *script_interpreter(const char *head)
 {
-    if (strncmp(head, "#!", 2) != 0)
-        return NULL;
     const char *path = head + 2 + strspn(head + 2, " \t");
     return strndup(path, strcspn(path, " \t\n"));
 }
@@ -109,14 +107,12 @@ static int open_step(const char *path, bool first, struct program_file *file, ch
     if (status < 0)
         return status;
     bool elf = memcmp(head, ELFMAG, SELFMAG) == 0;
-    *next = elf ? NULL : script_interpreter(head);
-    if (!elf && !*next && first) {
-        *unknown = true;
-        *next = strdup(DEFAULT_SHELL);
-    }
-    if (*next) {
+    bool script = strncmp(head, "#!", 2) == 0;
+    if (!elf && (script || first)) {
         close(fd);
-        return 0;
+        *unknown = *unknown || !script;
+        *next = script ? script_interpreter(head) : strdup(DEFAULT_SHELL);
+        return *next ? 0 : -ENOMEM;
     }
     file->fd = fd;
     file->path = strdup(path);
@@ -127,7 +123,7 @@ int program_file_open(const char *path, struct program_file *file, bool *unknown
                       struct probe_error *error)
 {
     char *at = strdup(path);
-    int status = at ? 0 : -ENOMEM;
+    int status = at ? 0 : error_memory(error);
     *unknown = false;
     for (int depth = 0; status == 0; depth++) {
         char *next = NULL;

@@ -119,8 +119,12 @@ static int seize_new(struct tracee_stop *stop)
     int found = 0;
     int status = 0;
     if (!tasks) {
+        int errnum = fd < 0 ? -fd : errno;
         if (fd >= 0)
             close(fd);
+        if (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM)
+            return error_set(&stop->error, errnum, "process %d: cannot list its threads: %s",
+                             stop->pid, strerror(errnum));
         return error_set(&stop->error, ESRCH, "process %d has ended", stop->pid);
     }
     for (struct dirent *task; status == 0 && (task = readdir(tasks));) {

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
 #include <uthash.h>
 
 /* The files' times that are not their target's: of those that were written. */

@@ -7,6 +7,7 @@
 #include "protocol.h"
 
 #include <pthread.h>
+#define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
 #include <uthash.h>
 
 struct service_target {
