@@ -145,9 +145,10 @@ static int take_over(struct server *server, struct held_file *held)
     free(call.out);
     if (status == -ESRCH || status == -ENOENT)
         end_claim(held);
-    else if (status < 0)
+    else if (status < 0 && !held->told)
         log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
                     held->file->inode->target->pid, error.text);
+    held->told = status < 0;
     return status;
 }
 

@@ -25,6 +25,7 @@ struct held_file {
     /* What another worker needs to take it over from one that has ended; NULL: its claim has. */
     char *saved;
     size_t saved_length;
+    bool told; /* that it cannot be taken over */
     struct held_file *prev, *next;
 };
 

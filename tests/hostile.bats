@@ -162,11 +162,11 @@ others_work() {
     wait_until "! is_running $server" 5
 }
 
-# Six objects that no service has read yet, of 0.2 s and more each: in all, more than one call has.
+# Objects that no service has read yet, of two reads and 0.4 s each: in all, more than one call has.
 @test "programs that are slow to read are listed all the same, and end no worker" {
     start_filesystem
     many=()
-    for i in {1..6}; do
+    for i in {1..4}; do
         start_as c host -q -i 100000 -l "$work/hang/file$i"
         wait_until 'grep -q ^loaded "$out"'
         many+=("$pid")
