@@ -245,6 +245,45 @@ static void test_write_to_ourselves(void **state)
     pages[PAGE + 5] = byte_at(PAGE + 5);
 }
 
+static bool is_code(int maps_fd, const void *page)
+{
+    struct maps maps;
+    assert_int_equal(maps_read(maps_fd, &maps), 0);
+    const struct mapping *mapping = maps_find(&maps, (uintptr_t)page);
+    assert_non_null(mapping);
+    bool code = mapping->readable && mapping->executable && !mapping->writable;
+    maps_done(&maps);
+    return code;
+}
+
+/* A page of code whose file has become shorter: whoever touches it gets SIGBUS, but not here. */
+static void test_write_to_ourselves_where_the_file_ended(void **state)
+{
+    (void)state;
+    struct maps maps;
+    struct probe_error error = {""};
+    struct memory_writer writer = writer_of(&image);
+    int file = memfd_create("code", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(file, 2 * (off_t)PAGE), 0);
+    uint8_t *code = mmap(NULL, 2 * PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+    assert_ptr_not_equal(code, MAP_FAILED);
+    assert_int_equal(ftruncate(file, (off_t)PAGE), 0);
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(maps_read(fd, &maps), 0);
+    writer.way = MEMORY_SELF;
+    writer.maps = &maps;
+    assert_int_equal(memory_write_code(&writer, (uintptr_t)code + PAGE + 5, 'x', &error), -EFAULT);
+    assert_sentence(error, "cannot write the code");
+    assert_true(is_code(fd, code + PAGE));
+    assert_int_equal(memory_write_code(&writer, (uintptr_t)code + 5, 'x', &error), 0);
+    assert_int_equal(code[5], 'x');
+    assert_true(is_code(fd, code));
+    maps_done(&maps);
+    close(fd);
+    close(file);
+    munmap(code, 2 * PAGE);
+}
+
 static void test_write_to_nothing(void **state)
 {
     (void)state;
@@ -363,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_write_to_what_is_read_only),
         cmocka_unit_test(test_write_to_ourselves),
+        cmocka_unit_test(test_write_to_ourselves_where_the_file_ended),
         cmocka_unit_test(test_write_to_nothing),
         cmocka_unit_test(test_a_write_that_is_cut_short_fails),
         cmocka_unit_test(test_a_plan),
