@@ -56,10 +56,14 @@ enum probe_log_level { PROBE_LOG_ERROR, PROBE_LOG_WARNING, PROBE_LOG_INFO, PROBE
 enum probe_method {
     /* Nothing stops. Where the kernel refuses to write to code, as below, with ptrace's writes. */
     PROBE_METHOD_VM,
-    /* All threads are stopped for the whole update: the target never sees half of it. */
+    /*
+     * All threads are stopped for the whole update: the target never sees half of it. System calls
+     * that fail with EINTR after SIGSTOP and SIGCONT (epoll_wait, for one) do so here, too.
+     */
     PROBE_METHOD_PTRACE,
     /* The calling process changes its own probes, and no other's: pages of code are made writable
-     * for the moment of a write, and then have the permissions again that they had. */
+     * for the moment of a write, and then have the permissions again that they had. Not for code
+     * on reserved huge pages (MAP_HUGETLB): EINVAL. */
     PROBE_METHOD_SELF,
 };
 
