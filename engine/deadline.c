@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "deadline.h"
 
-enum { UPDATE_NS = 850000000, SECOND_NS = 1000000000 };
+enum { UPDATE_NS = 850000000, SLACK_NS = 50000000, SECOND_NS = 1000000000 };
+
+static struct timespec later(struct timespec time, long nanoseconds)
+{
+    time.tv_nsec += nanoseconds;
+    if (time.tv_nsec >= SECOND_NS) {
+        time.tv_sec++;
+        time.tv_nsec -= SECOND_NS;
+    }
+    return time;
+}
 
 struct timespec deadline_of_update(void)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_nsec += UPDATE_NS;
-    if (deadline.tv_nsec >= SECOND_NS) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= SECOND_NS;
-    }
-    return deadline;
+    return later(deadline, UPDATE_NS);
+}
+
+struct timespec deadline_with_slack(const struct timespec *deadline)
+{
+    return later(*deadline, SLACK_NS);
 }
 
 bool deadline_is_past(const struct timespec *deadline)

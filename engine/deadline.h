@@ -12,6 +12,9 @@
  */
 struct timespec deadline_of_update(void);
 
+/* A little after DEADLINE: for whoever waits for somebody who looks at it. */
+struct timespec deadline_with_slack(const struct timespec *deadline);
+
 bool deadline_is_past(const struct timespec *deadline);
 
 #endif

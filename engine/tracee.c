@@ -15,6 +15,10 @@
  *
  * All of it happens in a thread of its own. Whatever could not be let go of in order (a thread in
  * vfork cannot stop, so it cannot be detached) is let go of by the kernel when that thread ends.
+ *
+ * Seizing itself can take for ever: the kernel lets it wait for a thread that is in exec, and that
+ * for a file system that does not answer. Then nobody waits for our thread any more: it is
+ * abandoned, undoes what it did as soon as it can, and touches nothing but its own struct.
  */
 #include "tracee.h"
 
@@ -65,8 +69,9 @@ struct tracee_stop {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    enum job job; /* guarded by lock, and so is all below */
-    bool done;    /* with the last job; at first, with stopping */
+    enum job job;   /* guarded by lock, and so is all below */
+    bool done;      /* with the last job; at first, with stopping */
+    bool abandoned; /* nobody waits for it: the tracing thread frees this */
     int (*act)(void *data, pid_t tid);
     void *data;
     int status;
@@ -90,6 +95,14 @@ static void forget(struct tracee_stop *stop, struct tracee *tracee)
     free(tracee);
 }
 
+static bool is_abandoned(struct tracee_stop *stop)
+{
+    pthread_mutex_lock(&stop->lock);
+    bool abandoned = stop->abandoned;
+    pthread_mutex_unlock(&stop->lock);
+    return abandoned;
+}
+
 static int add(struct tracee_stop *stop, pid_t tid)
 {
     struct tracee *tracee = calloc(1, sizeof(*tracee));
@@ -103,6 +116,8 @@ static int add(struct tracee_stop *stop, pid_t tid)
     }
     stop->running++;
     int status = trace_seize(tid, false);
+    if (is_abandoned(stop))
+        return -ETIMEDOUT;
     if (status == 0)
         status = trace_interrupt(tid);
     if (status == 0)
@@ -257,6 +272,13 @@ static void let_go(struct tracee_stop *stop)
     }
 }
 
+static void free_stop(struct tracee_stop *stop)
+{
+    pthread_cond_destroy(&stop->changed);
+    pthread_mutex_destroy(&stop->lock);
+    free(stop);
+}
+
 /* Says how the last job went, and waits for the next. */
 static enum job finish_job(struct tracee_stop *stop, int status)
 {
@@ -265,9 +287,9 @@ static enum job finish_job(struct tracee_stop *stop, int status)
     stop->done = true;
     stop->job = JOB_NONE;
     pthread_cond_broadcast(&stop->changed);
-    while (stop->job == JOB_NONE)
+    while (stop->job == JOB_NONE && !stop->abandoned)
         pthread_cond_wait(&stop->changed, &stop->lock);
-    enum job job = stop->job;
+    enum job job = stop->abandoned ? JOB_END : stop->job;
     pthread_mutex_unlock(&stop->lock);
     return job;
 }
@@ -283,18 +305,37 @@ static void *trace(void *data)
     while (finish_job(stop, status) == JOB_ACT)
         status = stop->act(stop->data, tid);
     let_go(stop);
+    if (is_abandoned(stop))
+        free_stop(stop);
     return NULL;
 }
 
-/* Gives the tracing thread a job, or the first one, to stop all (JOB_NONE); and waits for it. */
+/* Waits until all have stopped; false where that is not known in time, and STOP not ours any more.
+ */
+static bool wait_for_start(struct tracee_stop *stop, int *status)
+{
+    const struct timespec limit = deadline_with_slack(&stop->deadline);
+    int waited = 0;
+    pthread_mutex_lock(&stop->lock);
+    while (!stop->done && waited != ETIMEDOUT)
+        waited = pthread_cond_clockwait(&stop->changed, &stop->lock, CLOCK_MONOTONIC, &limit);
+    bool done = stop->done;
+    *status = stop->status;
+    if (!done) {
+        stop->abandoned = true;
+        pthread_detach(stop->thread);
+    }
+    pthread_mutex_unlock(&stop->lock);
+    return done;
+}
+
+/* Gives the tracing thread a job, and waits for it. */
 static int wait_for_job(struct tracee_stop *stop, enum job job)
 {
     pthread_mutex_lock(&stop->lock);
-    if (job != JOB_NONE) {
-        stop->job = job;
-        stop->done = false;
-        pthread_cond_broadcast(&stop->changed);
-    }
+    stop->job = job;
+    stop->done = false;
+    pthread_cond_broadcast(&stop->changed);
     while (!stop->done)
         pthread_cond_wait(&stop->changed, &stop->lock);
     int status = stop->status;
@@ -315,10 +356,14 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
     pthread_cond_init(&stop->changed, NULL);
     int status = -pthread_create(&stop->thread, NULL, trace, stop);
     if (status < 0) {
-        free(stop);
+        free_stop(stop);
         return error_set(error, -status, "process %d: cannot start a thread to stop it", pid);
     }
-    status = wait_for_job(stop, JOB_NONE);
+    if (!wait_for_start(stop, &status))
+        return error_set(error, ETIMEDOUT,
+                         "process %d: its threads cannot be stopped while one of them replaces the "
+                         "program: try again later, or mount with engine=vm",
+                         pid);
     if (status == 0) {
         engine_log(engine, PROBE_LOG_DEBUG, "process %d: %u threads are stopped", pid,
                    HASH_COUNT(stop->tracees));
@@ -347,7 +392,5 @@ void tracee_end(struct tracee_stop *stop)
     pthread_cond_broadcast(&stop->changed);
     pthread_mutex_unlock(&stop->lock);
     pthread_join(stop->thread, NULL);
-    pthread_cond_destroy(&stop->changed);
-    pthread_mutex_destroy(&stop->lock);
-    free(stop);
+    free_stop(stop);
 }

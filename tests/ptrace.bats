@@ -200,13 +200,36 @@ END
     is_let_go "$pid"
 }
 
-@test "a thread in a read that never ends: ETIMEDOUT, nothing is changed, nobody is left stopped" {
+# start_hanging: a filesystem with a file that nobody can read. Sets: hang (its pid).
+start_hanging() {
     mkdir "$work/hang"
     cp "$build/tests/fuse-hang/fuse-hang" "$work/bin"
     start_command root "$work/bin/fuse-hang" /etc/passwd "$work/hang"
     hang=$pid
     wait_until 'grep -q ^pid "$out"'
     tell USR1 '^silent'
+}
+
+@test "a program that is replaced by one that cannot be read: ETIMEDOUT, and it goes on" {
+    # The kernel lets whoever wants to trace it wait for the end of the exec.
+    start_hanging
+    start execer -q -i 10 "$work/hang/file"
+    exec 5<> "$mnt/$pid/gc_start/enabled"
+    kill -USR1 "$pid"
+    wait_until "grep -q '^59 ' /proc/$pid/syscall"
+    refused_in_time @5
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*while one of them replaces the program*"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_match "$(cat "$mnt/$pid/enabled")" 0
+    start demo-ocaml_1
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    exec 5>&-
+    stop "$hang"
+}
+
+@test "a thread in a read that never ends: ETIMEDOUT, nothing is changed, nobody is left stopped" {
+    start_hanging
     start blocked "$work/hang/file"
     wait_until "grep -q '^0 ' /proc/$pid/task/*/syscall"
     refused_in_time "$mnt/$pid/gc_start/enabled"
