@@ -344,6 +344,34 @@ static int compare_segments(const struct loaded *loaded, const struct maps *maps
     return same;
 }
 
+/* Does SEGMENT start where BIAS says, in a private mapping of CODE's file? */
+static bool starts_at(const struct segment *segment, uint64_t bias, const struct mapping *code,
+                      int fd)
+{
+    struct mapping mapping;
+    uint64_t address = page_of(segment->address) + bias;
+    return maps_query(fd, address, MAPS_ALL, &mapping) == 0 && mapping.start <= address &&
+           !mapping.shared && is_of(&mapping, code->device, code->inode) &&
+           mapping.offset + (address - mapping.start) == page_of(segment->offset);
+}
+
+bool loaded_has_code(const struct object *object, const struct mapping *mapping, int fd)
+{
+    for (size_t s = 0; s < object->segment_count; s++) {
+        uint64_t bias = 0;
+        if (!object->segments[s].executable || !guess_bias(mapping, &object->segments[s], &bias) ||
+            (object->fixed && bias != 0))
+            continue;
+        bool all = true;
+        for (size_t i = 0; i < object->segment_count && all; i++)
+            all = object->segments[i].file_size == 0 ||
+                  starts_at(&object->segments[i], bias, mapping, fd);
+        if (all)
+            return true;
+    }
+    return false;
+}
+
 int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd)
 {
     int same = maps_compare(fd, maps, MAPS_EXECUTABLE);

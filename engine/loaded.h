@@ -45,6 +45,12 @@ void loaded_done(const struct probe_engine *engine, struct loaded_list *list);
  */
 int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd);
 
+/*
+ * Is OBJECT loaded so that MAPPING holds the first page of its code? Asked of the kernel, through
+ * the open maps file FD. False where that is not sure: loaded_find() knows more ways.
+ */
+bool loaded_has_code(const struct object *object, const struct mapping *mapping, int fd);
+
 /* Is the mapping on pages of 1 GiB? Asked of smaps, for those that could be. */
 bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
                         const struct mapping *mapping);

@@ -7,6 +7,7 @@
 #include "maps.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 enum {
@@ -37,6 +38,9 @@ struct query {
 /* The page that programs call the kernel through: it is in the text of maps, and no mapping. */
 enum { GATE_BIT = 63 };
 
+/* Room for the names of mappings that the kernel makes itself. */
+enum { SPECIAL_SIZE = 16 };
+
 int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *mapping)
 {
     static const uint64_t flags[] = {
@@ -66,7 +70,19 @@ int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *ma
     return 0;
 }
 
-static bool is_of_kind(const struct mapping *mapping, enum maps_kind kind)
+bool maps_is_special(int fd, const struct mapping *mapping)
+{
+    char name[SPECIAL_SIZE];
+    struct query query = {
+        .size = sizeof(query),
+        .address = mapping->start,
+        .name_size = sizeof(name),
+        .name = (uintptr_t)name,
+    };
+    return ioctl(fd, MAPS_QUERY, &query) == 0 && query.name_size > 0 && strcmp(name, "[vdso]") == 0;
+}
+
+bool mapping_is_of_kind(const struct mapping *mapping, enum maps_kind kind)
 {
     if (mapping->start >> GATE_BIT)
         return false;
@@ -80,7 +96,7 @@ int maps_compare(int fd, const struct maps *maps, enum maps_kind kind)
     for (size_t i = 0;; i++) {
         struct mapping now;
         int status = maps_query(fd, at, kind, &now);
-        while (i < maps->count && !is_of_kind(&maps->items[i], kind))
+        while (i < maps->count && !mapping_is_of_kind(&maps->items[i], kind))
             i++;
         if (status == -ENOENT)
             return i == maps->count;

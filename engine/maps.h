@@ -37,12 +37,18 @@ void maps_done(struct maps *maps);
 /* Which mappings are asked for. */
 enum maps_kind { MAPS_ALL, MAPS_EXECUTABLE, MAPS_OF_FILES };
 
+/* Would maps_query() find it? The page that programs call the kernel through is no mapping. */
+bool mapping_is_of_kind(const struct mapping *mapping, enum maps_kind kind);
+
 /*
  * Asks the kernel, through the open maps file FD, for the first mapping of KIND that ends behind
  * ADDRESS; its path is left out. Errors: ENOENT there is none; ENOTTY this kernel (before 6.11)
  * does not answer; ESRCH the image has gone.
  */
 int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *mapping);
+
+/* Is MAPPING, as the kernel answered, the code that it puts into every process? */
+bool maps_is_special(int fd, const struct mapping *mapping);
 
 /*
  * Are the mappings of KIND the same now as in MAPS? 1, 0, or an error of maps_query(). Paths do

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -128,20 +127,16 @@ static struct entry *use_known(struct object_cache *cache, const struct file_key
     return entry;
 }
 
-static int find_key(int fd, struct file_key *key, struct probe_error *error)
+static struct file_key key_of(const struct stat *status)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return error_set(error, errno, "cannot examine the file");
-    if (!S_ISREG(status.st_mode))
-        return error_set(error, EINVAL, "not a regular file");
-    memset(key, 0, sizeof(*key)); /* padding is hashed, too */
-    key->device = status.st_dev;
-    key->inode = status.st_ino;
-    key->size = status.st_size;
-    key->modified = status.st_mtim;
-    key->changed = status.st_ctim;
-    return 0;
+    struct file_key key;
+    memset(&key, 0, sizeof(key)); /* padding is hashed, too */
+    key.device = status->st_dev;
+    key.inode = status->st_ino;
+    key.size = status->st_size;
+    key.modified = status->st_mtim;
+    key.changed = status->st_ctim;
+    return key;
 }
 
 /* Puts what was read into the cache, in use; or uses what another thread was faster to put there.
@@ -163,10 +158,13 @@ static struct entry *keep(struct object_cache *cache, struct entry *read)
 int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
                      struct probe_error *error)
 {
-    struct file_key key;
-    int status = find_key(fd, &key, error);
-    if (status < 0)
-        return status;
+    struct stat file;
+    int status = 0;
+    if (fstat(fd, &file) < 0)
+        return error_set(error, errno, "cannot examine the file");
+    if (!S_ISREG(file.st_mode))
+        return error_set(error, EINVAL, "not a regular file");
+    struct file_key key = key_of(&file);
     pthread_mutex_lock(&cache->lock);
     struct entry *entry = use_known(cache, &key);
     pthread_mutex_unlock(&cache->lock);
@@ -180,6 +178,18 @@ int object_cache_get(struct object_cache *cache, int fd, struct object **object,
     }
     if (!entry)
         return error_memory(error);
+    *object = entry->object;
+    return 0;
+}
+
+int object_cache_find(struct object_cache *cache, const struct stat *status, struct object **object)
+{
+    struct file_key key = key_of(status);
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = use_known(cache, &key);
+    pthread_mutex_unlock(&cache->lock);
+    if (!entry)
+        return -ENOENT;
     *object = entry->object;
     return 0;
 }

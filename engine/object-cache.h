@@ -5,6 +5,8 @@
 
 #include "object.h"
 
+#include <sys/stat.h>
+
 struct object_cache;
 
 int object_cache_new(struct object_cache **cache);
@@ -17,6 +19,9 @@ void object_cache_free(struct object_cache *cache);
  */
 int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
                      struct probe_error *error);
+/* The same for the file that STATUS is of, where it is known: 0, or -ENOENT. */
+int object_cache_find(struct object_cache *cache, const struct stat *status,
+                      struct object **object);
 /* One more use of an object that is in use. */
 void object_cache_use(struct object_cache *cache, struct object *object);
 void object_cache_put(struct object_cache *cache, struct object *object);

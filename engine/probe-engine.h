@@ -283,6 +283,23 @@ PROBE_API int probe_target_check_program(const struct probe_target *target, cons
  */
 PROBE_API const char *probe_target_problem(const struct probe_target *target, size_t i);
 
+/* ---- survey ---------------------------------------------------------------------------- */
+
+/* Which of many processes have probes; what was found is remembered for the next time. */
+struct probe_survey;
+
+/* Errors: ENOMEM. The survey must be freed (NULL is fine) before its engine. */
+PROBE_API int probe_survey_new(struct probe_engine *engine, struct probe_survey **survey);
+PROBE_API void probe_survey_free(struct probe_survey *survey);
+
+/*
+ * Has PID, whose image is ID, any probes? 1 or 0, at this moment: what was loaded or unloaded since
+ * the last time is seen. For any number of threads at once. Errors: those of probe_image_open() and
+ * probe_target_attach().
+ */
+PROBE_API int probe_survey_find(struct probe_survey *survey, pid_t pid,
+                                const struct probe_image_id *id, struct probe_error *error);
+
 /* ---- states ---------------------------------------------------------------------------- */
 
 enum probe_state {

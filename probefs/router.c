@@ -17,6 +17,9 @@
 /* Processes asked for in one call: few enough to be answered in the time that a call has. */
 enum { SCAN_AT_ONCE = 128, SCAN_SECONDS = 3, SCANNERS_MAX = 16 };
 
+/* A listing is shared out to threads in pieces of this many processes. */
+enum { GROUP_MAX = 512, IDENTIFY_AT_ONCE = 64 };
+
 /* More than any user's entry in the database takes. */
 enum { PASSWD_SIZE_MAX = 1 << 20 };
 
@@ -295,7 +298,7 @@ int router_call_first(struct router *router, struct route *route, struct call *c
 
 /* ---- listing ---------------------------------------------------------------------------- */
 
-/* The processes of one user. */
+/* Processes of one user, some of them where there are many. */
 struct group {
     struct router *router;
     struct process_user user;
@@ -396,21 +399,32 @@ static void scan_group(struct group *group)
     router_end(&route);
 }
 
+/* A process that may be listed. */
+struct candidate {
+    pid_t pid;
+    int status; /* 0, or why it may not */
+    struct process_user user;
+    struct probe_image_id id;
+};
+
 /* The processes that a caller may look into, by user. */
 struct listing {
     struct router *router;
     const struct caller *caller;
     bool admin;
+    struct candidate *candidates;
+    size_t candidate_count;
     struct group *groups;
     size_t count;
-    atomic_size_t next; /* the group that nobody scans yet */
+    atomic_size_t next; /* the candidate, then the group, that no thread has taken yet */
 };
 
 static struct group *find_group(struct listing *listing, const struct process_user *user)
 {
     for (size_t i = 0; i < listing->count; i++) {
         struct group *group = &listing->groups[i];
-        if (group->user.uid == user->uid && group->user.gid == user->gid)
+        if (group->user.uid == user->uid && group->user.gid == user->gid &&
+            group->count < GROUP_MAX)
             return group;
     }
     struct group *groups =
@@ -427,19 +441,27 @@ static struct group *find_group(struct listing *listing, const struct process_us
     return &groups[listing->count++];
 }
 
-static int add_process(struct listing *listing, pid_t pid)
+static void identify(const struct listing *listing, struct candidate *candidate)
 {
-    struct process_user user;
-    struct probe_image_id id;
-    int status = process_find_user(pid, &user);
-    if (status == -ENOENT || (status == 0 && !listing->admin && user.uid != listing->caller->uid))
-        return 0;
-    if (status < 0)
-        return status;
-    if (router_identify(listing->router, pid, &id) < 0)
-        return 0;
-    struct group *group = find_group(listing, &user);
-    return group ? group_add(group, pid, &id) : -ENOMEM;
+    candidate->status = process_find_user(candidate->pid, &candidate->user);
+    if (candidate->status == 0 && !listing->admin && candidate->user.uid != listing->caller->uid)
+        candidate->status = -ENOENT;
+    if (candidate->status == 0 &&
+        router_identify(listing->router, candidate->pid, &candidate->id) < 0)
+        candidate->status = -ENOENT;
+}
+
+/* A thread that identifies some candidates after the other, until none is left. */
+static void *identify_next(void *data)
+{
+    struct listing *listing = data;
+    for (;;) {
+        size_t first = atomic_fetch_add(&listing->next, IDENTIFY_AT_ONCE);
+        if (first >= listing->candidate_count)
+            return NULL;
+        for (size_t i = first; i < first + IDENTIFY_AT_ONCE && i < listing->candidate_count; i++)
+            identify(listing, &listing->candidates[i]);
+    }
 }
 
 /* A thread that scans one group after the other, until none is left. */
@@ -454,17 +476,53 @@ static void *scan_next_groups(void *data)
     }
 }
 
-/* Asks the services at the same time. */
-static void scan_groups(struct listing *listing)
+/* Runs WORK in as many as COUNT threads, of which this is one. */
+static void share_out(struct listing *listing, void *(*work)(void *), size_t count)
 {
     pthread_t threads[SCANNERS_MAX];
     size_t started = 0;
-    while (started + 1 < listing->count && started < SCANNERS_MAX &&
-           pthread_create(&threads[started], NULL, scan_next_groups, listing) == 0)
+    atomic_store(&listing->next, 0);
+    while (started + 1 < count && started < SCANNERS_MAX &&
+           pthread_create(&threads[started], NULL, work, listing) == 0)
         started++;
-    scan_next_groups(listing);
+    work(listing);
     while (started > 0)
         pthread_join(threads[--started], NULL);
+}
+
+/* More threads than processors would not identify faster: nothing is waited for. */
+static size_t count_identifiers(const struct listing *listing)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t pieces = listing->candidate_count / IDENTIFY_AT_ONCE;
+    return processors > 0 && (size_t)processors < pieces ? (size_t)processors : pieces;
+}
+
+/* Finds all processes that the caller may look into, and puts them into groups. */
+static int find_candidates(struct listing *listing)
+{
+    pid_t *pids = NULL;
+    size_t count = 0;
+    int status = process_list(&pids, &count);
+    if (status < 0)
+        return status;
+    listing->candidates = calloc(count + 1, sizeof(*listing->candidates));
+    listing->candidate_count = listing->candidates ? count : 0;
+    for (size_t i = 0; i < listing->candidate_count; i++)
+        listing->candidates[i].pid = pids[i];
+    free(pids);
+    if (!listing->candidates)
+        return -ENOMEM;
+    share_out(listing, identify_next, count_identifiers(listing));
+    for (size_t i = 0; i < count && status == 0; i++) {
+        const struct candidate *candidate = &listing->candidates[i];
+        status = candidate->status == -ENOENT ? 0 : candidate->status;
+        if (candidate->status < 0)
+            continue;
+        struct group *group = find_group(listing, &candidate->user);
+        status = group ? group_add(group, candidate->pid, &candidate->id) : -ENOMEM;
+    }
+    return status;
 }
 
 static int compare_processes(const void *a, const void *b)
@@ -501,17 +559,14 @@ int router_list(struct router *router, const struct caller *caller,
                 struct router_process **processes, size_t *count)
 {
     struct listing listing = {.router = router, .caller = caller};
-    pid_t *pids = NULL;
-    size_t pid_count = 0;
     listing.admin = caller_is_admin(caller);
-    int status = process_list(&pids, &pid_count);
-    for (size_t i = 0; i < pid_count && status == 0 && caller->pid != 0; i++)
-        status = add_process(&listing, pids[i]);
-    free(pids);
+    int status = caller->pid != 0 ? find_candidates(&listing) : 0;
     if (status == 0) {
-        scan_groups(&listing);
+        /* All users' services at the same time. */
+        share_out(&listing, scan_next_groups, listing.count);
         status = collect(&listing, processes, count);
     }
+    free(listing.candidates);
     for (size_t i = 0; i < listing.count; i++)
         free(listing.groups[i].entries);
     free(listing.groups);

@@ -53,6 +53,7 @@ struct handle {
 struct service {
     struct probe_engine *engine;
     struct service_targets targets;
+    struct probe_survey *survey;
     pthread_mutex_t lock;
     struct handle *handles; /* by number; guarded by lock */
     uint64_t last_handle;   /* likewise */
@@ -75,8 +76,11 @@ int service_new(const struct service_options *options, struct service **result)
         return -ENOMEM;
     int status = probe_engine_new(&engine_options, &service->engine);
     if (status == 0)
+        status = probe_survey_new(service->engine, &service->survey);
+    if (status == 0)
         status = service_targets_init(&service->targets, service->engine);
     if (status < 0) {
+        probe_survey_free(service->survey);
         probe_engine_free(service->engine);
         free(service);
         return status;
@@ -106,6 +110,7 @@ void service_free(struct service *service)
         handle_free(service, handle);
     }
     service_targets_done(&service->targets);
+    probe_survey_free(service->survey);
     probe_engine_free(service->engine);
     pthread_mutex_destroy(&service->lock);
     free(service);
@@ -214,12 +219,10 @@ static int scan(struct service *service, struct call *call)
         memcpy(entries, call->in, count * sizeof(*entries));
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (; done < count && (done == 0 || has_time(&start)); done++) {
-        struct call one = CALL_INIT;
-        one.request.operation = OPERATION_FIND;
-        one.request.pid = entries[done].pid;
-        one.request.id = entries[done].id;
-        entries[done].has_probes = find(service, &one) == 0;
-        entries[done].needs_image = one.reply.needs_image;
+        struct scan_entry *entry = &entries[done];
+        int found = probe_survey_find(service->survey, entry->pid, &entry->id, NULL);
+        entry->has_probes = found == 1;
+        entry->needs_image = found == -EACCES || found == -EPERM;
     }
     call->out = (char *)entries;
     call->out_length = done * sizeof(*entries);

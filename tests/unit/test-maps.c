@@ -260,18 +260,13 @@ static void scene_end(const struct scene *scene)
     assert_int_equal(close(scene->file), 0);
 }
 
-static bool is_of_kind(const struct mapping *mapping, enum maps_kind kind)
-{
-    return kind == MAPS_ALL || (kind == MAPS_EXECUTABLE ? mapping->executable : mapping->inode);
-}
-
 /* Each mapping of KIND that the text shows is the next answer, and there is no other. */
 static void check_answers(int fd, const struct maps *maps, enum maps_kind kind)
 {
     struct mapping answer = {0};
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->items[i];
-        if (!is_of_kind(mapping, kind) || strcmp(mapping->path, "[vsyscall]") == 0)
+        if (!mapping_is_of_kind(mapping, kind))
             continue;
         assert_int_equal(maps_query(fd, answer.end, kind, &answer), 0);
         if (!mapping_is_same(mapping, &answer))

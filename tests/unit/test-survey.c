@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Which processes have probes: asked of this one, while a library with probes comes and goes. */
+#include "unit.h"
+
+#include "code.h"
+#include "probe-engine.h"
+#include "proc.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct probe_engine *engine;
+static struct probe_survey *survey;
+
+static int begin(void **state)
+{
+    (void)state;
+    assert_int_equal(probe_engine_new(NULL, &engine), 0);
+    assert_int_equal(probe_survey_new(engine, &survey), 0);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    probe_survey_free(survey);
+    probe_engine_free(engine);
+    return 0;
+}
+
+/* Asked twice: the second answer is a remembered one. */
+static int find_twice(pid_t pid)
+{
+    struct probe_image_id id;
+    assert_int_equal(probe_image_identify(engine, pid, &id), 0);
+    int first = probe_survey_find(survey, pid, &id, NULL);
+    assert_int_equal(probe_survey_find(survey, pid, &id, NULL), first);
+    return first;
+}
+
+static void *load(void)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/libplug.so", getenv("TARGETS"));
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        fail_msg("%s", dlerror());
+    return library;
+}
+
+static void test_a_library_comes_and_goes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(find_twice(getpid()), 0);
+        void *library = load();
+        assert_int_equal(find_twice(getpid()), 1);
+        assert_int_equal(dlclose(library), 0);
+    }
+    assert_int_equal(find_twice(getpid()), 0);
+}
+
+/* Code in anonymous memory could be an object's that was copied: answers rest on all files then. */
+static void test_with_code_of_a_compiler(void **state)
+{
+    (void)state;
+    void *code = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(code, MAP_FAILED);
+    test_a_library_comes_and_goes(state);
+    assert_int_equal(munmap(code, 8192), 0);
+}
+
+/* What was found of one image is no answer for another. */
+static void test_another_image(void **state)
+{
+    (void)state;
+    struct probe_image_id id;
+    void *library = load();
+    assert_int_equal(find_twice(getpid()), 1);
+    assert_int_equal(probe_image_identify(engine, getpid(), &id), 0);
+    id.start_time++;
+    assert_int_equal(probe_survey_find(survey, getpid(), &id, NULL), -ESRCH);
+    assert_int_equal(dlclose(library), 0);
+}
+
+static void test_a_process_that_ends(void **state)
+{
+    (void)state;
+    struct probe_image_id id;
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    assert_true(child > 0);
+    assert_int_equal(probe_image_identify(engine, child, &id), 0);
+    assert_int_equal(probe_survey_find(survey, child, &id, NULL), 0);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(probe_survey_find(survey, child, &id, NULL), -ENOENT);
+}
+
+/* The same code from the text of maps, as from the kernel's answers. */
+static void test_code_in_text(void **state)
+{
+    (void)state;
+    struct code answers;
+    struct code text;
+    char *copy = NULL;
+    int copied = memfd_create("maps", MFD_CLOEXEC);
+    int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    ssize_t length = proc_read_all(maps, &copy);
+    assert_true(length > 0);
+    assert_int_equal(write(copied, copy, (size_t)length), length);
+    free(copy);
+    assert_int_equal(code_read(maps, &answers), 0);
+    assert_int_equal(code_read(copied, &text), 0);
+    assert_true(answers.digest == text.digest);
+    assert_int_equal(answers.count, text.count);
+    assert_false(answers.copied || text.copied);
+    close(copied);
+    close(maps);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_library_comes_and_goes),
+        cmocka_unit_test(test_with_code_of_a_compiler),
+        cmocka_unit_test(test_another_image),
+        cmocka_unit_test(test_a_process_that_ends),
+        cmocka_unit_test(test_code_in_text),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
