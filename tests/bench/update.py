@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Many probes at once: what it costs to switch, and to read, all of a process's probes.
+
+The peer does only what the kernel must be asked for, at addresses that are known: a one-byte
+pwrite for each site and counter; a read of the counters' span and one of each page of code.
+"""
+import os
+import subprocess
+
+import bench
+
+PLOT = "all probes of a process at once"
+
+
+def raw(what, pid):
+    """The median of three rounds of the program raw."""
+    done = subprocess.run([os.path.join(bench.PROGRAMS, "raw"), what, str(pid), "3"], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    return sorted(int(line) for line in done.stdout.split())[1]
+
+
+def switch(path, value):
+    with open(path, "w", encoding="ascii") as file:
+        return bench.timed(lambda: (file.write(value), file.flush()))
+
+
+def read(path):
+    with open(path, "rb", buffering=0) as file:
+        return bench.timed(lambda: file.read(16))
+
+
+def main():
+    with bench.Session("update") as session:
+        mount = session.probefs()
+        for probes in (10, 20) if bench.TINY else (200, 2000, 20000):
+            pid = session.target(session.many(probes, 5))
+            path = f"{mount}/{pid}/enabled"
+            switch(path, "1")  # the first write to a page copies it
+            samples = bench.take_turns(bench.rounds(15), {
+                "on": lambda path=path: switch(path, "1"),
+                "raw-on": lambda pid=pid: raw("write", pid),
+                "read": lambda path=path: read(path),
+                "raw-read": lambda pid=pid: raw("read", pid),
+                "off": lambda path=path: switch(path, "0"),
+                "raw-off": lambda pid=pid: raw("write", pid)})
+            for what, peer, limit in (("on", "raw-on", 1.5), ("off", "raw-off", 1.5),
+                                      ("read", "raw-read", 3)):
+                session.point(PLOT, "probes of 5 sites", what, probes, samples[what])
+                session.point(PLOT, "probes of 5 sites", peer, probes, samples[peer])
+                session.compare(f"{what}: {probes} probes of 5 sites", samples[what],
+                                "raw reads" if what == "read" else "raw writes", samples[peer],
+                                at_most=limit)
+
+
+main()
