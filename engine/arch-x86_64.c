@@ -32,6 +32,13 @@ bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LEN
            memcmp(memory + FIXED, file + FIXED, SITE_LENGTH - FIXED) == 0;
 }
 
+enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file)
+{
+    if (!(file ? arch_is_site(memory, file) : arch_looks_like_site(memory)))
+        return PROBE_MIXED;
+    return memory[SWITCH] == CALL ? PROBE_ON : PROBE_OFF;
+}
+
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
     /* A uprobe is a breakpoint, or a call where the instruction has room for one. */

@@ -24,6 +24,9 @@ bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LEN
 /* Do they have the form of a site? For where the object's file cannot be read any more. */
 bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH]);
 
+/* What MEMORY's bytes of a site show; FILE as above, or NULL where that cannot be read any more. */
+enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file);
+
 /* Has the kernel put a tracer of its own on the first byte of this site? */
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 

@@ -97,6 +97,16 @@ static bool read_spans(const struct probe_image *image, const struct span *spans
            process_vm_readv(image->pid, &local, 1, remote, count, 0) == (ssize_t)length;
 }
 
+int memory_read_span(const struct probe_image *image, uint64_t address, size_t length,
+                     uint8_t *bytes)
+{
+    const struct span span = {.address = address, .length = length};
+    if (read_spans(image, &span, 1, bytes, length) ||
+        pread(image->mem, bytes, length, (off_t)address) == (ssize_t)length)
+        return 0;
+    return -EFAULT;
+}
+
 /* Reads as many pieces as fit the buffer; returns how many, or an error. */
 static ssize_t read_some(const struct probe_image *image, struct memory_piece *pieces, size_t count,
                          uint8_t *buffer, size_t size, struct probe_error *error)

@@ -26,6 +26,10 @@ struct memory_piece {
 int memory_read(const struct probe_image *image, struct memory_piece *pieces, size_t count,
                 struct probe_error *error);
 
+/* The same for LENGTH bytes at ADDRESS. Errors: EFAULT they cannot all be read. */
+int memory_read_span(const struct probe_image *image, uint64_t address, size_t length,
+                     uint8_t *bytes);
+
 /* How is written. */
 enum memory_way {
     MEMORY_RUNNING, /* through the mem descriptor, while the process runs */

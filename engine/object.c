@@ -86,6 +86,8 @@ void object_free(struct object *object)
     pthread_mutex_destroy(&object->text_lock);
     free(object->segments);
     free(object->text);
+    free(object->site_places.items);
+    free(object->counter_places.items);
     free(object->refusal);
     free(object);
 }
@@ -97,8 +99,8 @@ size_t object_size(const struct object *object)
         strings += strlen(object->probes[i].name) + 1;
     return sizeof(*object) + object->segment_count * sizeof(*object->segments) +
            object->probe_count * sizeof(*object->probes) +
-           object->site_count * (sizeof(*object->sites) + SITE_LENGTH) +
-           object->counter_count * sizeof(*object->counters) + strings;
+           object->site_count * (sizeof(*object->sites) + SITE_LENGTH + sizeof(struct place)) +
+           object->counter_count * (sizeof(*object->counters) + sizeof(struct place)) + strings;
 }
 
 /* Sites are known to lie in a segment. */

@@ -42,6 +42,18 @@ struct object_probe {
     uint32_t first_counter, counter_count;
 };
 
+/* Where a site or a counter is, in the order of the addresses. */
+struct place {
+    uint32_t offset; /* from the first of them */
+    uint32_t index;  /* in the object */
+};
+
+struct places {
+    struct place *items;
+    size_t count;
+    uint64_t start; /* link-time address of the first */
+};
+
 struct object {
     char *refusal; /* why nothing of it is used, or NULL */
     bool fixed;    /* ET_EXEC: loaded at its link-time addresses */
@@ -56,8 +68,9 @@ struct object {
     size_t counter_count;
     char *strings; /* names and arguments */
 
-    pthread_mutex_t text_lock;
-    uint8_t (*text)[SITE_LENGTH]; /* the file's bytes at each site; guarded by text_lock */
+    pthread_mutex_t text_lock;    /* guards what follows */
+    uint8_t (*text)[SITE_LENGTH]; /* the file's bytes at each site */
+    struct places site_places, counter_places;
 };
 
 /*
@@ -77,6 +90,13 @@ int object_text(struct object *object, int fd, const uint8_t (**text)[SITE_LENGT
                 struct probe_error *error);
 /* Are they known already? */
 bool object_has_text(struct object *object);
+
+/*
+ * Where the patched sites and the counters are; found the first time, lives as long as the object.
+ * Errors: ENOMEM; E2BIG they are too far apart for it.
+ */
+int object_places(struct object *object, const struct places **sites,
+                  const struct places **counters);
 
 /* Where the code at a link-time address stands in the file. */
 uint64_t object_file_offset(const struct object *object, uint64_t address);

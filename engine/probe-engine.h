@@ -316,6 +316,10 @@ enum probe_state {
 PROBE_API int probe_target_states(struct probe_target *target, const size_t *indices, size_t count,
                                   enum probe_state *states, struct probe_error *error);
 
+/* The same as one state for all probes: as probe_state_join() of theirs, at a lower cost. */
+PROBE_API int probe_target_state(struct probe_target *target, enum probe_state *state,
+                                 struct probe_error *error);
+
 /* One state for many: off or on where all are, mixed where they differ or one is. */
 PROBE_API enum probe_state probe_state_join(const enum probe_state *states, size_t count);
 

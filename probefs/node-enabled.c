@@ -22,15 +22,7 @@ static int read_state(struct service_file *file, enum probe_state *state, struct
         size_t indices[] = {(size_t)index};
         return probe_target_states(file->target, indices, 1, state, error);
     }
-    size_t count = probe_target_count(file->target);
-    enum probe_state *states = calloc(count + 1, sizeof(*states));
-    if (!states)
-        return -ENOMEM;
-    int status = probe_target_states(file->target, NULL, count, states, error);
-    if (status == 0)
-        *state = probe_state_join(states, count);
-    free(states);
-    return status;
+    return probe_target_state(file->target, state, error);
 }
 
 int node_enabled_read(struct service_file *file, FILE *out, struct probe_error *error)
