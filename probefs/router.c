@@ -441,9 +441,19 @@ static struct group *find_group(struct listing *listing, const struct process_us
     return &groups[listing->count++];
 }
 
+/* As process_find_user(), and faster where the kernel can say. */
+static int find_user(pid_t pid, struct process_user *user)
+{
+    int process = process_open(pid);
+    int status = process < 0 ? -ENOTTY : process_ask_user(process, user);
+    if (process >= 0)
+        close(process);
+    return status == -ENOTTY ? process_find_user(pid, user) : status;
+}
+
 static void identify(const struct listing *listing, struct candidate *candidate)
 {
-    candidate->status = process_find_user(candidate->pid, &candidate->user);
+    candidate->status = find_user(candidate->pid, &candidate->user);
     if (candidate->status == 0 && !listing->admin && candidate->user.uid != listing->caller->uid)
         candidate->status = -ENOENT;
     if (candidate->status == 0 &&
