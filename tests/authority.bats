@@ -302,7 +302,7 @@ vfork_child() {
         refused_for a "$pid"
         assert_equal "$(ls "$mnt" | grep -cx "$pid")" 1
         assert_equal "$(probes_of "$pid")" "gc_start plug_hit" "$how"
-        assert_equal "$(cat "$mnt/$pid/error_log" | grep -c "$how.so")" 0
+        assert_equal "$(grep -c "$how.so" "$mnt/$pid/error_log")" 0
         echo 1 > "$mnt/$pid/plug_hit/enabled"
         says '^plug plug_hit'
         assert_equal "$(state_of "$pid" plug_hit)" 1
