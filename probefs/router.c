@@ -200,7 +200,7 @@ static int call_once(struct router *router, const struct route *route, struct ca
         snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text),
                  "process %d: its user's worker %s", call->request.pid,
                  status == -ETIMEDOUT ? "did not answer in time: something that this user's "
-                                        "processes have mapped hangs"
+                                        "processes have mapped hangs, which has to be ended first"
                                       : "has ended: open the file again");
         return status;
     }
