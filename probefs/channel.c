@@ -280,7 +280,7 @@ static int receive_reply(int channel, const struct call *call, struct reply_pack
 int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
 {
     struct reply_packet question;
-    struct mapped_packet answer;
+    struct mapped_packet answer = {EPIPE};
     int fds[FDS_MAX];
     size_t count = 0;
     memset(&question, 0, sizeof(question));
