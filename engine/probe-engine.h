@@ -424,13 +424,13 @@ PROBE_API int probe_update_resets(const struct probe_update *update, size_t **in
 /*
  * Checks everything, then applies it. On failure nothing has changed. Errors: ESRCH the image has
  * gone; EAGAIN it has loaded or unloaded objects since the update began, so that indices are
- * others: make a new update; EINVAL two probes with different actions share a counter; ENOEXEC the
- * bytes at a site are not a probe's; EBUSY a kernel tracer counts there; EOVERFLOW, ERANGE a
- * counter cannot have the value (the highest is 65535, and 32767 where the kernel counts, too);
- * EACCES, EPERM the image is not open for writing, or the process may not be stopped; EFAULT a page
- * cannot be read or written, or not be copied; EFBIG code on pages of 1 GiB; ETIMEDOUT another
- * update of this process did not end, or its threads did not stop; EBUSY another tracer has it,
- * too; ENOMEM; EIO.
+ * others: make a new update; EINVAL two probes with different actions share a counter, or the
+ * method is PROBE_METHOD_SELF and this is another process; ENOEXEC the bytes at a site are not a
+ * probe's; EBUSY a kernel tracer counts there; EOVERFLOW, ERANGE a counter cannot have the value
+ * (the highest is 65535, and 32767 where the kernel counts, too); EACCES, EPERM the image is not
+ * open for writing, or the process may not be stopped; EFAULT a page cannot be read or written, or
+ * not be copied; EFBIG code on pages of 1 GiB; ETIMEDOUT another update of this process did not
+ * end, or its threads did not stop; EBUSY another tracer has it, too; ENOMEM; EIO.
  */
 PROBE_API int probe_update_apply(struct probe_update *update, struct probe_error *error);
 
