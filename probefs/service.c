@@ -384,10 +384,8 @@ static int begin_access(struct service *service, struct handle *handle, struct c
 {
     if (call->image.pid != 0)
         return attach_new(service, handle->target, call, handle->access);
-    if (handle->borrowed) {
-        call->reply.needs_image = true;
-        return -EACCES;
-    }
+    if (handle->borrowed)
+        return needs_image(service, call, handle->access, -EACCES);
     if (probe_target_access(handle->target->target) < handle->access)
         return attach_new(service, handle->target, call, handle->access);
     return 0;

@@ -100,7 +100,7 @@ all_packages() {
 
     # A user who comes only now gets a worker, of the server that runs.
     users_create
-    start_as a demo-ocaml_1
+    start_as a demo-ocaml_1 9>&-
     in_chroot sh -c "echo 1 > /mnt/probes/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
 
