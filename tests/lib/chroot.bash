@@ -15,6 +15,7 @@ chroot_begin() {
     mkdir "$space"
     # Mounts of its own, which a process keeps. All of them go with it.
     unshare --mount --propagation private sh -c '
+        umount -l -a -t fuse.probefs
         mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
         mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" &&
         mount --rbind /proc "$1/root/proc" && mount --rbind /dev "$1/root/dev" &&

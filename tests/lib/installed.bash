@@ -29,7 +29,7 @@ installed_file() {
 
 # namespace_begin: makes the namespace, which lives as long as a sleep in it. Sets: namespace.
 namespace_begin() {
-    start_command root unshare --mount --propagation private sleep infinity
+    start_command root unshare --mount --propagation private sh -c "$forget_mounts; exec sleep infinity"
     namespace=$pid
     wait_until 'grep -qx sleep "/proc/$namespace/comm"'
     add_programs "$(dirname "$(installed_file mount.probefs)")"

@@ -3,6 +3,10 @@
 #
 # The server under test, and its mounts.
 
+# What a new mount namespace forgets first: it has copies of the mounts of other tests, too, whose
+# servers would not end with their unmount before the namespace does.
+forget_mounts='umount -l -a -t fuse.probefs'
+
 # The path of a copy of the server, which every user can run.
 server_program() {
     [ -e "$work/bin/probefs" ] || cp "$build/probefs/probefs" "$work/bin/probefs"

@@ -21,6 +21,7 @@ set -e
 echo $$ > "$2/cgroup.procs"
 exec unshare --pid --fork --kill-child --mount --propagation private --mount-proc --uts --ipc \
     --cgroup sh -ec '
+umount -l -a -t fuse.probefs || true
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /mnt
