@@ -58,6 +58,16 @@ lint_walls() {
     ! grep -nE '^ *# *include.*(elf|link|ptrace)\.h|\bElf64_|\bptrace\(|\bPTRACE_' probefs/*.[ch]
 }
 
+# Each test that SECURITY.md counts on is there, by that name.
+lint_security() {
+    local suite name status=0
+    while IFS= read -r name; do
+        suite=${name%%: *} name=${name#*: }
+        grep -qxF "@test \"$name\" {" "tests/$suite" || { echo "$suite: $name"; status=1; }
+    done < <(sed -n 's/^- \([a-z-]*\.bats: \)/\1/p' SECURITY.md)
+    return $status
+}
+
 lint() {
     CC=clang check "build (clang, hardened)" with_hardening 3 make_build build-clang -Dwerror=true
     check "clang-format" lint_format
@@ -67,4 +77,5 @@ lint() {
     check "python" lint_python
     check "codespell" lint_spelling
     check "walls" lint_walls
+    check "tests of SECURITY.md" lint_security
 }

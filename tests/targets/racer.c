@@ -38,7 +38,7 @@ PROBE_DEFINE(race_old);
  * The site's first byte, the nop; the switch is the next. It begins a page, which in both is
  * the same one.
  */
-static __attribute__((aligned(4096))) const volatile uint8_t *site(void)
+static __attribute__((aligned(4096), noinline)) const volatile uint8_t *site(void)
 {
     const volatile uint8_t *result;
 
