@@ -104,7 +104,7 @@ static int keep_capabilities(const cap_value_t *capabilities, int count, cap_fla
  */
 static int limit_memory(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* whose own memory would count */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* whose memory would count */
     const struct rlimit limit = {DATA_MAX, DATA_MAX};
     if (setrlimit(RLIMIT_DATA, &limit) < 0)
         return -1;

@@ -121,11 +121,15 @@ class Session:
     def __exit__(self, kind, *_):
         for mount in self.mounts:
             subprocess.run(["umount", "-l", mount], check=False)
-        for server in self.servers:
-            server.wait(20)
         for child in self.children:
             child.kill()
             child.wait()
+        for server in self.servers:
+            # Another mount namespace that was made meanwhile can keep a mount alive.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(10)
+            server.kill()
+            server.wait()
         subprocess.run(["rm", "-rf", "--one-file-system", self.work], check=True)
         if kind is None:
             self.save()
@@ -136,13 +140,15 @@ class Session:
         mount = f"{self.work}/{name}-{len(self.mounts)}"
         os.mkdir(mount)
         before = os.stat(mount).st_dev
-        server = subprocess.Popen(command + [mount], stdin=subprocess.DEVNULL)
+        with open(f"{self.work}/log-{len(self.mounts)}", "ab") as log:
+            server = subprocess.Popen(command + [mount], stdin=subprocess.DEVNULL, stderr=log)
         self.servers.append(server)
         self.mounts.append(mount)
         until(lambda: server.poll() is not None or os.stat(mount).st_dev != before,
               f"the mount of {name}")
         if server.poll() is not None:
-            raise RuntimeError(f"{command} ended with {server.returncode}")
+            with open(f"{self.work}/log-{len(self.mounts) - 1}", encoding="utf-8") as log:
+                raise RuntimeError(f"{command} ended with {server.returncode}: {log.read()}")
         return mount
 
     def probefs(self, *options, program=None):
@@ -155,13 +161,14 @@ class Session:
         return self.serve([os.path.join(PROGRAMS, "floor"), "-p", str(probes)] +
                           (["-s"] if skip else []), "floor")
 
-    def target(self, program, *arguments, uid=0):
-        """Starts a program with probes (a name in targets/, or a path); returns its pid."""
+    def target(self, program, *arguments, uid=0, feed=False):
+        """Starts a program with probes (a name in targets/, or a path); returns its pid. With FEED
+        its input stays open, and empty."""
         path = program if "/" in program else os.path.join(TARGETS, program)
         user = [] if uid == 0 else ["setpriv", "--reuid", str(uid), "--regid", str(uid),
                                     "--clear-groups"]
-        child = subprocess.Popen([*user, path, *arguments], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE)
+        child = subprocess.Popen([*user, path, *arguments], stdout=subprocess.PIPE,
+                                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL)
         self.children.append(child)
         if not child.stdout.readline().startswith(b"pid "):
             raise RuntimeError(f"{program} did not start")
