@@ -28,7 +28,7 @@ def time_tree(session, mount, probes):
     pid = session.target(session.many(probes, 1))
     plain, skips = session.floor(probes), session.floor(probes, skip=True)
     for operation, what in (("walk", "grep -r"), ("find", "find")):
-        samples = session.time(9 if probes <= 1000 else 3, {
+        samples = session.time(9 if probes <= 1000 else 2, {
             "probefs": (operation, f"{mount}/{pid}"),
             "floor": (operation, f"{plain}/target"),
             "floor that skips": (operation, f"{skips}/target")})
