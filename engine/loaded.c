@@ -406,6 +406,8 @@ bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t 
         else if (use == LOADED_CODE ? !mapping->executable : !mapping->writable)
             wrong = use == LOADED_CODE ? "lies in memory that is not executable"
                                        : "lies in memory that is not writable";
+        else if (strcmp(mapping->path, "[stack]") == 0)
+            wrong = "lies on the stack";
         else if (!is_of(mapping, loaded->device, loaded->inode) && !is_anonymous(mapping))
             wrong = "lies in another object by now";
         if (wrong) {

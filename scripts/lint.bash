@@ -18,7 +18,7 @@ lint_format() {
 }
 
 lint_tidy() {
-    files '*.c' | grep -v '^tests/\(lint\|library\|targets\|fuse-hang\|fuzz\)/\|^examples/' |
+    files '*.c' | grep -v '^tests/\(lint\|library\|targets\|fuse-hang\|fuzz\|coverage\|faults\)/\|^examples/' |
         xargs -P "$(nproc)" -n 4 clang-tidy --quiet --warnings-as-errors='*' -p build-clang 2>&1 |
         grep -v 'warnings generated\|^Suppressed\|^Use -header'
     return "${PIPESTATUS[2]}"

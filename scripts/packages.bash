@@ -10,7 +10,7 @@ build_packages=(
 )
 test_packages=(
     clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
-    bats parallel gdb bpftrace strace libcap2-bin passwd systemd
+    gcovr bats parallel gdb bpftrace strace libcap2-bin passwd systemd
     openssh-server sshfs
     dpkg-dev debhelper lintian
 )

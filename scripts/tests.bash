@@ -108,11 +108,11 @@ remove_test_user() {
     ! id "$1" >/dev/null 2>&1 || userdel "$1" || true
 }
 
-# The builds that suites run against: as Debian builds packages, and with sanitizers.
+# The builds that suites run against: as Debian builds packages, and with sanitizers and coverage.
 build_to_test() {
     check "build (gcc, hardened)" with_hardening 2 make_build build-test -Dwerror=true
     check "build (gcc, sanitizers)" make_build build-sanitized -Dwerror=true --buildtype=debug \
-        -Db_sanitize=address,undefined
+        -Db_sanitize=address,undefined -Db_coverage=true
 }
 
 # beside COMMAND...: in the background, with what the others leave of the processors. Its output
@@ -152,10 +152,13 @@ run_tests() {
     trap 'test_users remove' EXIT
     test_users add
     [ $# -gt 0 ] || beside checks
+    coverage_begin build-sanitized
     for dir in build-test build-sanitized; do
         [ $# -gt 0 ] || unit_tests "$dir"
         all_bats_tests "$dir" "${filter[@]}"
     done
+    coverage_end
+    [ $# -gt 0 ] || check "coverage" coverage_report
     [ $# -gt 0 ] || check "benchmarks work" bench_smoke
     [ $# -gt 0 ] || join
     report

@@ -15,10 +15,17 @@ teardown() {
     session_end
 }
 
+# build_option NAME
+build_option() {
+    meson introspect --buildoptions "$build" | python3 -c '
+import json, sys
+print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == sys.argv[1]))' "$1"
+}
+
 # Sets: root (where it is installed below), library (the directory of the library there), flags (what
-# a program has to be compiled with that uses a sanitized one).
+# a program has to be compiled with that uses a sanitized or counted one).
 install_copy() {
-    local sanitizers
+    local sanitizers coverage
     root=$work/root
     # Not the whole build's: what is there was built for the tests.
     meson install -C "$build" --no-rebuild --quiet --destdir "$root" 3>&-
@@ -26,11 +33,11 @@ install_copy() {
     PKG_CONFIG_PATH=$(dirname "$(find "$root" -name probe-engine.pc)")
     export PKG_CONFIG_PATH
     library=$(dirname "$PKG_CONFIG_PATH")
-    sanitizers=$(meson introspect --buildoptions "$build" | python3 -c '
-import json, sys
-print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "b_sanitize"))')
+    sanitizers=$(build_option b_sanitize)
+    coverage=$(build_option b_coverage)
     flags=(-g)
     [ "$sanitizers" = none ] || flags+=("-fsanitize=$sanitizers")
+    [ "$coverage" = False ] || flags+=(--coverage)
 }
 
 # installed PACKAGE-CONFIG-OPTION...: what pkg-config says, as an array `found`.
@@ -96,8 +103,8 @@ switches() {
     grep -oE '^PROBE_API .*|^ *PROBE_API .*' "$root"/usr/local/include/probe-engine.h |
         grep -oE 'probe_[a-z_]+\(' | tr -d '(' | LC_ALL=C sort > "$work/declared"
     [ "$(wc -l < "$work/declared")" -gt 50 ]
-    # A sanitizer's own.
-    sed -i '/^__\(asan\|ubsan\|odr_asan\)/d' "$work/exported"
+    # A sanitizer's own, and gcov's.
+    sed -i '/^__\(asan\|ubsan\|odr_asan\|gcov\)\|^mangle_path$/d' "$work/exported"
     diff "$work/declared" "$work/exported"
 }
 

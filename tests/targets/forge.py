@@ -366,8 +366,15 @@ def site_twice(f):
 
 @case("accepted")
 def many_notes(f):
-    """100,000 notes of one probe"""
-    f.add_raw(wrap(encode(f.bad())) * 100000)
+    """100,000 notes of one probe, or as many as NOTES in the environment says"""
+    f.add_raw(wrap(encode(f.bad())) * int(os.environ.get("NOTES", "100000")))
+
+
+@case("accepted")
+def names_of_every_byte(f):
+    """a probe for each byte that a name can have, inside of it and as its first"""
+    f.add(*(f.bad(name=name) for byte in range(1, 256)
+            for name in (b"in%cside" % byte, b"%cfirst" % byte)))
 
 
 # The shape of notes.
@@ -605,6 +612,23 @@ def section_offset_overflow(f):
 def section_size_huge(f):
     """a section of 2^63 bytes"""
     f.set_header(size=2 ** 63)
+
+
+@case("any")
+def section_over_code(f):
+    """the section lies over the code"""
+    f.set_header(offset=f.text.offset, size=f.text.filesz)
+
+
+@case("any")
+def sections_overlap(f):
+    """sections that lie over each other: the notes are their own names, and the symbols' strings"""
+    names = f.elf.sections[f.elf.shstrndx]
+    for section in f.elf.sections:
+        if section.type in (2, 3):
+            f.set_header(section, offset=f.section.offset, size=f.section.size)
+    f.set_header(offset=names.offset, size=names.size)
+    f.set_header(names, offset=names.offset, size=names.size)
 
 
 @case("none")

@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What runs out: descriptors, the log's disk, patience with 10,000 open files. (Memory is in the unit
+# test `faults`.) Whatever fails says so by an errno, and works again when there is enough.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
+
+setup() {
+    session_begin
+}
+
+teardown() {
+    [ ! -e "$work/small/log" ] || cp "$work/small/log" "$work/out/log"
+    session_end
+}
+
+all_works() {
+    for value in 1 0; do
+        assert_errno OK write "$mnt/$pid/gc_start/enabled" $value
+        assert_equal "$(state_of "$pid" gc_start)" $value
+    done
+    ls "$mnt" | grep -qx "$pid"
+}
+
+count_descriptors() {
+    ls "/proc/$1/fd" | wc -l
+}
+
+# without_descriptors PID: it, and whom it starts, gets no descriptor more from here on.
+without_descriptors() {
+    prlimit --pid "$1" --nofile="$(($(ls "/proc/$1/fd" | sort -n | tail -n 1) + 1)):"
+}
+
+with_descriptors() {
+    prlimit --pid "$1" --nofile="$(prlimit --pid "$1" --nofile --noheadings --output HARD |
+        tr -d ' '):"
+}
+
+everything_fails_or_works() {
+    local file
+    for file in enabled info control error_log gc_start/enabled gc_start/semaphore gc_start/sites; do
+        assert_match "$(errno_of read "$mnt/$pid/$file")" '@(OK|EMFILE|ENOENT|EIO|ENOMEM)' "$file"
+    done
+    for file in enabled gc_start/enabled gc_start/hold; do
+        assert_match "$(errno_of open-write "$mnt/$pid/$file")" '@(OK|EMFILE|ENOENT|EIO)' "$file"
+    done
+    assert_match "$(errno_of write "$mnt/$pid/gc_start/enabled" 1)" '@(OK|EMFILE|ENOENT|EIO)'
+    assert_match "$(errno_of list "$mnt")" '@(OK|EMFILE|EIO)' "listing"
+}
+
+@test "a server without descriptors answers with errnos, and works again when it gets some" {
+    start_server
+    start demo-ocaml_1 -q
+    all_works
+    before=$(count_descriptors "$server")
+    without_descriptors "$server"
+    for _ in 1 2 3; do everything_fails_or_works; done
+    is_running "$server"
+    with_descriptors "$server"
+    all_works
+    # It keeps some for the processes of other suites, too, which come and go.
+    [ "$(count_descriptors "$server")" -le $((before + 150)) ]
+}
+
+@test "a worker without descriptors refuses holds, and keeps those that it has" {
+    ulimit -n 64
+    start_server
+    start_as a demo-ocaml_1 -q
+    run_as a python3 - "$mnt/$pid/gc_start" << 'EOF'
+import errno, os, sys
+held, refused = [], set()
+for _ in range(55):
+    try:
+        held.append(os.open(sys.argv[1] + "/hold", os.O_WRONLY))
+    except OSError as error:
+        refused.add(errno.errorcode[error.errno])
+os.close(held.pop())
+with open(sys.argv[1] + "/semaphore") as file:
+    assert file.read() == f"{len(held)}\n", len(held)
+assert len(held) >= 5 and refused <= {"EMFILE", "ENFILE", "EIO", "EAGAIN"}, (len(held), refused)
+assert refused, len(held)
+EOF
+    is_running "$server"
+    wait_until '[ "$(cat "$mnt/$pid/gc_start/semaphore")" = 0 ]'
+    all_works
+}
+
+@test "the disk of the log is full" {
+    mkdir "$work/small"
+    mount -t tmpfs -o size=4k none "$work/small"
+    program=$(server_program)
+    "$program" -f -o log=debug "$mnt" 2> "$work/small/log" > /dev/null < /dev/null 3>&- &
+    server=$!
+    servers+=("$server")
+    mounts+=("$mnt")
+    wait_until "is_mounted '$mnt'"
+    head -c 8192 /dev/zero >> "$work/small/log" 2> /dev/null || true
+    run -1 bash -c "echo more >> '$work/small/log'"
+    start_as a demo-ocaml_1 -q
+    for _ in {1..20}; do
+        assert_errno EINVAL write "$mnt/$pid/enabled" garbage
+    done
+    assert_equal "$(grep -c garbage "$mnt/$pid/error_log")" 20
+    all_works
+}
+
+@test "10,000 open files: no descriptor for each, little memory, and nothing left when they close" {
+    start_server
+    start demo-ocaml_1 -q
+    all_works
+    cat > "$work/open.py" << 'EOF'
+import os, resource, sys
+directory, server = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (11000, 11000))
+def resident():
+    with open(f"/proc/{server}/status") as status:
+        return next(int(l.split()[1]) for l in status if l.startswith("VmRSS")) // 1024
+def descriptors():
+    return len(os.listdir(f"/proc/{server}/fd"))
+before = descriptors(), resident()
+names = ["enabled", "semaphore", "sites", "hold"]
+fds = [os.open(f"{directory}/gc_start/{names[i % 4]}", os.O_RDONLY) for i in range(10000)]
+for fd in fds[::97]:
+    assert os.pread(fd, 100, 0)
+during = descriptors(), resident()
+for fd in fds:
+    os.close(fd)
+after = descriptors(), resident()
+print(before, during, after)
+assert during[0] <= before[0] + 50 and after[0] <= before[0] + 50
+# A handle is some hundred bytes, and what was read from it; a sanitizer's red zones are more.
+assert during[1] <= before[1] + 160
+EOF
+    python3 "$work/open.py" "$mnt/$pid" "$server" > "$work/out/open.py" 2>&1
+    all_works
+}
+
+@test "300 holds by one process: each is counted, and taken away" {
+    start_server
+    start_as a demo-ocaml_1 -q
+    run_as a python3 - "$mnt/$pid/gc_start" << 'EOF'
+import os, sys
+fds = [os.open(sys.argv[1] + "/hold", os.O_WRONLY) for _ in range(300)]
+with open(sys.argv[1] + "/semaphore") as file:
+    assert file.read() == "300\n"
+EOF
+    assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 0
+    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+}
