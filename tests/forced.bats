@@ -55,7 +55,7 @@ END
     start_server_at root "$work/second" -o engine=ptrace
     start threads 4
     for at in "$mnt" "$work/second"; do
-        for _ in {1..20}; do
+        for _ in {1..8}; do
             echo 1 > "$at/$pid/enabled"
             assert_equal "$(cat "$at/$pid/enabled")" 1
             echo 0 > "$at/$pid/gc_stop/enabled"
