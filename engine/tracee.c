@@ -64,7 +64,9 @@ struct tracee_stop {
     /* The tracing thread's own. */
     struct tracee *tracees; /* by tid */
     unsigned int running;   /* tracees that have not stopped */
+    unsigned int count;     /* of all, once they have stopped */
     struct timespec deadline;
+    bool once; /* `act` is there from the start, is called once, and all are let go at once */
 
     pthread_t thread;
     pthread_mutex_t lock;
@@ -72,6 +74,7 @@ struct tracee_stop {
     enum job job;   /* guarded by lock, and so is all below */
     bool done;      /* with the last job; at first, with stopping */
     bool abandoned; /* nobody waits for it: the tracing thread frees this */
+    bool acting;    /* the one thing is being done, or was: it is waited for without a limit */
     int (*act)(void *data, pid_t tid);
     void *data;
     int status;
@@ -207,16 +210,32 @@ static unsigned int count_waiting(struct tracee_stop *stop)
     return count;
 }
 
+/*
+ * Takes what there is to know of those that run; returns whether that was anything. Each is asked
+ * for: to find any that has something to tell, the kernel would go through all of them each time.
+ */
+static bool take_events(struct tracee_stop *stop)
+{
+    struct tracee *tracee = NULL;
+    struct tracee *next = NULL;
+    bool any = false;
+    HASH_ITER (hh, stop->tracees, tracee, next) {
+        struct trace_event event;
+        pid_t tid = tracee->tid;
+        if (tracee->stopped || trace_wait(tid, false, &event) <= 0)
+            continue;
+        take_event(stop, tid, &event);
+        any = true;
+    }
+    return any;
+}
+
 /* Waits until all that are seized have stopped, or cannot run before they do. */
 static int wait_for_stops(struct tracee_stop *stop)
 {
     for (unsigned int looks = 0; stop->running > 0; looks++) {
-        struct trace_event event;
-        pid_t tid = trace_wait(-1, false, &event);
-        if (tid > 0) {
-            take_event(stop, tid, &event);
+        if (take_events(stop))
             continue;
-        }
         if (looks > EAGER_LOOKS && looks % LOOKS_FOR_GONE == 0)
             forget_gone(stop);
         if (stop->running == 0 || count_waiting(stop) == stop->running)
@@ -294,6 +313,16 @@ static enum job finish_job(struct tracee_stop *stop, int status)
     return job;
 }
 
+/* May the one thing that there is to do be done? Not when nobody waits for it any more. */
+static bool begin_once(struct tracee_stop *stop)
+{
+    pthread_mutex_lock(&stop->lock);
+    stop->acting = stop->once && !stop->abandoned;
+    bool acting = stop->acting;
+    pthread_mutex_unlock(&stop->lock);
+    return acting;
+}
+
 static void *trace(void *data)
 {
     struct tracee_stop *stop = data;
@@ -302,6 +331,11 @@ static void *trace(void *data)
     if (tid < 0)
         let_go(stop); /* at once, not when somebody has heard of it */
     status = tid < 0 ? (int)tid : 0;
+    stop->count = HASH_COUNT(stop->tracees);
+    if (status == 0 && begin_once(stop)) {
+        status = stop->act(stop->data, tid);
+        let_go(stop); /* likewise */
+    }
     while (finish_job(stop, status) == JOB_ACT)
         status = stop->act(stop->data, tid);
     let_go(stop);
@@ -310,15 +344,18 @@ static void *trace(void *data)
     return NULL;
 }
 
-/* Waits until all have stopped; false where that is not known in time, and STOP not ours any more.
+/* Waits until all have stopped, and what is to be done once is done; false where that is not known
+ * in time, and STOP not ours any more.
  */
 static bool wait_for_start(struct tracee_stop *stop, int *status)
 {
     const struct timespec limit = deadline_with_slack(&stop->deadline);
     int waited = 0;
     pthread_mutex_lock(&stop->lock);
-    while (!stop->done && waited != ETIMEDOUT)
-        waited = pthread_cond_clockwait(&stop->changed, &stop->lock, CLOCK_MONOTONIC, &limit);
+    while (!stop->done && (stop->acting || waited != ETIMEDOUT))
+        waited = stop->acting
+                     ? pthread_cond_wait(&stop->changed, &stop->lock)
+                     : pthread_cond_clockwait(&stop->changed, &stop->lock, CLOCK_MONOTONIC, &limit);
     bool done = stop->done;
     *status = stop->status;
     if (!done) {
@@ -343,15 +380,10 @@ static int wait_for_job(struct tracee_stop *stop, enum job job)
     return status;
 }
 
-int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
-                 struct tracee_stop **result, struct probe_error *error)
+/* Stops all, and does ACT once where there is one; STOP is only there where that succeeded. */
+static int start(struct tracee_stop *stop, struct probe_error *error)
 {
-    struct tracee_stop *stop = calloc(1, sizeof(*stop));
-    if (!stop)
-        return error_memory(error);
-    stop->engine = engine;
-    stop->pid = pid;
-    stop->deadline = *deadline;
+    pid_t pid = stop->pid;
     pthread_mutex_init(&stop->lock, NULL);
     pthread_cond_init(&stop->changed, NULL);
     int status = -pthread_create(&stop->thread, NULL, trace, stop);
@@ -365,14 +397,46 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
                          "program: try again later, or mount with engine=vm",
                          pid);
     if (status == 0) {
-        engine_log(engine, PROBE_LOG_DEBUG, "process %d: %u threads are stopped", pid,
-                   HASH_COUNT(stop->tracees));
-        *result = stop;
+        engine_log(stop->engine, PROBE_LOG_DEBUG, "process %d: %u threads are stopped", pid,
+                   stop->count);
         return 0;
     }
-    if (error)
+    if (error && !stop->acting)
         *error = stop->error;
     tracee_end(stop);
+    return status;
+}
+
+int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+                 struct tracee_stop **result, struct probe_error *error)
+{
+    struct tracee_stop *stop = calloc(1, sizeof(*stop));
+    if (!stop)
+        return error_memory(error);
+    stop->engine = engine;
+    stop->pid = pid;
+    stop->deadline = *deadline;
+    int status = start(stop, error);
+    if (status == 0)
+        *result = stop;
+    return status;
+}
+
+int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+               int (*act)(void *data, pid_t tid), void *data, struct probe_error *error)
+{
+    struct tracee_stop *stop = calloc(1, sizeof(*stop));
+    if (!stop)
+        return error_memory(error);
+    stop->engine = engine;
+    stop->pid = pid;
+    stop->deadline = *deadline;
+    stop->once = true;
+    stop->act = act;
+    stop->data = data;
+    int status = start(stop, error);
+    if (status == 0)
+        tracee_end(stop);
     return status;
 }
 

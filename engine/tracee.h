@@ -19,6 +19,13 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
                  struct tracee_stop **stop, struct probe_error *error);
 
 /*
+ * Stops every thread, calls ACT as tracee_act() does, and lets them go: no longer than that takes,
+ * as nothing passes between threads meanwhile. Returns what ACT returned, or an error as above.
+ */
+int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+               int (*act)(void *data, pid_t tid), void *data, struct probe_error *error);
+
+/*
  * Calls ACT in the thread that is the tracer, with a thread of the process that ptrace serves, or 0
  * where none has stopped by itself, as all wait for the client; returns what ACT returns.
  */

@@ -336,7 +336,7 @@ struct stopped_update {
     struct probe_error *error;
 };
 
-/* Called by tracee_act(). */
+/* Called by the thread that is the tracer. */
 static int apply_stopped(void *data, pid_t tid)
 {
     const struct stopped_update *stopped = data;
@@ -355,19 +355,13 @@ static int stop_and_apply(struct probe_update *update, enum memory_way way,
 {
     struct probe_target *target = update->target;
     struct stopped_update stopped = {update, way, error};
-    struct tracee_stop *stop = target->stop;
-    if (!stop) {
-        /* Files are read, and pages brought in, while the target still runs. */
-        int status = apply_once(update, NULL, error);
-        if (status == 0)
-            status = tracee_begin(target->engine, target->image.pid, deadline, &stop, error);
-        if (status < 0)
-            return status;
-    }
-    int status = tracee_act(stop, apply_stopped, &stopped);
-    if (stop != target->stop)
-        tracee_end(stop);
-    return status;
+    if (target->stop)
+        return tracee_act(target->stop, apply_stopped, &stopped);
+    /* Files are read, and pages brought in, while the target still runs. */
+    int status = apply_once(update, NULL, error);
+    if (status < 0)
+        return status;
+    return tracee_run(target->engine, target->image.pid, deadline, apply_stopped, &stopped, error);
 }
 
 static int apply_locked(struct probe_update *update, const struct timespec *deadline,

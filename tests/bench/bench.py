@@ -107,6 +107,7 @@ class Session:
                         "date": datetime.date.today().isoformat(),
                         "comparisons": [], "series": [], "counts": []}
         self.mounts = []
+        self.served = 0
         self.servers = []
         self.children = []
 
@@ -140,7 +141,8 @@ class Session:
     # ---- what is measured ----------------------------------------------------------------
 
     def serve(self, command, name):
-        mount = f"{self.work}/{name}-{len(self.mounts)}"
+        mount = f"{self.work}/{name}-{self.served}"
+        self.served += 1
         os.mkdir(mount)
         before = os.stat(mount).st_dev
         with open(f"{self.work}/log-{len(self.mounts)}", "ab") as log:
@@ -158,6 +160,12 @@ class Session:
         """Starts a server of ours; returns its mountpoint. The server is servers[-1]."""
         program = program or os.path.join(BUILD, "probefs/probefs")
         return self.serve([program, "-f", *options], "probefs")
+
+    def stop(self, mount):
+        """Ends the server that was started last, which is at MOUNT."""
+        subprocess.run(["umount", mount], check=True)
+        self.mounts.remove(mount)
+        self.servers.pop().wait(20)
 
     def floor(self, probes=1, skip=False):
         """The least that a FUSE server costs; its files are below MOUNTPOINT/target."""

@@ -3,23 +3,28 @@
  * raw write PID ROUNDS   a pwrite of one byte for each site that an update switches, and one of
  *                        each counter's first byte
  * raw read PID ROUNDS    one read of all counters at once, and one of each page that sites are in
+ * raw stop PID ROUNDS    all threads seized, interrupted, waited for, and let go
  *
- * The least that the kernel takes for an update, and for a look at all states: through an open
- * /proc/PID/mem, to addresses that are known. Each byte is written as it is. Prints the nanoseconds
- * of each round.
+ * The least that the kernel takes for an update, for a look at all states, and for stopping a
+ * process. Memory is reached through an open /proc/PID/mem, at addresses that are known. Each byte
+ * is written as it is. Prints the nanoseconds of each round.
  */
 #include "arch.h"
 #include "snapshot.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, THREADS_MAX = 1024 };
 
 /* Where an update of all probes writes, in its order; and the pages and the span to be read. */
 struct plan_of_all {
@@ -114,6 +119,31 @@ static void read_all(int mem, const struct plan_of_all *plan, void *buffer)
     }
 }
 
+/* Only threads that are there at the start: the target makes no new ones. */
+static void stop_all(const char *pid)
+{
+    char path[32];
+    pid_t threads[THREADS_MAX];
+    size_t count = 0;
+    snprintf(path, sizeof(path), "/proc/%.10s/task", pid);
+    DIR *tasks = opendir(path);
+    if (!tasks)
+        err(1, "%s", path);
+    for (struct dirent *task; (task = readdir(tasks)) && count < THREADS_MAX;) {
+        pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
+        if (tid > 0 && ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0 &&
+            ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) == 0)
+            threads[count++] = tid;
+    }
+    closedir(tasks);
+    for (size_t i = 0; i < count; i++) {
+        if (waitpid(threads[i], NULL, __WALL) < 0)
+            err(1, "cannot wait");
+    }
+    for (size_t i = 0; i < count; i++)
+        ptrace(PTRACE_DETACH, threads[i], NULL, NULL);
+}
+
 static long long now(void)
 {
     struct timespec time;
@@ -125,20 +155,25 @@ int main(int argc, char **argv)
 {
     char path[32];
     if (argc != 4)
-        errx(2, "usage: raw write|read PID ROUNDS");
+        errx(2, "usage: raw write|read|stop PID ROUNDS");
     struct plan_of_all plan = make_plan((pid_t)strtol(argv[2], NULL, 10));
     void *buffer = malloc(plan.span_end - plan.span_start + PAGE);
     snprintf(path, sizeof(path), "/proc/%.10s/mem", argv[2]);
     int mem = open(path, O_RDWR | O_CLOEXEC);
     if (!buffer || mem < 0)
         err(1, "%s", path);
-    for (long i = strtol(argv[3], NULL, 10); i > 0; i--) {
+    bool asked = strcmp(argv[3], "-") == 0;
+    char byte = 0;
+    for (long i = strtol(argv[3], NULL, 10); asked ? read(0, &byte, 1) == 1 : i > 0; i--) {
         long long start = now();
-        if (strcmp(argv[1], "write") == 0)
+        if (strcmp(argv[1], "stop") == 0)
+            stop_all(argv[2]);
+        else if (strcmp(argv[1], "write") == 0)
             write_all(mem, &plan);
         else
             read_all(mem, &plan, buffer);
         printf("%lld\n", now() - start);
+        fflush(stdout);
     }
     free(buffer);
     free(plan.bytes);
