@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "deadline.h"
 
-enum { UPDATE_NS = 850000000, SLACK_NS = 50000000, SECOND_NS = 1000000000 };
+enum { UPDATE_NS = 850000000, TRY_NS = 100000000, SLACK_NS = 50000000, SECOND_NS = 1000000000 };
 
 static struct timespec later(struct timespec time, long nanoseconds)
 {
@@ -13,11 +13,21 @@ static struct timespec later(struct timespec time, long nanoseconds)
     return time;
 }
 
+static struct timespec later_than_now(long nanoseconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return later(now, nanoseconds);
+}
+
 struct timespec deadline_of_update(void)
 {
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    return later(deadline, UPDATE_NS);
+    return later_than_now(UPDATE_NS);
+}
+
+struct timespec deadline_of_try(void)
+{
+    return later_than_now(TRY_NS);
 }
 
 struct timespec deadline_with_slack(const struct timespec *deadline)

@@ -12,6 +12,9 @@
  */
 struct timespec deadline_of_update(void);
 
+/* The same for a stop that is tried, and done without where it does not come soon. */
+struct timespec deadline_of_try(void);
+
 /* A little after DEADLINE: for whoever waits for somebody who looks at it. */
 struct timespec deadline_with_slack(const struct timespec *deadline);
 

@@ -31,7 +31,8 @@ static void undo(const struct probe_engine *engine, const struct memory_writer *
                  const struct plan *plan, size_t count)
 {
     while (count-- > 0) {
-        if (undo_step(writer, &plan->steps[count]) < 0)
+        int status = undo_step(writer, &plan->steps[count]);
+        if (status < 0 && status != -EFAULT) /* what was unloaded took it along */
             engine_log(engine, PROBE_LOG_ERROR,
                        "process %d: an update failed, and what it wrote at 0x%" PRIx64
                        " cannot be taken back",

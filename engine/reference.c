@@ -132,6 +132,8 @@ static int apply_one(struct probe_target *target, size_t index, const struct pla
     struct probe_update *update = NULL;
     if (probe_update_new(target, &update) < 0)
         return error_memory(error);
+    /* A reference that is not given back would stay for ever, as nobody tries again. */
+    update->stop_is_optional = change->action == PROBE_COUNT_SUBTRACT;
     int status = update_add(update, index, change, error);
     if (status == 0)
         status = probe_update_apply(update, error);

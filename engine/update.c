@@ -31,6 +31,9 @@
 /* Between two tries to get a lock that another program has; flock() itself could wait for ever. */
 enum { LOCK_WAIT_NS = 200000 };
 
+/* How often an update is tried that fails for what is in memory. */
+enum { TRIES = 2 };
+
 int probe_update_new(struct probe_target *target, struct probe_update **result)
 {
     struct probe_update *update = calloc(1, sizeof(*update));
@@ -364,6 +367,48 @@ static int stop_and_apply(struct probe_update *update, enum memory_way way,
     return tracee_run(target->engine, target->image.pid, deadline, apply_stopped, &stopped, error);
 }
 
+/* Can the failure be one of what was found in memory, or of writing there? */
+static bool is_about_memory(int status)
+{
+    return status == -EFAULT || status == -EIO || status == -EROFS || status == -ENOEXEC ||
+           status == -EACCES || status == -ERANGE || status == -EOVERFLOW;
+}
+
+/*
+ * Of an object that is unloaded between the look and the write, other memory is read, and writes
+ * fail for want of any: then there was nothing wrong with the update but its age.
+ */
+static int look_after(struct probe_update *update, int status, struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct probe_error reason;
+    int looked = probe_target_look(target, &reason);
+    if (looked == -ESRCH && error)
+        *error = reason;
+    if (looked == -ESRCH)
+        return looked;
+    return looked == 0 && update->generation != target->generation
+               ? error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                           target->image.pid)
+               : status;
+}
+
+/* Stops the target first, where that is the method and it can be done. */
+static int apply_in_order(struct probe_update *update, const struct memory_writer *running,
+                          const struct timespec *deadline, struct probe_error *error)
+{
+    const struct probe_target *target = update->target;
+    bool by_stopping = target->engine->options.method == PROBE_METHOD_PTRACE;
+    /* An image that somebody else opened can be written, but its process not be stopped. */
+    if (target->traced || (!target->stop && !(target->image.own && by_stopping)))
+        return apply_once(update, running, error);
+    if (!update->stop_is_optional)
+        return stop_and_apply(update, MEMORY_STOPPED, deadline, error);
+    const struct timespec soon = deadline_of_try();
+    int status = stop_and_apply(update, MEMORY_STOPPED, &soon, error);
+    return status == -EBUSY || status == -ETIMEDOUT ? apply_once(update, running, error) : status;
+}
+
 static int apply_locked(struct probe_update *update, const struct timespec *deadline,
                         struct probe_error *error)
 {
@@ -378,11 +423,9 @@ static int apply_locked(struct probe_update *update, const struct timespec *dead
     if (method == PROBE_METHOD_SELF && target->image.pid != getpid())
         return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
                          target->image.pid, getpid());
-    /* An image that somebody else opened can be written, but its process not be stopped. */
-    bool stop =
-        !target->traced && (target->stop || (target->image.own && method == PROBE_METHOD_PTRACE));
-    int status = stop ? stop_and_apply(update, MEMORY_STOPPED, deadline, error)
-                      : apply_once(update, &running, error);
+    int status = apply_in_order(update, &running, deadline, error);
+    if (status == -EROFS)
+        status = look_after(update, status, error);
     if (status != -EROFS)
         return status;
     if (!target->image.own)
@@ -406,7 +449,15 @@ int probe_update_apply(struct probe_update *update, struct probe_error *error)
     int status = lock(update->target, &deadline, error);
     if (status < 0)
         return status;
-    status = apply_locked(update, &deadline, error);
+    for (int i = 0; i < TRIES; i++) {
+        status = apply_locked(update, &deadline, error);
+        if (!is_about_memory(status))
+            break;
+        /* The object may even be back where it was: what is really wrong is so once more. */
+        status = look_after(update, status, error);
+        if (!is_about_memory(status))
+            break;
+    }
     unlock(update->target);
     return status;
 }

@@ -12,6 +12,8 @@ struct probe_update {
     struct plan_change *changes;
     size_t count, room;
     uint32_t *added; /* for each probe of the target: its place in the above + 1 */
+    /* Where the target cannot be stopped, it is better changed while it runs than not at all. */
+    bool stop_is_optional;
 };
 
 /* Adds CHANGE (but for its `probe`) of the probe INDEX; errors as probe_update_add(). */
