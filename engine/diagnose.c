@@ -67,22 +67,25 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                      pid, user, self, tracer > 0 ? "; it is being traced" : "");
 }
 
-int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tid, int errnum,
+pid_t diagnose_tracer(const struct probe_engine *engine, pid_t tid)
+{
+    long tracer = proc_status_number(engine->proc, tid, "TracerPid:");
+    return tracer > 0 ? (pid_t)tracer : 0;
+}
+
+int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tracer, int errnum,
                     struct probe_error *error)
 {
     char name[64] = "";
     char shown[sizeof(name) * 3] = "";
-    /* Of that thread: others may be traced by ourselves already. */
-    long tracer = proc_status_number(engine->proc, tid, "TracerPid:");
     if (tracer <= 0 && (errnum == EPERM || errnum == EACCES))
         return diagnose_denied(engine, pid, "threads", errnum, error);
     if (tracer <= 0)
         return error_set(error, errnum, "process %d cannot be stopped: %s", pid, strerror(errnum));
-    ssize_t length =
-        proc_read(engine->proc, (pid_t)tracer, (pid_t)tracer, "comm", name, sizeof(name));
+    ssize_t length = proc_read(engine->proc, tracer, tracer, "comm", name, sizeof(name));
     if (length > 0)
         text_escape(name, (size_t)length - (name[length - 1] == '\n'), false, shown, sizeof(shown));
     return error_set(error, EBUSY,
-                     "process %d is traced by %s (pid %ld): let it go, or mount with engine=vm",
-                     pid, *shown ? shown : "a process", tracer);
+                     "process %d is traced by %s (pid %d): let it go, or mount with engine=vm", pid,
+                     *shown ? shown : "a process", tracer);
 }

@@ -45,6 +45,9 @@
  */
 enum { EAGER_LOOKS = 64, LOOKS_FOR_GONE = 16, PAUSE_NS = 50000 };
 
+/* How often a thread is seized that nobody seems to trace, and that may not be. */
+enum { SEIZE_TRIES = 3 };
+
 struct tracee {
     pid_t tid;
     bool stopped;
@@ -82,13 +85,29 @@ struct tracee_stop {
 
 /* ---- seizing ---------------------------------------------------------------------------- */
 
-static int fail_seize(struct tracee_stop *stop, pid_t tid, int status)
+static int fail_seize(struct tracee_stop *stop, pid_t tid, pid_t tracer, int status)
 {
     struct proc_stat stat;
     if (proc_stat_read(stop->engine->proc, stop->pid, tid, &stat) < 0 || stat.state == 'Z' ||
         stat.state == 'X')
         return 0; /* it is ending */
-    return diagnose_traced(stop->engine, stop->pid, tid, -status, &stop->error);
+    return diagnose_traced(stop->engine, stop->pid, tracer, -status, &stop->error);
+}
+
+/*
+ * Where this is not permitted, TRACER becomes whoever has the thread. One that lets go in this very
+ * moment is no reason to fail, and could not be named either.
+ */
+static int seize(const struct tracee_stop *stop, pid_t tid, pid_t *tracer)
+{
+    int status = -EPERM;
+    *tracer = 0;
+    for (int i = 0; i < SEIZE_TRIES && status == -EPERM && *tracer == 0; i++) {
+        status = trace_seize(tid, false);
+        if (status == -EPERM)
+            *tracer = diagnose_tracer(stop->engine, tid);
+    }
+    return status;
 }
 
 static void forget(struct tracee_stop *stop, struct tracee *tracee)
@@ -118,7 +137,8 @@ static int add(struct tracee_stop *stop, pid_t tid)
         return error_memory(&stop->error);
     }
     stop->running++;
-    int status = trace_seize(tid, false);
+    pid_t tracer = 0;
+    int status = seize(stop, tid, &tracer);
     if (is_abandoned(stop))
         return -ETIMEDOUT;
     if (status == 0)
@@ -126,7 +146,7 @@ static int add(struct tracee_stop *stop, pid_t tid)
     if (status == 0)
         return 0;
     forget(stop, tracee);
-    return status == -ESRCH ? 0 : fail_seize(stop, tid, status);
+    return status == -ESRCH ? 0 : fail_seize(stop, tid, tracer, status);
 }
 
 /* Seizes the threads that are not yet; returns how many, or an error. */
