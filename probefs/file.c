@@ -219,7 +219,7 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
         is_hold(result) ? open_hold(server, result, error) : open_simple(server, result, error);
     if (status < 0) {
         router_end(&result->route);
-        return status == -ESRCH || status == -ENOENT ? -ESTALE : status;
+        return status == -ESRCH ? -ESTALE : status;
     }
     pthread_mutex_init(&result->lock, NULL);
     inodes_opened(&server->inodes, inode);

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* How many targets that nobody uses are kept. */
-enum { UNUSED_MAX = 256 };
+/* How many targets that nobody uses are kept; how many of them are looked at for each new one. */
+enum { UNUSED_MAX = 256, LOOKED_AT = 2 };
 
 int service_targets_init(struct service_targets *targets, struct probe_engine *engine)
 {
@@ -40,9 +40,32 @@ void service_targets_done(struct service_targets *targets)
     pthread_mutex_destroy(&targets->lock);
 }
 
+static bool is_gone(const struct service_targets *targets, const struct service_target *target)
+{
+    struct probe_image_id id;
+    return probe_image_identify(targets->engine, target->pid, &id) < 0 ||
+           !probe_image_id_equal(&id, &target->id);
+}
+
+/*
+ * Forgets some of those whose image has ended since their last use, with the descriptors that they
+ * have of it: as many at least as come. Called with the lock held.
+ */
+static void forget_gone(struct service_targets *targets)
+{
+    struct service_target *target = targets->table;
+    for (unsigned int i = 0; i < LOOKED_AT && target; i++) {
+        struct service_target *next = target->hh.next;
+        if (target->users == 0 && is_gone(targets, target))
+            unlist(targets, target);
+        target = next;
+    }
+}
+
 static int add(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
                struct service_target **result)
 {
+    forget_gone(targets);
     struct service_target *target = calloc(1, sizeof(*target));
     if (!target || probe_target_new(targets->engine, &target->target) < 0) {
         free(target);
@@ -104,7 +127,7 @@ void service_targets_put(struct service_targets *targets, struct service_target 
     if (!target->listed) {
         if (target->users == 0)
             target_free(target);
-    } else if (!keep) {
+    } else if (!keep || atomic_load(&target->gone)) {
         unlist(targets, target);
     } else {
         /* To the end of the order. */

@@ -7,6 +7,7 @@
 #include "protocol.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
 #include <uthash.h>
 
@@ -15,6 +16,7 @@ struct service_target {
     struct probe_image_id id;
     unsigned int users; /* guarded by the table's lock */
     bool listed;        /* in the table: likewise */
+    atomic_bool gone;   /* its image was seen to have ended: it is not kept */
     UT_hash_handle hh;
 
     pthread_mutex_t lock;        /* guards what follows, for the time of one request */
@@ -39,7 +41,10 @@ int service_targets_get(struct service_targets *targets, pid_t pid, const struct
                         struct service_target **target);
 /* One more use. */
 void service_targets_use(struct service_targets *targets, struct service_target *target);
-/* Ends a use; what is known of the target is kept for later only where KEEP says so. */
+/*
+ * Ends a use; what is known of the target is kept for later only where KEEP says so and it has not
+ * gone. Those that go unnoticed are found when others come.
+ */
 void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep);
 
 #endif

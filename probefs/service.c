@@ -26,6 +26,9 @@
 /* How long the end of a worker waits for targets that are in use, in nanoseconds. */
 enum { HOLD_WAIT_NS = 600000000 };
 
+/* Objects that come and go make a read start over, so often at most. */
+enum { TRIES = 10 };
+
 /* How long a scan takes at most, but for what one process takes. */
 enum { SCAN_MILLISECONDS = 400 };
 
@@ -165,6 +168,13 @@ static int attach_new(struct service *service, struct service_target *target, st
         return -ESRCH;
     }
     return probe_target_attach(target->target, &image, error);
+}
+
+/* A target whose image has ended is not kept once its handles are closed. */
+static void note_end(struct service_target *target, int status)
+{
+    if (status == -ESRCH)
+        atomic_store(&target->gone, true);
 }
 
 /* Ends what an image that the server lent allowed; one of our own stays for the next call. */
@@ -317,7 +327,7 @@ static int check_open(struct service *service, struct handle *handle, struct cal
     bool takes_effect = call->request.write && handle->kind->open;
     int status = attach_new(service, handle->target, call, handle->access);
     if (status < 0)
-        return status;
+        return status == -ENOENT ? -ESRCH : status; /* it is the process that is not there */
     if (file.probe && !has_probe(file.target, file.probe))
         return -ENOENT;
     if (!takes_effect)
@@ -355,6 +365,7 @@ static int open_handle(struct service *service, struct call *call)
     }
     pthread_mutex_lock(&handle->target->lock);
     status = check_open(service, handle, call);
+    note_end(handle->target, status);
     end_access(handle->target);
     pthread_mutex_unlock(&handle->target->lock);
     if (status < 0)
@@ -373,6 +384,7 @@ static int release_handle(struct service *service, struct call *call)
     pthread_mutex_lock(&handle->target->lock);
     if (handle->hold)
         status = release_hold(service, handle, call);
+    note_end(handle->target, status);
     pthread_mutex_unlock(&handle->target->lock);
     remove_handle(service, handle);
     /* A target that has gone has taken its counters along. */
@@ -391,7 +403,8 @@ static int begin_access(struct service *service, struct handle *handle, struct c
     return 0;
 }
 
-static int make_text(struct handle *handle, struct call *call)
+/* Reads what the handle's file says now. */
+static int make_text_once(struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
     char *text = NULL;
@@ -413,6 +426,23 @@ static int make_text(struct handle *handle, struct call *call)
     handle->text = text;
     handle->length = length;
     return 0;
+}
+
+/* What is unloaded while it is read cannot be read: that is the mappings' age, and no failure. */
+static int make_text(struct handle *handle, struct call *call)
+{
+    struct probe_target *target = handle->target->target;
+    int status = -EFAULT;
+    for (int i = 0; i < TRIES && status == -EFAULT; i++) {
+        uint64_t generation = probe_target_generation(target);
+        status = make_text_once(handle, call);
+        int looked = status == -EFAULT ? probe_target_look(target, &call->reply.sentence) : 0;
+        if (looked < 0)
+            return looked;
+        if (generation == probe_target_generation(target))
+            break;
+    }
+    return status;
 }
 
 static int copy_text(const struct handle *handle, struct call *call)
@@ -527,6 +557,7 @@ static int with_handle(struct service *service, struct call *call,
         return -EBADF;
     pthread_mutex_lock(&handle->target->lock);
     int status = act(service, handle, call);
+    note_end(handle->target, status);
     pthread_mutex_unlock(&handle->target->lock);
     return status;
 }
