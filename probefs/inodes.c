@@ -13,6 +13,9 @@
 /* Descriptors of processes that are kept: more cost more than they gain. */
 enum { PROCESSES_MAX = 256 };
 
+/* Fewer new targets than these are not worth a look at all that there are. */
+enum { SWEEP_MIN = 32 };
+
 int inodes_init(struct inodes *inodes)
 {
     *inodes = (struct inodes){.root = {.place = PLACE_ROOT, .lookups = 1}};
@@ -162,6 +165,7 @@ static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image
         return -ENOMEM;
     }
     target->listed = true;
+    inodes->added++;
     *result = target;
     return 0;
 }
@@ -192,17 +196,34 @@ void inodes_put_target(struct inodes *inodes, struct target *target)
     pthread_mutex_unlock(&inodes->lock);
 }
 
-void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                  void *data)
+bool inodes_are_due(struct inodes *inodes)
 {
+    pthread_mutex_lock(&inodes->lock);
+    bool due = inodes->added >= SWEEP_MIN && inodes->added >= HASH_COUNT(inodes->targets) / 2;
+    pthread_mutex_unlock(&inodes->lock);
+    return due;
+}
+
+size_t inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                    void *data, pid_t *ended, size_t room)
+{
+    size_t count = 0;
     pthread_mutex_lock(&inodes->lock);
     struct target *target = NULL;
     struct target *next = NULL;
     HASH_ITER (hh, inodes->targets, target, next) {
-        if (target->users == 0 && !alive(data, target))
+        if ((target->users > 0 && (target->told || count == room)) || alive(data, target))
+            continue;
+        if (target->users == 0) {
             unlist_target(inodes, target);
+        } else {
+            target->told = true;
+            ended[count++] = target->pid;
+        }
     }
+    inodes->added = 0;
     pthread_mutex_unlock(&inodes->lock);
+    return count;
 }
 
 int inodes_get_process(struct inodes *inodes, struct target *target,

@@ -42,6 +42,7 @@ struct target {
     struct written *written; /* by number */
     UT_hash_handle hh;       /* by pid; only the latest of a pid is found there */
     bool listed;
+    bool told; /* that it has ended */
 };
 
 /* A directory that the kernel knows, and the files in it. */
@@ -61,6 +62,7 @@ struct inodes {
     struct inode root;
     struct inode *table;    /* by key; guarded by lock */
     struct target *targets; /* by pid; guarded by lock */
+    unsigned int added;     /* targets, since the last sweep; guarded by lock */
     uint8_t secret[32];
     atomic_uint processes; /* how many targets keep a descriptor */
 };
@@ -111,8 +113,15 @@ void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t n
 bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,
                         struct timespec *time);
 
-/* Forgets targets that nothing refers to and that are not ALIVE any more. */
-void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                  void *data);
+/* Have so many targets come since the last sweep that the next is worth its while? */
+bool inodes_are_due(struct inodes *inodes);
+
+/*
+ * Forgets targets that nothing refers to and that are not ALIVE any more. Those that the kernel
+ * still has names of are told, each once: their pids go into ENDED, which has room for ROOM.
+ * Returns how many that were.
+ */
+size_t inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                    void *data, pid_t *ended, size_t room);
 
 #endif

@@ -81,8 +81,10 @@ static void tell_ready(void *data)
 /* A server that was killed leaves a mount that answers ENOTCONN: it makes room for the new one. */
 static int clear_corpse(const char *mountpoint)
 {
-    struct stat status;
-    if (stat(mountpoint, &status) == 0 || errno != ENOTCONN)
+    struct statx status;
+    /* The kernel may still know what the server had said of its root: ask for the truth. */
+    if (statx(AT_FDCWD, mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) == 0 ||
+        errno != ENOTCONN)
         return 0;
     if (umount2(mountpoint, MNT_DETACH) == 0)
         return 0;
@@ -175,6 +177,7 @@ static struct fuse_session *mount_session(struct fuse_args *args, struct server 
         fuse_session_destroy(session);
         return NULL;
     }
+    server->session = session;
     return session;
 }
 

@@ -20,6 +20,9 @@
 
 enum { MAX_BACKGROUND = 60000, MAX_WRITE = 1 << 20 };
 
+/* So many processes that have ended are forgotten at once. */
+enum { ENDED_MAX = 1024 };
+
 /* Room for a file's name, and for what was asked, in a line of the log. */
 enum { NODE_NAME_SIZE = 32, ASKED_SIZE = 256 };
 
@@ -98,6 +101,33 @@ static int find_directory(struct server *server, const struct inode *parent, con
     return status;
 }
 
+/* For inodes_sweep(). */
+static bool is_alive(void *data, const struct target *target)
+{
+    const struct server *server = data;
+    struct probe_image_id id;
+    return router_identify(server->router, target->pid, &id) == 0 &&
+           probe_image_id_equal(&id, &target->id);
+}
+
+/*
+ * Now and then, forgets what has ended. The kernel keeps names for as long as it has memory, and we
+ * what they stand for; so it is asked to forget them, too. Called when the request is answered: the
+ * kernel may have locked the root until it is.
+ */
+static void forget_ended(struct server *server)
+{
+    pid_t ended[ENDED_MAX];
+    char name[16];
+    if (!inodes_are_due(&server->inodes))
+        return;
+    size_t count = inodes_sweep(&server->inodes, is_alive, server, ended, ENDED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = (size_t)snprintf(name, sizeof(name), "%d", ended[i]);
+        fuse_lowlevel_notify_inval_entry(server->session, FUSE_ROOT_ID, name, length);
+    }
+}
+
 static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct server *server = server_of(request);
@@ -126,6 +156,7 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     fill_entry(server, inode, number, &owner, &entry);
     if (fuse_reply_entry(request, &entry) < 0)
         inodes_forget(&server->inodes, number, 1);
+    forget_ended(server);
 }
 
 static void op_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
@@ -227,15 +258,6 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
 
 /* ---- directories ------------------------------------------------------------------------ */
 
-/* For inodes_sweep(). */
-static bool is_alive(void *data, const struct target *target)
-{
-    const struct server *server = data;
-    struct probe_image_id id;
-    return router_identify(server->router, target->pid, &id) == 0 &&
-           probe_image_id_equal(&id, &target->id);
-}
-
 static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
     struct server *server = server_of(request);
@@ -248,14 +270,13 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
         fail_on(request, inode, number, "open the directory", status, &error);
         return;
     }
-    if (!inode->target)
-        inodes_sweep(&server->inodes, is_alive, server);
     info->fh = (uintptr_t)directory;
     inodes_opened(&server->inodes, inode);
     if (fuse_reply_open(request, info) < 0) {
         inodes_closed(&server->inodes, inode);
         directory_close(directory);
     }
+    forget_ended(server);
 }
 
 static void op_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)

@@ -12,6 +12,7 @@ struct server {
     struct router *router;
     struct waiting *waiting;
     struct inodes inodes;
+    struct fuse_session *session;
     struct timespec started;
     uid_t uid;
     gid_t gid;

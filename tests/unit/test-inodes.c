@@ -219,16 +219,16 @@ static void test_times_outlive_the_node(void **state)
     assert_true(has_time(target, number));
     /* A target in use is not swept, and neither is one that is alive. */
     pid_t alive = 0;
-    inodes_sweep(&inodes, is_alive, &alive);
+    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
     assert_true(has_time(target, number));
     inodes_put_target(&inodes, target);
     alive = 7;
-    inodes_sweep(&inodes, is_alive, &alive);
+    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
     target = get(7, 1);
     assert_true(has_time(target, number));
     inodes_put_target(&inodes, target);
     alive = 0;
-    inodes_sweep(&inodes, is_alive, &alive);
+    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
     target = get(7, 1);
     assert_false(has_time(target, number));
     inodes_put_target(&inodes, target);
@@ -240,6 +240,45 @@ static void test_times_outlive_the_node(void **state)
     target = get(7, 2);
     assert_false(has_time(target, number));
     inodes_put_target(&inodes, target);
+}
+
+/* Of what has ended, the kernel is told once, and it is forgotten when the kernel has done so. */
+static void test_names_of_what_has_ended(void **state)
+{
+    (void)state;
+    pid_t alive = 8;
+    pid_t ended[2] = {0, 0};
+    struct inode *inode = NULL;
+    struct target *seven = get(7, 1);
+    struct target *eight = get(8, 1);
+    assert_int_equal(inodes_look_up(&inodes, seven, NULL, &inode), 0);
+    uint64_t number = inode_number(inode, tree_directory(PLACE_PROCESS));
+    inodes_put_target(&inodes, seven);
+    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 0), 0); /* no room: later */
+    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 2), 1);
+    assert_int_equal(ended[0], 7);
+    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 2), 0);
+    inodes_forget(&inodes, number, 1);
+    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 2), 0);
+    inodes_put_target(&inodes, eight);
+}
+
+static void test_when_a_sweep_is_due(void **state)
+{
+    (void)state;
+    pid_t alive = 0;
+    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
+    assert_false(inodes_are_due(&inodes));
+    for (pid_t pid = 1000; pid < 1032; pid++)
+        inodes_set_written(&inodes, get(pid, 1), 5);
+    assert_true(inodes_are_due(&inodes));
+    for (pid_t pid = 1000; pid < 1032; pid++) {
+        struct target *target = get(pid, 1);
+        inodes_put_target(&inodes, target);
+        inodes_put_target(&inodes, target);
+    }
+    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
+    assert_false(inodes_are_due(&inodes));
 }
 
 /* What is still looked up at the end is freed by inodes_done(): the sanitizer tells. */
@@ -273,6 +312,8 @@ int main(void)
         cmocka_unit_test(test_the_latest_image_of_a_pid),
         cmocka_unit_test(test_start_time),
         cmocka_unit_test(test_times_outlive_the_node),
+        cmocka_unit_test(test_names_of_what_has_ended),
+        cmocka_unit_test(test_when_a_sweep_is_due),
         cmocka_unit_test(test_the_end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
