@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,22 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DATA_MAX = 1 << 30 };
 
+/* How long, in milliseconds, the end of a worker waits for calls that are under way. */
+enum { DRAIN_MAX = 200 };
+
+struct work {
+    struct service *service;
+    atomic_uint calls; /* that are under way */
+};
+
 /* What each thread that serves a channel needs. */
 struct channel_thread {
-    struct service *service;
+    struct work *work;
     int channel;
 };
 
@@ -46,7 +56,9 @@ static void *serve_channel(void *data)
     free(data);
     served_channel = thread.channel;
     while (channel_receive(thread.channel, &call) == 0) {
-        service_call(thread.service, &call);
+        atomic_fetch_add(&thread.work->calls, 1);
+        service_call(thread.work->service, &call);
+        atomic_fetch_sub(&thread.work->calls, 1);
         int status = channel_reply(thread.channel, &call);
         free((char *)call.in);
         free(call.out);
@@ -57,7 +69,7 @@ static void *serve_channel(void *data)
     return NULL;
 }
 
-static void start_channel(struct service *service, int channel)
+static void start_channel(struct work *work, int channel)
 {
     struct channel_thread *thread = malloc(sizeof(*thread));
     pthread_attr_t attributes;
@@ -65,13 +77,21 @@ static void start_channel(struct service *service, int channel)
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (thread)
-        *thread = (struct channel_thread){service, channel};
+        *thread = (struct channel_thread){work, channel};
     if (!thread || pthread_create(&id, &attributes, serve_channel, thread) != 0) {
         log_message(PROBE_LOG_ERROR, "a worker cannot start a thread");
         free(thread);
         close(channel); /* the server sees it closed, and answers its caller */
     }
     pthread_attr_destroy(&attributes);
+}
+
+/* An update that is cut off would leave its probe at X. */
+static void drain(struct work *work)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < DRAIN_MAX && atomic_load(&work->calls) > 0; i++)
+        nanosleep(&pause, NULL);
 }
 
 /* ---- becoming the user ------------------------------------------------------------------ */
@@ -179,7 +199,7 @@ static int take_arguments(int argc, char **argv, struct service_options *options
 int worker_main(int argc, char **argv)
 {
     struct service_options options = {.open_mapped = ask_server};
-    struct service *service = NULL;
+    struct work work = {.service = NULL};
     /* The kernel has named it after the link that it was started through. */
     prctl(PR_SET_NAME, WORKER_NAME, 0, 0, 0);
     signal(SIGPIPE, SIG_IGN);
@@ -193,7 +213,7 @@ int worker_main(int argc, char **argv)
     }
     int status = waiting_open(WORKER_WAITING, &options.waiting);
     if (status == 0)
-        status = service_new(&options, &service);
+        status = service_new(&options, &work.service);
     if (status < 0) {
         log_message(PROBE_LOG_ERROR, "a worker cannot start: %s", strerror(-status));
         return 1;
@@ -202,9 +222,10 @@ int worker_main(int argc, char **argv)
         int channel = channel_receive_fd(WORKER_CONTROL);
         if (channel < 0)
             break;
-        start_channel(service, channel);
+        start_channel(&work, channel);
     }
     /* The server has gone, or needs this worker no more. A thread may be stuck: nothing waits. */
-    service_end_holds(service);
+    service_end_holds(work.service);
+    drain(&work);
     _exit(0);
 }
