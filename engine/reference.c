@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Objects that come and go between the look and the update make it start over, so often at most. */
-enum { TRIES = 10 };
+enum { TRIES = 50 };
 
 struct taken {
     uint64_t address; /* at runtime */

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 /* Objects that come and go between the look and the update make it start over, so often at most. */
-enum { TRIES = 10 };
+enum { TRIES = 50 };
 
 int node_hold_open(struct service_file *file, struct probe_error *error)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Objects that come and go between the look and the update make it start over, so often at most. */
-enum { TRIES = 10 };
+enum { TRIES = 50 };
 
 ssize_t service_file_probe(const struct service_file *file, struct probe_error *error)
 {
