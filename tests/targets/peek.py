@@ -164,4 +164,5 @@ def main():
         print_probes(process)
 
 
-main()
+if __name__ == "__main__":
+    main()

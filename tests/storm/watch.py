@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What the storms look at on their own: text, counters, threads, descriptors and memory of processes.
+
+Nothing here believes the tree; see tests/targets/peek.py, whose reader this builds on.
+"""
+import hashlib
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "targets"))
+
+import elffile  # noqa: E402
+import peek  # noqa: E402
+
+OFF, ON = 0x3d, 0xe8
+
+# Both ends of those that a server keeps for a worker, and of those that are in use.
+CHANNELS_MAX = 2 * (32 + 16)
+
+
+class Failure(Exception):
+    """What was to be proved is not so."""
+
+
+def demand(condition, sentence):
+    if not condition:
+        raise Failure(sentence)
+
+
+def wait_for(condition, what, seconds=10.0):
+    """Waits until condition() is true; returns how long that took."""
+    start = time.monotonic()
+    while not condition():
+        demand(time.monotonic() - start < seconds, f"waited {seconds} s in vain for: {what}")
+        time.sleep(0.002)
+    return time.monotonic() - start
+
+
+class Target:
+    """A process of which the storms know every switch and counter."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.process = peek.Process(pid)
+        self.counters, self.switches = {}, {}
+        for elf, bias, _ in peek.instances(self.process):
+            symbols = set(elf.symbols())
+            for note in elf.notes():
+                if not note.patched:
+                    continue
+                name = note.name.decode()
+                counter = note.semaphore + bias + peek.counter_offset(note, symbols)
+                self.counters[name] = counter
+                if note.site:
+                    self.switches.setdefault(name, []).append(note.site + bias + 1)
+        self.files = {}
+
+    def counter(self, name):
+        return int.from_bytes(self.process.read(self.counters[name], 2), "little")
+
+    def state(self, name):
+        """0, 1, or X where counter and switches disagree."""
+        states = {self.counter(name) > 0}
+        for address in self.switches[name]:
+            byte = self.process.read(address, 1)[0]
+            demand(byte in (OFF, ON), f"{self.pid}: the switch at {address:x} is {byte:02x}")
+            states.add(byte == ON)
+        return "X" if len(states) > 1 else "1" if states.pop() else "0"
+
+    def states(self):
+        return {name: self.state(name) for name in self.counters}
+
+    def file_of(self, mapping):
+        if mapping.file not in self.files:
+            path = f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}"
+            with open(path, "rb") as file:
+                self.files[mapping.file] = file.read()
+        return self.files[mapping.file]
+
+    def check_text(self):
+        """Compares all code with the files it comes from; returns how many bytes that were."""
+        switches = {address for each in self.switches.values() for address in each}
+        total = 0
+        for mapping in self.process.maps:
+            if b"x" not in mapping.perms or mapping.file[1] == b"0":
+                continue
+            length = mapping.end - mapping.start
+            text = self.process.read(mapping.start, length)
+            file = self.file_of(mapping)[mapping.offset:mapping.offset + length]
+            file += bytes(length - len(file))
+            total += len(text)
+            if text == file:
+                continue
+            for i in (i for i in range(length) if text[i] != file[i]):
+                address = mapping.start + i
+                demand(address in switches and text[i] in (OFF, ON),
+                       f"{self.pid}: code at {address:x} is {text[i]:02x}, in the file "
+                       f"{file[i]:02x}")
+        return total
+
+
+def threads_of(pid):
+    """(tid, state letter, pid of the tracer) of each thread."""
+    result = []
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        try:
+            text = pathlib.Path(f"/proc/{pid}/task/{tid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        result.append((int(tid), fields["State"][0], int(fields["TracerPid"])))
+    return result
+
+
+def is_free(pid):
+    """No thread is stopped, none is traced, none is dead."""
+    return all(state in "RSD" and tracer == 0 for _, state, tracer in threads_of(pid))
+
+
+def memory_of(pid):
+    """A digest of all that a process that is stopped has in its memory."""
+    process = peek.Process(pid)
+    digest = hashlib.sha256()
+    for mapping in process.maps:
+        if mapping.path in (b"[vvar]", b"[vsyscall]", b"[vvar_vclock]") or b"r" not in mapping.perms:
+            continue
+        digest.update(f"{mapping.start:x}-{mapping.end:x}".encode())
+        digest.update(process.read(mapping.start, mapping.end - mapping.start))
+    os.close(process.mem)
+    return digest.hexdigest()
+
+
+def workers_of(server):
+    """The server's workers, zombies left out."""
+    result = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            stat = pathlib.Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            if int(stat[1]) == server and stat[0] != "Z":
+                result.append(int(name))
+        except OSError:
+            continue
+    return result
+
+
+class Usage:
+    """
+    What a server and its workers have: open files, channels (some are kept for the next calls),
+    threads, and anonymous memory in KiB.
+    """
+
+    def __init__(self, server):
+        self.files = self.channels = self.threads = self.memory = 0
+        self.pids = [server] + workers_of(server)
+        for pid in self.pids:
+            try:
+                self.count(pid)
+            except OSError:
+                continue  # a worker that has just ended
+
+    def count(self, pid):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            is_channel = os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
+            self.channels += is_channel
+            self.files += not is_channel
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        self.threads += int(fields["Threads"])
+        self.memory += int(fields["RssAnon"].split()[0])
+
+    def has_grown(self, before, files, memory):
+        """By more than so many files or KiB, or by more channels than the server keeps."""
+        return (self.files > before.files + files or self.memory > before.memory + memory or
+                self.channels > CHANNELS_MAX * len(self.pids))
+
+    def __str__(self):
+        return (f"{len(self.pids)} processes, {self.files} files, {self.channels} channels, "
+                f"{self.threads} threads, {self.memory} KiB")
