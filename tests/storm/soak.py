@@ -37,9 +37,13 @@ class Soak:
 
     def storm(self):
         trees = [f"{self.server.mount}/{target.pid}" for target in self.targets]
-        self.actors.finish(self.actors.writers(self.random.getrandbits(32), STORM_MS, trees))
-        for target in self.targets:
+        writers = self.actors.writers(self.random.getrandbits(32), STORM_MS, trees)
+        _, in_time = self.actors.finish(writers)
+        for target, tree in zip(self.targets, trees):
             target.check_text()
+            if not in_time:
+                self.late += 1
+                pathlib.Path(f"{tree}/enabled").write_text("0\n", encoding="ascii")
             for name in ("counted", "held", "shared"):
                 demand(target.counter(name) == 0, f"{target.pid}: '{name}' is not 0")
 

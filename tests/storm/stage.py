@@ -32,7 +32,10 @@ class Server:
 
     def __init__(self, stage, name="mnt"):
         self.mount = f"{stage.options.work}/{name}"
-        os.makedirs(self.mount, exist_ok=True)
+        try:
+            os.mkdir(self.mount)
+        except FileExistsError:
+            pass  # or the corpse of another server's mount is there
         command = [f"{stage.options.programs}/probefs", "-f", "-o", "log=error"]
         for option in stage.options.option:
             command += ["-o", option]
@@ -103,10 +106,13 @@ class Stage:
 
     @staticmethod
     def finish(writers):
-        """Returns what the writers say at their end, which has to be a good one."""
+        """
+        Returns what the writers say at their end, which has to be a good one, and whether all that
+        they asked for was answered in time: else nobody knows what became of it.
+        """
         text = writers.communicate(timeout=120)[0].decode().strip()
         demand(writers.returncode == 0, f"the writers: {text}")
-        return text
+        return text, text.endswith("late=0")
 
 
 def main(run, options):
