@@ -97,6 +97,18 @@ is_sanitized() {
     others_work
 }
 
+@test "a million notes: its user's worker reads them, or is given up" {
+    NOTES=1000000 forged many-notes
+    before=$(resident "$server")
+    start_as a host -q -i 1000 -l "$work/forged/many-notes.so"
+    wait_until 'grep -q ^loaded "$out"'
+    for _ in 1 2 3; do
+        assert_match "$(errno_of write "$mnt/$pid/gc_start/enabled" 1)" '@(OK|ETIMEDOUT|ENOENT)'
+        others_work
+    done
+    is_sanitized || [ "$(resident "$server")" -lt $((before + 64)) ]
+}
+
 @test "names with every byte: each probe is there, under a name of its own, and works" {
     forged names-of-every-byte
     start_as a host -q -i 1000 -l "$work/forged/names-of-every-byte.so"
@@ -112,5 +124,75 @@ for name in names:
     with open(name + "/enabled") as file:
         assert file.read() == "0\n", name
 EOF
+    others_work
+}
+
+@test "a file that is cut and rewritten while it is read" {
+    forged arguments-long descsz-overflow site-twice empty-name
+    hostile a rewrite "$work/forged/site-twice.so" "$work/forged/arguments-long.so"
+    first=$pid
+    hostile a rewrite "$work/forged/empty-name.so" "$work/forged/descsz-overflow.so"
+    for _ in {1..60}; do
+        ls "$mnt" > /dev/null
+        for each in "$first" "$pid"; do
+            cat "$mnt/$each/enabled" "$mnt/$each/info" > /dev/null 2>&1 || true
+            errno_of write "$mnt/$each/enabled" 1 > /dev/null
+        done
+    done
+    is_running "$first"
+    is_running "$pid"
+    others_work
+}
+
+@test "a FIFO, a directory or a device in the place of the file" {
+    target libplug.so > /dev/null
+    start_as a host -q -i 1000 -l "$work/bin/libplug.so"
+    wait_until 'grep -q ^loaded "$out"'
+    first=$pid
+    rm "$work/bin/libplug.so" "$work/bin/host"
+    mkfifo "$work/bin/libplug.so"
+    mkdir "$work/bin/host"
+    assert_equal "$(probes_of "$first")" "gc_start plug_hit"
+    assert_errno OK write "$mnt/$first/enabled" 1
+    # What root opens by its path.
+    start_as a undumpable -q
+    rm "$work/bin/undumpable"
+    mkfifo "$work/bin/undumpable"
+    timeout 10 cat "$mnt/$pid/enabled" > /dev/null
+    hostile a map /dev/zero /dev/full "$work/forged" /etc/passwd
+    timeout 10 ls "$mnt" > /dev/null
+    assert_equal "$(others_than_pythons)" ""
+    others_work
+}
+
+@test "objects without end: what is known of them does not grow without bound" {
+    forged names-of-every-byte
+    ls "$mnt" > /dev/null
+    cat > "$work/flood.py" << 'EOF'
+import mmap, os, shutil, sys, time
+source, folder, server, mount = sys.argv[1:]
+def resident():
+    with open(f"/proc/{server}/status") as status:
+        return next(int(l.split()[1]) for l in status if l.startswith("VmRSS")) // 1024
+sizes = []
+for i in range(300):
+    path = f"{folder}/flood-{i}.so"
+    shutil.copy(source, path)
+    with open(path, "rb") as file:
+        memory = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE,
+                           prot=mmap.PROT_READ | mmap.PROT_EXEC)
+    try:
+        os.stat(f"{mount}/{os.getpid()}")
+    except FileNotFoundError:
+        pass
+    os.unlink(path)
+    memory.close()
+    if i % 100 == 99:
+        sizes.append(resident())
+print(*sizes)
+EOF
+    sizes=$(python3 "$work/flood.py" "$work/forged/names-of-every-byte.so" "$work" "$server" "$mnt")
+    read -r first _ last <<< "$sizes"
+    is_sanitized || [ "$last" -le $((first + 24)) ] || { echo "MiB: $sizes"; false; }
     others_work
 }
