@@ -25,6 +25,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -126,7 +127,8 @@ class Session:
         for mount in self.mounts:
             subprocess.run(["umount", "-l", mount], check=False)
         for child in self.children:
-            child.kill()
+            # With children of its own, which would keep the output open for whoever reads it.
+            os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         for server in self.servers:
             # Another mount namespace that was made meanwhile can keep a mount alive.
@@ -179,6 +181,7 @@ class Session:
         user = [] if uid == 0 else ["setpriv", "--reuid", str(uid), "--regid", str(uid),
                                     "--clear-groups"]
         child = subprocess.Popen([*user, path, *arguments], stdout=subprocess.PIPE,
+                                 start_new_session=True,
                                  stdin=subprocess.PIPE if feed else subprocess.DEVNULL)
         self.children.append(child)
         if not child.stdout.readline().startswith(b"pid "):
