@@ -1,174 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The update planner and the state of a snapshot, on snapshots made by hand. A scene has counters
- * at 0x1000, 0x1010, ... and sites at 0x2000, 0x2010, ... .
- */
+/* The update planner: which steps an update takes, and in which order. See scene.h. */
 #include "unit.h"
 
-#include "plan.h"
+#include "scene.h"
 
 #include <errno.h>
 
-enum { COUNTER_AT = 0x1000, SITE_AT = 0x2000, DISTANCE = 0x10, MANY = 10000 };
-enum { OFF = 0x3d, ON = 0xe8, NOP = 0x90, BREAKPOINT = 0xcc };
-
-/* The file has the same bytes at every site, unless a test says otherwise. */
-static const uint8_t file_site[SITE_LENGTH] = {NOP, OFF, 1, 2, 3, 4};
-
-struct scene {
-    struct probe_snapshot snapshot;
-    const uint8_t *file;
-};
-
-static struct scene *scene_new(size_t room)
-{
-    struct scene *scene = calloc(1, sizeof(*scene));
-    assert_non_null(scene);
-    scene->snapshot.probes = calloc(room, sizeof(*scene->snapshot.probes));
-    scene->snapshot.counters = calloc(room, sizeof(*scene->snapshot.counters));
-    scene->snapshot.sites = calloc(room, sizeof(*scene->snapshot.sites));
-    assert_non_null(scene->snapshot.probes);
-    assert_non_null(scene->snapshot.counters);
-    assert_non_null(scene->snapshot.sites);
-    scene->file = file_site;
-    return scene;
-}
-
-static void scene_free(struct scene *scene)
-{
-    snapshot_done(&scene->snapshot);
-    free(scene);
-}
-
-static void add_probe(struct scene *scene, const char *name)
-{
-    struct probe_snapshot *snapshot = &scene->snapshot;
-    snapshot->probes[snapshot->probe_count++] = (struct snapshot_probe){
-        .name = name,
-        .first_counter = snapshot->counter_count,
-        .first_site = snapshot->site_count,
-    };
-}
-
-static struct snapshot_counter *add_counter(struct scene *scene, unsigned int value)
-{
-    struct probe_snapshot *snapshot = &scene->snapshot;
-    struct snapshot_counter *counter = &snapshot->counters[snapshot->counter_count];
-    *counter = (struct snapshot_counter){
-        .address = COUNTER_AT + DISTANCE * snapshot->counter_count,
-        .value = (uint16_t)value,
-    };
-    snapshot->counter_count++;
-    snapshot->probes[snapshot->probe_count - 1].counter_count++;
-    return counter;
-}
-
-/* A site of the last probe, which goes with its last counter. */
-static struct snapshot_site *add_site(struct scene *scene, uint8_t byte)
-{
-    struct probe_snapshot *snapshot = &scene->snapshot;
-    struct snapshot_site *site = &snapshot->sites[snapshot->site_count];
-    *site = (struct snapshot_site){
-        .address = SITE_AT + DISTANCE * snapshot->site_count,
-        .counter = snapshot->counter_count - 1,
-        .index = (uint32_t)snapshot->site_count,
-        .patched = true,
-    };
-    memcpy(site->bytes, file_site, SITE_LENGTH);
-    site->bytes[1] = byte;
-    snapshot->site_count++;
-    snapshot->probes[snapshot->probe_count - 1].site_count++;
-    return site;
-}
-
-static const uint8_t *file_bytes(void *data, const struct snapshot_site *site)
-{
-    const struct scene *scene = data;
-    (void)site;
-    return scene->file;
-}
-
-static int make(struct scene *scene, const struct plan_change *changes, size_t count,
-                struct plan *plan, struct probe_error *error)
-{
-    return plan_make(&scene->snapshot, changes, count, file_bytes, scene, plan, error);
-}
-
-static void check_steps(struct scene *scene, const struct plan_change *changes, size_t count,
-                        const struct plan_step *steps, size_t step_count)
-{
-    struct plan plan;
-    struct probe_error error = {""};
-    int status = make(scene, changes, count, &plan, &error);
-    if (status != 0)
-        fail_msg("status %d: %s", status, error.text);
-    assert_int_equal(plan.count, step_count);
-    for (size_t i = 0; i < step_count; i++) {
-        assert_true(plan.steps[i].address == steps[i].address);
-        assert_int_equal(plan.steps[i].is_site, steps[i].is_site);
-        assert_int_equal(plan.steps[i].old, steps[i].old);
-        assert_int_equal(plan.steps[i].new, steps[i].new);
-    }
-    plan_done(&plan);
-    assert_null(plan.steps);
-}
-
-/* One change of probe 0, and the steps that it takes. */
-static void check_change(struct scene *scene, enum probe_action action, unsigned int value,
-                         const struct plan_step *steps, size_t step_count)
-{
-    const struct plan_change change = {.action = action, .value = value};
-    check_steps(scene, &change, 1, steps, step_count);
-}
-
-/* The changes are refused with ERRNUM, and the sentence names WHAT; the plan is untouched. */
-static void check_refused(struct scene *scene, const struct plan_change *changes, size_t count,
-                          int errnum, const char *what)
-{
-    struct plan_step step = {0};
-    struct plan plan = {&step, 99};
-    struct probe_error error = {""};
-    assert_int_equal(make(scene, changes, count, &plan, &error), -errnum);
-    assert_sentence(error, what);
-    assert_ptr_equal(plan.steps, &step);
-    assert_int_equal(plan.count, 99);
-    assert_int_equal(make(scene, changes, count, &plan, NULL), -errnum);
-}
-
-static void check_one_refused(struct scene *scene, enum probe_action action, unsigned int value,
-                              int errnum)
-{
-    const struct plan_change change = {.action = action, .value = value};
-    check_refused(scene, &change, 1, errnum, "'gc'");
-}
-
-#define CHANGE(which, wanted, number)                                                              \
-    {                                                                                              \
-        .probe = (which), .action = (wanted), .value = (number)                                    \
-    }
-#define COUNTER(i, old, new)                                                                       \
-    {                                                                                              \
-        COUNTER_AT + DISTANCE *(i), false, old, new                                                \
-    }
-/* The switch is the second byte. */
-#define SITE(i, old, new)                                                                          \
-    {                                                                                              \
-        SITE_AT + DISTANCE *(i) + 1, true, old, new                                                \
-    }
-#define STEPS(...)                                                                                 \
-    (const struct plan_step[]){__VA_ARGS__}, ARRAY_LENGTH(((const struct plan_step[]){__VA_ARGS__}))
-#define NO_STEPS NULL, 0
-
-/* Probe "gc": one counter, two sites. */
-static struct scene *gc_scene(unsigned int value, uint8_t first, uint8_t second)
-{
-    struct scene *scene = scene_new(16);
-    add_probe(scene, "gc");
-    add_counter(scene, value);
-    add_site(scene, first);
-    add_site(scene, second);
-    return scene;
-}
+enum { MANY = 10000 };
 
 /* ---- on and off -------------------------------------------------------------------------- */
 
@@ -397,7 +235,7 @@ static void test_a_shared_counter_counts_once(void **state)
     const struct plan_change subtract[] = {CHANGE(0, PROBE_COUNT_SUBTRACT, 0),
                                            CHANGE(1, PROBE_COUNT_SUBTRACT, 0)};
     struct plan plan;
-    assert_int_equal(make(scene, subtract, 2, &plan, NULL), 0);
+    assert_int_equal(scene_plan(scene, subtract, 2, &plan, NULL), 0);
     size_t writes = 0;
     for (size_t i = 0; i < plan.count; i++)
         writes += !plan.steps[i].is_site;
@@ -448,7 +286,7 @@ static void test_many(void **state)
         add_site(scene, OFF);
         changes[i] = (struct plan_change)CHANGE(i, PROBE_SWITCH_ON, 0);
     }
-    assert_int_equal(make(scene, changes, MANY, &plan, NULL), 0);
+    assert_int_equal(scene_plan(scene, changes, MANY, &plan, NULL), 0);
     assert_int_equal(plan.count, 2 * MANY);
     for (size_t i = 0; i < MANY; i++) {
         assert_true(plan.steps[2 * i].address == COUNTER_AT + DISTANCE * i);
@@ -457,86 +295,6 @@ static void test_many(void **state)
     plan_done(&plan);
     free(changes);
     scene_free(scene);
-}
-
-/* ---- sites that are none ------------------------------------------------------------------ */
-
-static void test_what_is_no_site_is_refused(void **state)
-{
-    (void)state;
-    static const enum probe_action actions[] = {PROBE_SWITCH_ON, PROBE_SWITCH_OFF, PROBE_COUNT_ADD,
-                                                PROBE_COUNT_SUBTRACT, PROBE_COUNT_SET};
-    for (size_t a = 0; a < ARRAY_LENGTH(actions); a++) {
-        for (size_t at = 0; at < SITE_LENGTH; at++) {
-            struct scene *scene = gc_scene(1, ON, ON);
-            /* A debugger's breakpoint anywhere but on the nop. */
-            scene->snapshot.sites[1].bytes[at] = at == 0 ? 0x0f : BREAKPOINT;
-            check_one_refused(scene, actions[a], 0, ENOEXEC);
-            scene_free(scene);
-        }
-    }
-}
-
-static void test_a_file_without_a_site_is_refused(void **state)
-{
-    (void)state;
-    static const uint8_t code[SITE_LENGTH] = {0x55, 0x48, 1, 2, 3, 4};
-    struct scene *scene = gc_scene(0, OFF, OFF);
-    scene->file = code;
-    check_one_refused(scene, PROBE_SWITCH_ON, 0, ENOEXEC);
-    scene_free(scene);
-}
-
-/* ---- kernel tracers ----------------------------------------------------------------------- */
-
-/* The sentence names the counter, which several probes may share. */
-static void check_traced(struct scene *scene, enum probe_action action, unsigned int value,
-                         int errnum)
-{
-    const struct plan_change change = {.action = action, .value = value};
-    check_refused(scene, &change, 1, errnum, "0x1000");
-}
-
-static void test_kernel_traced(void **state)
-{
-    (void)state;
-    static const struct {
-        bool patched, kernel_counts;
-        uint8_t first;
-        enum probe_action action;
-        unsigned int value;
-        int errnum;
-    } rows[] = {
-        {false, true, BREAKPOINT, PROBE_SWITCH_OFF, 0, EBUSY},
-        {false, true, BREAKPOINT, PROBE_COUNT_SET, 0, EBUSY},
-        {false, true, BREAKPOINT, PROBE_COUNT_SET, 5, EBUSY},
-        {false, true, ON, PROBE_SWITCH_OFF, 0, EBUSY}, /* the kernel's own call */
-        {false, true, BREAKPOINT, PROBE_SWITCH_ON, 0, 0},
-        {false, true, BREAKPOINT, PROBE_COUNT_ADD, 0, 0},
-        {false, true, BREAKPOINT, PROBE_COUNT_SUBTRACT, 0, 0},
-        {false, true, NOP, PROBE_SWITCH_OFF, 0, 0},
-        {true, true, BREAKPOINT, PROBE_SWITCH_OFF, 0, EBUSY},
-        {true, true, BREAKPOINT, PROBE_COUNT_ADD, 0, 0},
-        /* Where the kernel does not count, its tracer is not disturbed. */
-        {true, false, BREAKPOINT, PROBE_SWITCH_OFF, 0, 0},
-        {true, false, BREAKPOINT, PROBE_COUNT_SET, 5, 0},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct scene *scene = gc_scene(2, ON, ON);
-        struct plan plan;
-        scene->snapshot.counters[0].kernel_counts = rows[i].kernel_counts;
-        for (size_t s = 0; s < 2; s++)
-            scene->snapshot.sites[s].patched = rows[i].patched;
-        scene->snapshot.sites[1].bytes[0] = rows[i].first;
-        if (rows[i].errnum) {
-            check_traced(scene, rows[i].action, rows[i].value, rows[i].errnum);
-        } else {
-            const struct plan_change change = {.action = rows[i].action, .value = rows[i].value};
-            assert_int_equal(make(scene, &change, 1, &plan, NULL), 0);
-            plan_done(&plan);
-        }
-        scene_free(scene);
-    }
 }
 
 /* ---- giving back -------------------------------------------------------------------------- */
@@ -586,64 +344,6 @@ static void test_who_forgets_references(void **state)
     }
 }
 
-/* ---- states ------------------------------------------------------------------------------- */
-
-static void test_states(void **state)
-{
-    (void)state;
-    static const struct {
-        unsigned int value;
-        uint8_t first, second;
-        enum probe_state state;
-    } rows[] = {
-        {0, OFF, OFF, PROBE_OFF},          {1, ON, ON, PROBE_ON},
-        {65535, ON, ON, PROBE_ON},         {1, OFF, OFF, PROBE_MIXED},
-        {0, ON, ON, PROBE_MIXED},          {1, ON, OFF, PROBE_MIXED},
-        {0, ON, OFF, PROBE_MIXED},         {1, BREAKPOINT, ON, PROBE_MIXED},
-        {0, OFF, BREAKPOINT, PROBE_MIXED},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct scene *scene = gc_scene(rows[i].value, rows[i].first, rows[i].second);
-        assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), rows[i].state);
-        scene->snapshot.sites[0].foreign = true;
-        assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_MIXED);
-        scene_free(scene);
-    }
-}
-
-static void test_states_of_several_counters(void **state)
-{
-    (void)state;
-    struct scene *scene = scene_new(4);
-    add_probe(scene, "gc");
-    add_counter(scene, 1);
-    add_counter(scene, 0);
-    add_probe(scene, "other");
-    add_counter(scene, 3);
-    add_site(scene, OFF)->patched = false; /* what stands there says nothing */
-    assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_MIXED);
-    assert_int_equal(probe_snapshot_state(&scene->snapshot, 1), PROBE_ON);
-    scene->snapshot.counters[1].value = 9;
-    assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_ON);
-    scene->snapshot.counters[0].value = scene->snapshot.counters[1].value = 0;
-    assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_OFF);
-    scene_free(scene);
-}
-
-static void test_states_joined(void **state)
-{
-    (void)state;
-    static const enum probe_state states[] = {PROBE_OFF, PROBE_OFF,   PROBE_ON,
-                                              PROBE_ON,  PROBE_MIXED, PROBE_MIXED};
-    assert_int_equal(probe_state_join(states, 0), PROBE_OFF);
-    assert_int_equal(probe_state_join(states, 1), PROBE_OFF);
-    assert_int_equal(probe_state_join(states, 2), PROBE_OFF);
-    assert_int_equal(probe_state_join(states, 3), PROBE_MIXED);
-    assert_int_equal(probe_state_join(states + 2, 2), PROBE_ON);
-    assert_int_equal(probe_state_join(states + 2, 3), PROBE_MIXED);
-    assert_int_equal(probe_state_join(states + 4, 2), PROBE_MIXED);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -663,14 +363,8 @@ int main(void)
         cmocka_unit_test(test_a_shared_counter_cannot_have_two_values),
         cmocka_unit_test(test_one_that_cannot_be_stops_all),
         cmocka_unit_test(test_many),
-        cmocka_unit_test(test_what_is_no_site_is_refused),
-        cmocka_unit_test(test_a_file_without_a_site_is_refused),
-        cmocka_unit_test(test_kernel_traced),
         cmocka_unit_test(test_giving_back),
         cmocka_unit_test(test_who_forgets_references),
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_states_of_several_counters),
-        cmocka_unit_test(test_states_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

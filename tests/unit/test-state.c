@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a probe, by its counters and sites. */
+#include "unit.h"
+
+#include "scene.h"
+
+#include <errno.h>
+
+static void test_states(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned int value;
+        uint8_t first, second;
+        enum probe_state state;
+    } rows[] = {
+        {0, OFF, OFF, PROBE_OFF},          {1, ON, ON, PROBE_ON},
+        {65535, ON, ON, PROBE_ON},         {1, OFF, OFF, PROBE_MIXED},
+        {0, ON, ON, PROBE_MIXED},          {1, ON, OFF, PROBE_MIXED},
+        {0, ON, OFF, PROBE_MIXED},         {1, BREAKPOINT, ON, PROBE_MIXED},
+        {0, OFF, BREAKPOINT, PROBE_MIXED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct scene *scene = gc_scene(rows[i].value, rows[i].first, rows[i].second);
+        assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), rows[i].state);
+        scene->snapshot.sites[0].foreign = true;
+        assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_MIXED);
+        scene_free(scene);
+    }
+}
+
+static void test_states_of_several_counters(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(4);
+    add_probe(scene, "gc");
+    add_counter(scene, 1);
+    add_counter(scene, 0);
+    add_probe(scene, "other");
+    add_counter(scene, 3);
+    add_site(scene, OFF)->patched = false; /* what stands there says nothing */
+    assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_MIXED);
+    assert_int_equal(probe_snapshot_state(&scene->snapshot, 1), PROBE_ON);
+    scene->snapshot.counters[1].value = 9;
+    assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_ON);
+    scene->snapshot.counters[0].value = scene->snapshot.counters[1].value = 0;
+    assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_OFF);
+    scene_free(scene);
+}
+
+static void test_states_joined(void **state)
+{
+    (void)state;
+    static const enum probe_state states[] = {PROBE_OFF, PROBE_OFF,   PROBE_ON,
+                                              PROBE_ON,  PROBE_MIXED, PROBE_MIXED};
+    assert_int_equal(probe_state_join(states, 0), PROBE_OFF);
+    assert_int_equal(probe_state_join(states, 1), PROBE_OFF);
+    assert_int_equal(probe_state_join(states, 2), PROBE_OFF);
+    assert_int_equal(probe_state_join(states, 3), PROBE_MIXED);
+    assert_int_equal(probe_state_join(states + 2, 2), PROBE_ON);
+    assert_int_equal(probe_state_join(states + 2, 3), PROBE_MIXED);
+    assert_int_equal(probe_state_join(states + 4, 2), PROBE_MIXED);
+}
+
+int main(void)
+    {
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_states),
+            cmocka_unit_test(test_states_of_several_counters),
+            cmocka_unit_test(test_states_joined),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    }
