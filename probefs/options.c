@@ -155,20 +155,24 @@ void options_done(struct options *options)
 
 void options_print_help(void)
 {
-    printf("usage: probefs [-f] [-d] [-o OPTIONS] [SOURCE] MOUNTPOINT\n"
-           "\n"
-           "Shows the static tracing probes of running processes as files.\n"
-           "\n"
-           "  -f              stay in the foreground, log to stderr\n"
-           "  -d              the same, and show every request\n"
-           "  -h, --help      show this\n"
-           "  -V, --version   show the version\n"
-           "\n"
-           "  -o engine=vm|ptrace   how processes are written to: vm (the default) stops nothing;\n"
-           "                        ptrace stops all threads for the time of an update\n"
-           "  -o gid=GROUP          members of GROUP may do what root may\n"
-           "  -o allow_gigatext     also write to code on pages of 1 GiB\n"
-           "  -o log=LEVEL          error, warning (the default), info or debug\n"
-           "\n"
-           "FUSE's own options (see mount.fuse3(8)) are accepted, too.\n");
+    fputs("usage: probefs [-f] [-d] [-o OPTIONS] [SOURCE] MOUNTPOINT\n"
+          "\n"
+          "Shows the static tracing probes of running processes as files.\n"
+          "\n"
+          "How it runs:\n"
+          "  -f                  stay in the foreground, and log to the standard error\n"
+          "  -d                  the same, and tell more of what is done\n"
+          "  -o log=LEVEL        log error, warning (the default), info or debug\n"
+          "How processes are written to:\n"
+          "  -o engine=vm        without a stop (the default)\n"
+          "  -o engine=ptrace    all threads are stopped for the time of an update\n"
+          "  -o allow_gigatext   also to code on pages of 1 GiB\n"
+          "Who may do what root may, besides root:\n"
+          "  -o gid=GROUP        members of GROUP\n"
+          "About it:\n"
+          "  -h, --help          show this\n"
+          "  -V, --version       show the version\n"
+          "\n"
+          "FUSE's own options (see mount.fuse3(8)) are accepted, too.\n",
+          stdout);
 }

@@ -12,7 +12,7 @@ test_packages=(
     clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
     gcovr bats parallel gdb bpftrace strace libcap2-bin passwd systemd
     openssh-server sshfs
-    dpkg-dev debhelper lintian
+    dpkg-dev debhelper lintian inotify-tools zsh
 )
 
 is_installed() {

@@ -126,14 +126,17 @@ static int read_file(const char *path)
 {
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool complete = false;
 
-    if (fd < 0 || fstat(fd, &status) < 0)
+    if (fd < 0)
         return -1;
-    content_size = (size_t)status.st_size;
-    content = malloc(content_size);
-    if (!content || read(fd, content, content_size) != (ssize_t)content_size)
-        return -1;
-    return close(fd);
+    if (fstat(fd, &status) == 0) {
+        content_size = (size_t)status.st_size;
+        content = malloc(content_size);
+        complete = content && read(fd, content, content_size) == (ssize_t)content_size;
+    }
+    close(fd);
+    return complete ? 0 : -1;
 }
 
 int main(int argc, char **argv)

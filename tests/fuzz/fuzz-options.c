@@ -13,7 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = string_of(data, size);
     char *words[WORDS_MAX + 1] = {"probefs"};
     int count = 1;
-    for (char *word = strtok(text, "\n"); word && count < WORDS_MAX; word = strtok(NULL, "\n"))
+    char *rest = NULL;
+    for (char *word = strtok_r(text, "\n", &rest); word && count < WORDS_MAX;
+         word = strtok_r(NULL, "\n", &rest))
         words[count++] = word;
 
     struct fuse_args args = FUSE_ARGS_INIT(count, words);

@@ -18,7 +18,7 @@ chroot_begin() {
         umount -l -a -t fuse.probefs
         mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
         mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" &&
-        mount --rbind /proc "$1/root/proc" && mount --rbind /dev "$1/root/dev" &&
+        mount --rbind /proc "$1/root/proc" && mount --rbind /dev "$1/root/dev" && mount --rbind /sys "$1/root/sys" &&
         mount -t tmpfs tmpfs "$1/root/run" && mount -t tmpfs tmpfs "$1/root/tmp" &&
         echo made && exec sleep infinity' sh "$space" >"$work/out/chroot" 2>&1 </dev/null 3>&- &
     chroot_keeper=$!

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 BASH = """
-PS1=ready; PS2=
+PS1=ready
 for file in {directory}/*; do . "$file"; done
 dump() {{ printf '%s' "$READLINE_LINE" > {result}.new; mv {result}.new {result}; }}
 bind 'set bracketed-paste false'

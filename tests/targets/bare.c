@@ -14,7 +14,7 @@ void run_sites(void);
 
 int main(int argc, char **argv)
 {
-    struct pace pace = { .interval_ms = 3600 * 1000 };
+    struct pace pace = {.interval_ms = 3600 * 1000};
 
     while (pace_getopt(&pace, argc, argv, "") != -1)
         continue;

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define NOINLINE __attribute__((noinline))
-#define INLINE inline __attribute__((always_inline))
+#define INLINE   inline __attribute__((always_inline))
 
 PROBE_DEFINE_ON(boot);
 PROBE_DEFINE(gc_start);
@@ -32,8 +32,8 @@ PROBE_DEFINE(idle);
 static struct {
     const char *name;
     volatile unsigned long hits;
-} counts[] = { { "boot", 0 }, { "gc_start", 0 }, { "gc_stop", 0 }, { "request", 0 },
-               { "idle", 0 }, { "prepared", 0 } };
+} counts[] = {{"boot", 0},    {"gc_start", 0}, {"gc_stop", 0},
+              {"request", 0}, {"idle", 0},     {"prepared", 0}};
 
 #define N_COUNTS (sizeof(counts) / sizeof(counts[0]))
 

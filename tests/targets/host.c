@@ -86,7 +86,7 @@ static void run_round(struct plug plugs[2])
 
 int main(int argc, char **argv)
 {
-    struct plug plugs[2] = { { .as = "plug" }, { .as = "plug2" } };
+    struct plug plugs[2] = {{.as = "plug"}, {.as = "plug2"}};
     int at_start = 0;
     int second = 0;
     int option;

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT   __attribute__((visibility("default")))
 #define NOINLINE __attribute__((noinline))
 
 PROBE_DEFINE(plug_hit);

@@ -20,7 +20,7 @@ LONGEST = 255
 OCAML = [
     b"plain", b"dotted.name", b".hidden", b"UPPER", b"dash-", b"under_score", b"a~b", b"a#b",
     b"a=b", b"exe2", b"infos", b"$HOME", b"'quoted'", b'"double"', b"semi;colon", b"a&b",
-    b"pipe|", b"<angle>", b"(round)", b"{curly}", b"!bang", b"@at", b"`tick`", b"-dash", b"^",
+    b"pipe|", b"<angle>", b"(round)", b"{curly}", b"!bang", b"@at", b"`tick`", b"$(>ran)", b"-dash", b"^",
     b"0", b"1", b"=1", b"+1",
     b"a\nb", b"\n", b"a\tb", b"a\rb", b"\x1b[31mred", b"bell\x07", b"del\x7f", b"\x01",
     b"a b", b" ", b" lead", b"trail ", b"a/b", b"/", b"../../etc", b"a%20b", b"%", b"a,b", b",",

@@ -20,30 +20,28 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define EACH(use)                                                                           \
-    use(00) use(01) use(02) use(03) use(04) use(05) use(06) use(07)                         \
-    use(08) use(09) use(10) use(11) use(12) use(13) use(14) use(15)                         \
-    use(16) use(17) use(18) use(19) use(20) use(21) use(22) use(23)                         \
-    use(24) use(25) use(26) use(27) use(28) use(29) use(30) use(31)
+#define EACH(use)                                                                                  \
+    use(00) use(01) use(02) use(03) use(04) use(05) use(06) use(07) use(08) use(09) use(10)        \
+        use(11) use(12) use(13) use(14) use(15) use(16) use(17) use(18) use(19) use(20) use(21)    \
+            use(22) use(23) use(24) use(25) use(26) use(27) use(28) use(29) use(30) use(31)
 
 /* The switch byte of a site as a symbol: it is the byte that was just assembled. */
-#define WATCHED_SITE(n)                                                                     \
-    PROBE_SITE_AS(watched_##n, "0x3d\n\t.set switch_" #n ", . - 1", "", );
-#define DEFINE(n)   PROBE_DEFINE(watched_##n);
-#define DECLARE(n)                                                                          \
-    extern const volatile uint8_t switch_##n __attribute__((visibility("hidden")));         \
-    extern const volatile uint16_t caml_probes_semaphore_watched_##n[2]                     \
+#define WATCHED_SITE(n) PROBE_SITE_AS(watched_##n, "0x3d\n\t.set switch_" #n ", . - 1", "", );
+#define DEFINE(n)       PROBE_DEFINE(watched_##n);
+#define DECLARE(n)                                                                                 \
+    extern const volatile uint8_t switch_##n __attribute__((visibility("hidden")));                \
+    extern const volatile uint16_t caml_probes_semaphore_watched_##n[2]                            \
         __attribute__((visibility("hidden")));
-#define COUNTER(n)  &caml_probes_semaphore_watched_##n[1],
-#define SWITCH(n)   &switch_##n,
+#define COUNTER(n) &caml_probes_semaphore_watched_##n[1],
+#define SWITCH(n)  &switch_##n,
 
 PROBE_DEFINE(epoch);
 EACH(DEFINE)
 EACH(DECLARE)
 extern const volatile uint16_t caml_probes_semaphore_epoch[2] __attribute__((visibility("hidden")));
 
-static const volatile uint16_t *const counters[] = { EACH(COUNTER) };
-static const volatile uint8_t *const switches[] = { EACH(SWITCH) };
+static const volatile uint16_t *const counters[] = {EACH(COUNTER)};
+static const volatile uint8_t *const switches[] = {EACH(SWITCH)};
 
 enum { COUNT = sizeof(counters) / sizeof(*counters) };
 

@@ -46,6 +46,7 @@
 #error "define one of the LAYOUT_ macros"
 #endif
 
+// clang-format off
 #ifdef LAYOUT_OCAML
 #ifndef PROBE_UNIT
 #define PROBE_UNIT "Demo"
@@ -198,5 +199,6 @@ __asm__(
                          : "=@ccne"(on_) : : "memory");                                     \
         on_;                                                                                \
     })
+// clang-format on
 
 #endif

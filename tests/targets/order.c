@@ -33,11 +33,10 @@ static bool is_on(uint8_t byte)
 
 static bool look(pid_t pid, uint64_t start, uint64_t stop, struct look *result)
 {
-    struct iovec local[] = { { &result->start, 1 }, { &result->stop, 1 },
-                             { &result->start_again, 1 } };
+    struct iovec local[] = {{&result->start, 1}, {&result->stop, 1}, {&result->start_again, 1}};
     /* Addresses of another process, which are no pointers of ours. */
-    struct iovec remote[] = { { (void *)(uintptr_t)start, 1 }, { (void *)(uintptr_t)stop, 1 },
-                              { (void *)(uintptr_t)start, 1 } };
+    struct iovec remote[] = {
+        {(void *)(uintptr_t)start, 1}, {(void *)(uintptr_t)stop, 1}, {(void *)(uintptr_t)start, 1}};
 
     return process_vm_readv(pid, local, 3, remote, 3, 0) == 3;
 }

@@ -18,13 +18,16 @@
 #include <stdbool.h>
 
 struct pace {
-    long interval_ms;       /* -i: between two rounds */
-    long rounds;            /* -n: 0 is for ever */
-    bool quiet;             /* -q: count hits, print none */
-    long round;             /* the one that runs now */
+    long interval_ms; /* -i: between two rounds */
+    long rounds;      /* -n: 0 is for ever */
+    bool quiet;       /* -q: count hits, print none */
+    long round;       /* the one that runs now */
 };
 
-#define PACE_DEFAULT { .interval_ms = 100 }
+#define PACE_DEFAULT                                                                               \
+    {                                                                                              \
+        .interval_ms = 100                                                                         \
+    }
 
 /* As getopt, and takes -i, -n and -q itself. more: options of the program's own. */
 int pace_getopt(struct pace *pace, int argc, char **argv, const char *more);

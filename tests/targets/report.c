@@ -38,8 +38,8 @@ void probe_hit(const char *name)
 
 static void print_status(void)
 {
-    static const char *const fields[] = { "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
-                                          "NoNewPrivs", "Seccomp", "Threads", "CapEff" };
+    static const char *const fields[] = {"SigPnd",     "ShdPnd",  "SigBlk",  "SigIgn", "SigCgt",
+                                         "NoNewPrivs", "Seccomp", "Threads", "CapEff"};
     char line[256];
     FILE *status = fopen("/proc/self/status", "re");
 
@@ -81,7 +81,8 @@ int main(int argc, char **argv)
     printf("early %d\nlate %d\n", hits, construct_pass());
     printf("pid %d, parent %d\n", (int)getpid(), (int)getppid());
     printf("session %d, group %d\n", (int)getsid(0), (int)getpgrp());
-    printf("children %s\n", waitpid(-1, NULL, __WALL | WNOHANG) < 0 && errno == ECHILD ? "no" : "yes");
+    printf("children %s\n",
+           waitpid(-1, NULL, __WALL | WNOHANG) < 0 && errno == ECHILD ? "no" : "yes");
     print_status();
     print_descriptors();
     printf("arguments %d %s\n", argc, argv[0]);

@@ -37,24 +37,26 @@ SEMAPHORE(web_query_2_semaphore);
 SEMAPHORE(web_query_3_semaphore);
 
 /* <sys/sdt.h> has one semaphore for a name, or none for a whole file: these are made by hand. */
-#define SDT_SITE(name, semaphore)                               \
-    __asm__ volatile("990:\n"                                   \
-                     "\tnop\n"                                  \
-                     ".pushsection .note.stapsdt, \"\", @note\n"\
-                     "\t.balign 4\n"                            \
-                     "\t.4byte 8, 992f - 991f, 3\n"             \
-                     "\t.asciz \"stapsdt\"\n"                   \
-                     "991:\n"                                   \
-                     "\t.8byte 990b\n"                          \
-                     "\t.8byte _.stapsdt.base\n"                \
-                     "\t.8byte " semaphore "\n"                 \
-                     "\t.asciz \"web\"\n"                       \
-                     "\t.asciz \"" name "\"\n"                  \
-                     "\t.asciz \"\"\n"                          \
-                     "992:\n"                                   \
-                     "\t.balign 4\n"                            \
-                     ".popsection\n"                            \
-                     : : : "memory")
+#define SDT_SITE(name, semaphore)                                                                  \
+    __asm__ volatile("990:\n"                                                                      \
+                     "\tnop\n"                                                                     \
+                     ".pushsection .note.stapsdt, \"\", @note\n"                                   \
+                     "\t.balign 4\n"                                                               \
+                     "\t.4byte 8, 992f - 991f, 3\n"                                                \
+                     "\t.asciz \"stapsdt\"\n"                                                      \
+                     "991:\n"                                                                      \
+                     "\t.8byte 990b\n"                                                             \
+                     "\t.8byte _.stapsdt.base\n"                                                   \
+                     "\t.8byte " semaphore "\n"                                                    \
+                     "\t.asciz \"web\"\n"                                                          \
+                     "\t.asciz \"" name "\"\n"                                                     \
+                     "\t.asciz \"\"\n"                                                             \
+                     "992:\n"                                                                      \
+                     "\t.balign 4\n"                                                               \
+                     ".popsection\n"                                                               \
+                     :                                                                             \
+                     :                                                                             \
+                     : "memory")
 
 enum { REQUEST_START, REQUEST_DONE, CACHE, QUERY_1, QUERY_2, QUERY_3, N_COUNTS };
 

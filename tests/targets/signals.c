@@ -2,9 +2,10 @@
 /*
  * signals N
  *
- * N threads pass a site again and again, with rests in between. At SIGUSR1 a child begins to queue real-time signals,
- * half of them for the process and half for one of the threads, each with a number of its own, as
- * fast as they are taken. At SIGUSR2 it ends; when all have arrived, or none has for a while:
+ * N threads pass a site again and again, with rests in between. At SIGUSR1 a child begins to queue
+ * real-time signals, half of them for the process and half for one of the threads, each with a
+ * number of its own, as fast as they are taken. At SIGUSR2 it ends; when all have arrived, or none
+ * has for a while:
  *
  *     signals sent=N missing=N doubled=N disordered=N
  *
@@ -35,7 +36,7 @@ static struct shared {
     unsigned int sent;
     int ended;
     pid_t tids[THREADS_MAX];
-} *shared;
+} * shared;
 
 static unsigned char *seen; /* how often each number arrived */
 static unsigned int received, disordered;
@@ -72,7 +73,7 @@ static void *run(void *tid)
     for (;;) {
         for (int i = 0; i < 1000; i++)
             pass();
-        nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
     }
     return NULL;
 }
@@ -114,7 +115,7 @@ static void wait_for_all(unsigned int sent)
         if (before != received)
             patience = PATIENCE * 100;
         before = received;
-        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
 }
 
@@ -134,7 +135,7 @@ static void print_signals(void)
 
 static void handle(int signal)
 {
-    struct sigaction action = { .sa_sigaction = take, .sa_flags = SA_SIGINFO | SA_RESTART };
+    struct sigaction action = {.sa_sigaction = take, .sa_flags = SA_SIGINFO | SA_RESTART};
 
     sigfillset(&action.sa_mask);
     sigaction(signal, &action, NULL);

@@ -29,10 +29,10 @@ void probe_hit(const char *name)
         printf("%s: round %ld\n", name, pace.round);
 }
 
-#define PASS(n)                                                                             \
-    static __attribute__((noinline, aligned(4096))) void pass_##n(void)                     \
-    {                                                                                       \
-        PROBE_SITE(spread);                                                                 \
+#define PASS(n)                                                                                    \
+    static __attribute__((noinline, aligned(4096))) void pass_##n(void)                            \
+    {                                                                                              \
+        PROBE_SITE(spread);                                                                        \
     }
 
 PASS(0)
@@ -40,7 +40,7 @@ PASS(1)
 PASS(2)
 PASS(3)
 
-static void (*const passes[PAGES])(void) = { pass_0, pass_1, pass_2, pass_3 };
+static void (*const passes[PAGES])(void) = {pass_0, pass_1, pass_2, pass_3};
 
 /* What must not be dumped is a mapping of its own. */
 static int split_code(void)

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SHORT_LIFE = 200 };      /* rounds, with -c */
+enum { SHORT_LIFE = 200 }; /* rounds, with -c */
 
 PROBE_DEFINE(gc_start);
 PROBE_DEFINE(gc_stop);
@@ -46,7 +46,7 @@ struct place {
 static struct place *places;
 static int n_places;
 static int short_lived;
-static struct pace pace = { .interval_ms = 0 };
+static struct pace pace = {.interval_ms = 0};
 
 /*
  * What the handler saw since the thread's last look. Volatile, as the compiler sees no call
@@ -132,7 +132,7 @@ static void start_thread(void *(*run)(void *), void *argument)
 
 static void print_totals(void)
 {
-    struct place sum = { .wrong = 0 };
+    struct place sum = {.wrong = 0};
     unsigned long hits, misses;
 
     for (int i = 0; i < n_places; i++) {
@@ -145,8 +145,8 @@ static void print_totals(void)
     hits = sum.gc_start.hits + sum.gc_stop.hits;
     misses = sum.gc_start.misses + sum.gc_stop.misses;
     printf("totals threads=%d passes=%lu hits=%lu misses=%lu wrong=%lu gc_start=%lu gc_stop=%lu\n",
-           n_places, hits + misses + sum.wrong, hits, misses, sum.wrong,
-           sum.gc_start.hits, sum.gc_stop.hits);
+           n_places, hits + misses + sum.wrong, hits, misses, sum.wrong, sum.gc_start.hits,
+           sum.gc_stop.hits);
 }
 
 /* In a thread of its own, as the main thread may be gone. All others have these blocked. */

@@ -55,8 +55,8 @@ static void wait_for_word(int signal_fd)
 {
     struct signalfd_siginfo taken;
     struct pollfd polled[2] = {
-        { .fd = signal_fd, .events = POLLIN },
-        { .fd = 0, .events = POLLIN },
+        {.fd = signal_fd, .events = POLLIN},
+        {.fd = 0, .events = POLLIN},
     };
     char byte;
 

@@ -235,11 +235,10 @@ struct scene {
     char *pages; /* five, side by side */
 };
 
-static char *map_at(char *at, int protection, int flags, int fd, off_t offset)
+static void map_at(char *at, int protection, int flags, int fd, off_t offset)
 {
     char *got = mmap(at, PAGE_BYTES, protection, flags | MAP_FIXED, fd, offset);
     assert_ptr_equal(got, at);
-    return got;
 }
 
 static struct scene scene_begin(void)

@@ -63,11 +63,11 @@ static void test_states_joined(void **state)
 }
 
 int main(void)
-    {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_states),
-            cmocka_unit_test(test_states_of_several_counters),
-            cmocka_unit_test(test_states_joined),
-        };
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    }
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states_of_several_counters),
+        cmocka_unit_test(test_states_joined),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

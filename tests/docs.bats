@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The sessions in README and the user's guide go as they are written. They are run in a copy of the
+# system, where probefs is installed, in a pid namespace of their own: its only processes with
+# probes are the three that are told of.
+
+load lib/session
+load lib/chroot
+
+setup() {
+    session_begin
+    chroot_begin
+    DESTDIR=$work/dest meson install -C "$build" --no-rebuild --quiet
+    tar -C "$work/dest" -cf - . | in_chroot tar -C / --keep-directory-symlink -xf -
+    cp "$targets/demo-ocaml_1" "$work/server"
+    cp "$targets/sdt" "$work/web"
+    tar -C "$work" -cf - server web | in_chroot tar -C /usr/local/bin -xf -
+    in_chroot tee /tmp/collect.py >/dev/null <<'END'
+import gc, time
+print("pid", flush=True)
+while True:
+    gc.collect()
+    time.sleep(0.1)
+END
+    in_chroot tee /tmp/sessions.py >/dev/null <"$tests/lib/sessions.py"
+}
+
+teardown() {
+    chroot_end
+    session_end
+}
+
+# goes_as_written PAGE
+goes_as_written() {
+    in_chroot tee /tmp/page.md >/dev/null <"$1"
+    in_chroot env LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        python3 /tmp/sessions.py /tmp/page.md \
+        '5239=/usr/local/bin/server -q' '5240=/usr/local/bin/web' \
+        '5241=/usr/bin/python3 /tmp/collect.py' 3>&-
+}
+
+@test "the sessions of README" {
+    goes_as_written "$tests/../README.md"
+}
+
+@test "the sessions of the user's guide" {
+    goes_as_written "$tests/../doc/GUIDE.md"
+}
