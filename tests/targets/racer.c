@@ -26,11 +26,11 @@ enum { SECRET = 4242, NEW_NS = 200000, OLD_NS = 6000000, SWITCH_OFF = 0x3d };
 
 #ifdef RACER_NEW
 PROBE_DEFINE(race_new);
-#define SITE PROBE_SITE(race_new)
+#define SITE    PROBE_SITE(race_new)
 #define COUNTER PROBE_COUNTER(race_new)
 #else
 PROBE_DEFINE(race_old);
-#define SITE PROBE_SITE(race_old)
+#define SITE    PROBE_SITE(race_old)
 #define COUNTER PROBE_COUNTER(race_old)
 #endif
 

@@ -61,15 +61,14 @@ int openat(int directory, const char *path, int flags, ...)
     return next(directory, path, flags, mode);
 }
 
-int openat64(int directory, const char *path, int flags, ...)
-    __attribute__((alias("openat")));
+int openat64(int directory, const char *path, int flags, ...) __attribute__((alias("openat")));
 
 ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long local_count,
                          const struct iovec *remote, unsigned long remote_count,
                          unsigned long flags)
 {
-    ssize_t (*next)(pid_t, const struct iovec *, unsigned long, const struct iovec *,
-                    unsigned long, unsigned long) = dlsym(RTLD_NEXT, "process_vm_readv");
+    ssize_t (*next)(pid_t, const struct iovec *, unsigned long, const struct iovec *, unsigned long,
+                    unsigned long) = dlsym(RTLD_NEXT, "process_vm_readv");
 
     if (is_restricted()) {
         errno = EPERM;
