@@ -12,6 +12,7 @@
 #include "service.h"
 
 #include "log.h"
+#include "service-access.h"
 #include "service-targets.h"
 #include "tree.h"
 #include "waiting.h"
@@ -119,71 +120,6 @@ void service_free(struct service *service)
     free(service);
 }
 
-/* ---- access ----------------------------------------------------------------------------- */
-
-/* Tells the server what it would have to open. */
-static int needs_image(struct service *service, struct call *call, enum probe_access access,
-                       int status)
-{
-    struct probe_image maps;
-    call->reply.needs_image = true;
-    if (access > PROBE_NAMES &&
-        probe_image_open(service->engine, call->request.pid, PROBE_NAMES, &maps, NULL) == 0) {
-        call->reply.sees_maps = probe_image_id_equal(&maps.id, &call->request.id);
-        probe_image_done(&maps);
-    }
-    return status;
-}
-
-/*
- * Is what is open already enough for ACCESS? Where it is, the kernel is asked whether it would
- * agree at this moment as well.
- */
-static bool is_attached(const struct service_target *target, enum probe_access access)
-{
-    return probe_target_is_own(target->target) && probe_target_access(target->target) >= access &&
-           probe_target_ask(target->target) == 0;
-}
-
-/* Attaches an image that is opened now, by this process, or was just opened by the server. */
-static int attach_new(struct service *service, struct service_target *target, struct call *call,
-                      enum probe_access access)
-{
-    struct probe_error *error = &call->reply.sentence;
-    struct probe_image image = call->image;
-    call->image = PROBE_IMAGE_NONE;
-    if (image.pid == 0) {
-        if (is_attached(target, access))
-            return 0;
-        int status = probe_image_open(service->engine, call->request.pid, access, &image, error);
-        if (status == -EACCES || status == -EPERM)
-            return needs_image(service, call, access, status);
-        if (status < 0)
-            return status;
-    }
-    if (!probe_image_id_equal(&image.id, &target->id)) {
-        probe_image_done(&image);
-        snprintf(error->text, sizeof(error->text), "process %d has ended or replaced its program",
-                 target->pid);
-        return -ESRCH;
-    }
-    return probe_target_attach(target->target, &image, error);
-}
-
-/* A target whose image has ended is not kept once its handles are closed. */
-static void note_end(struct service_target *target, int status)
-{
-    if (status == -ESRCH)
-        atomic_store(&target->gone, true);
-}
-
-/* Ends what an image that the server lent allowed; one of our own stays for the next call. */
-static void end_access(struct service_target *target)
-{
-    if (!probe_target_is_own(target->target))
-        probe_target_detach(target->target);
-}
-
 /* ---- find and scan ---------------------------------------------------------------------- */
 
 static int find(struct service *service, struct call *call)
@@ -196,13 +132,13 @@ static int find(struct service *service, struct call *call)
     pthread_mutex_lock(&target->lock);
     /* What is open already, for reading say, shows the names as well. */
     if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
-        status = attach_new(service, target, call, PROBE_NAMES);
+        status = access_begin(service->engine, target, call, PROBE_NAMES);
     size_t count = status == 0 ? probe_target_count(target->target) : 0;
     if (status == 0 &&
         (call->request.probe[0] ? probe_target_find(target->target, call->request.probe) < 0
                                 : count == 0))
         status = -ENOENT;
-    end_access(target);
+    access_end(target);
     pthread_mutex_unlock(&target->lock);
     service_targets_put(&service->targets, target, count > 0);
     return status;
@@ -285,12 +221,12 @@ static int release_hold(struct service *service, struct handle *handle, struct c
 {
     call->image = handle->kept;
     handle->kept = PROBE_IMAGE_NONE;
-    int status = attach_new(service, handle->target, call, PROBE_WRITE);
+    int status = access_begin(service->engine, handle->target, call, PROBE_WRITE);
     int released =
         holds_release(&handle->target->holds, status == 0 ? handle->target->target : NULL,
                       handle->hold, &call->reply.sentence);
     handle->hold = NULL;
-    end_access(handle->target);
+    access_end(handle->target);
     return status < 0 ? status : released;
 }
 
@@ -325,7 +261,7 @@ static int check_open(struct service *service, struct handle *handle, struct cal
 {
     struct service_file file = file_of(handle, call);
     bool takes_effect = call->request.write && handle->kind->open;
-    int status = attach_new(service, handle->target, call, handle->access);
+    int status = access_begin(service->engine, handle->target, call, handle->access);
     if (status < 0)
         return status == -ENOENT ? -ESRCH : status; /* it is the process that is not there */
     if (file.probe && !has_probe(file.target, file.probe))
@@ -365,8 +301,8 @@ static int open_handle(struct service *service, struct call *call)
     }
     pthread_mutex_lock(&handle->target->lock);
     status = check_open(service, handle, call);
-    note_end(handle->target, status);
-    end_access(handle->target);
+    access_note_end(handle->target, status);
+    access_end(handle->target);
     pthread_mutex_unlock(&handle->target->lock);
     if (status < 0)
         remove_handle(service, handle);
@@ -384,7 +320,7 @@ static int release_handle(struct service *service, struct call *call)
     pthread_mutex_lock(&handle->target->lock);
     if (handle->hold)
         status = release_hold(service, handle, call);
-    note_end(handle->target, status);
+    access_note_end(handle->target, status);
     pthread_mutex_unlock(&handle->target->lock);
     remove_handle(service, handle);
     /* A target that has gone has taken its counters along. */
@@ -395,11 +331,11 @@ static int release_handle(struct service *service, struct call *call)
 static int begin_access(struct service *service, struct handle *handle, struct call *call)
 {
     if (call->image.pid != 0)
-        return attach_new(service, handle->target, call, handle->access);
+        return access_begin(service->engine, handle->target, call, handle->access);
     if (handle->borrowed)
-        return needs_image(service, call, handle->access, -EACCES);
+        return access_needs_image(service->engine, call, handle->access, -EACCES);
     if (probe_target_access(handle->target->target) < handle->access)
-        return attach_new(service, handle->target, call, handle->access);
+        return access_begin(service->engine, handle->target, call, handle->access);
     return 0;
 }
 
@@ -471,7 +407,7 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
             status = probe_target_glance(handle->target->target, &call->reply.sentence);
         if (status == 0)
             status = make_text(handle, call);
-        end_access(handle->target);
+        access_end(handle->target);
         if (status < 0)
             return status;
     }
@@ -523,7 +459,7 @@ static int write_handle(struct service *service, struct handle *handle, struct c
     int status = begin_access(service, handle, call);
     if (status == 0)
         status = change(&file, handle->kind, call);
-    end_access(handle->target);
+    access_end(handle->target);
     int reported = take_resets(&file, &names, &length, call);
     return status < 0 ? status : reported;
 }
@@ -557,7 +493,7 @@ static int with_handle(struct service *service, struct call *call,
         return -EBADF;
     pthread_mutex_lock(&handle->target->lock);
     int status = act(service, handle, call);
-    note_end(handle->target, status);
+    access_note_end(handle->target, status);
     pthread_mutex_unlock(&handle->target->lock);
     return status;
 }
