@@ -28,7 +28,7 @@ all_works() {
         assert_errno OK write "$mnt/$pid/gc_start/enabled" $value
         assert_equal "$(state_of "$pid" gc_start)" $value
     done
-    ls "$mnt" | grep -qx "$pid"
+    wait_until 'ls "$mnt" | grep -qx "$pid"'
 }
 
 count_descriptors() {

@@ -44,7 +44,7 @@ is_mounted() {
 stop_server() {
     local status=0
     timeout 10 umount "$2" || return 1
-    wait_until "! is_running $1" || return 1
+    wait_until "! is_running $1" 30 || return 1
     wait "$1" || status=$?
     assert_equal "$status" 0 "exit status of the server"
 }
