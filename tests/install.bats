@@ -92,7 +92,7 @@ options_of() {
         [ -s "$work/help" ] || "$program" --help | options_of >"$work/help"
         # What the section OPTIONS has as headings.
         sed -n '/^# OPTIONS/,/^# [^O]/p' "$tests/../doc/$page.scd" | grep '^\*-' |
-            grep -v refused | tr -d '*\\' | options_of >"$work/page"
+            grep -v refused | sed 's,[*\\],,g' | options_of >"$work/page"
         [ -s "$work/page" ]
         diff "$work/help" "$work/page" || { echo "of $program"; return 1; }
     done
