@@ -44,9 +44,9 @@ static __attribute__((noinline)) void pass(void)
     PROBE_SITE(steady);
 }
 
-/* What others may change: the two semaphores, and the code of pass(). */
+/* What others may change: the two semaphores, of two counters each, and the code of pass(). */
 struct state {
-    uint16_t counters[4];
+    uint32_t semaphores[2];
     unsigned char code[24];
 };
 
@@ -54,9 +54,8 @@ static void look(struct state *state)
 {
     const volatile unsigned char *code = (const volatile unsigned char *)(uintptr_t)pass;
 
-    __asm__ volatile("movl caml_probes_semaphore_churned(%%rip), %0" : "=r"(*(int *)state->counters));
-    __asm__ volatile("movl caml_probes_semaphore_steady(%%rip), %0"
-                     : "=r"(*(int *)(state->counters + 2)));
+    __asm__ volatile("movl caml_probes_semaphore_churned(%%rip), %0" : "=r"(state->semaphores[0]));
+    __asm__ volatile("movl caml_probes_semaphore_steady(%%rip), %0" : "=r"(state->semaphores[1]));
     for (size_t i = 0; i < sizeof(state->code); i++)
         state->code[i] = code[i];
 }
@@ -73,10 +72,8 @@ static int stays(const struct state *before)
 /* All probes are off in the file. */
 static int is_fresh(const struct state *state)
 {
-    for (int i = 0; i < 4; i++)
-        if (state->counters[i] != 0)
-            return 0;
-    return memmem(state->code, sizeof(state->code), "\x90\xe8", 2) == NULL;
+    return state->semaphores[0] == 0 && state->semaphores[1] == 0 &&
+           memmem(state->code, sizeof(state->code), "\x90\xe8", 2) == NULL;
 }
 
 static void fork_child(void)
