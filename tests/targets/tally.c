@@ -50,8 +50,8 @@ static useconds_t pause_us;
 static __thread volatile unsigned long calls[N_PROBES];
 static __thread volatile unsigned long all_calls;
 
-static const char *const names[N_PROBES] = { "counted", "held", "shared", "span_start",
-                                             "span_stop", "switched" };
+static const char *const names[N_PROBES] = {"counted",    "held",      "shared",
+                                            "span_start", "span_stop", "switched"};
 
 void probe_hit(const char *name)
 {
@@ -101,28 +101,29 @@ static void judge(struct tally *tally, int probe, int compared)
  * eax gets what the comparison compares it with, its own four bytes, and the zero flag is cleared;
  * so it is set behind the site if the comparison was executed. The wrapper keeps the flags.
  */
-#define PASS(tally, probe, name, place)                                                     \
-    do {                                                                                    \
-        int compared_;                                                                      \
-        __asm__ volatile(place                                                              \
-                         "989:\n"                                                           \
-                         "\tmovl 990f+2(%%rip), %%eax\n"                                    \
-                         "\torl $1, %%ecx\n"                                                \
-                         "990:\n"                                                           \
-                         "\tnop\n"                                                          \
-                         "\t.byte 0x3d\n"                                                   \
-                         "\t.4byte probe_wrapper_" #name " - . - 4\n"                       \
-                         PROBE_NOTE("990b", name, "")                                       \
-                         : "=@ccz"(compared_) : : "eax", "ecx", "memory");                  \
-        judge(tally, probe, compared_);                                                     \
+#define PASS(tally, probe, name, place)                                                            \
+    do {                                                                                           \
+        int compared_;                                                                             \
+        __asm__ volatile(place "989:\n"                                                            \
+                               "\tmovl 990f+2(%%rip), %%eax\n"                                     \
+                               "\torl $1, %%ecx\n"                                                 \
+                               "990:\n"                                                            \
+                               "\tnop\n"                                                           \
+                               "\t.byte 0x3d\n"                                                    \
+                               "\t.4byte probe_wrapper_" #name                                     \
+                               " - . - 4\n" PROBE_NOTE("990b", name, "")                           \
+                         : "=@ccz"(compared_)                                                      \
+                         :                                                                         \
+                         : "eax", "ecx", "memory");                                                \
+        judge(tally, probe, compared_);                                                            \
     } while (0)
 
-#define DEFINE_PASSES(name, probe)                                                          \
-    static __attribute__((noinline, noclone)) void pass_##name(struct tally *tally)         \
-    {                                                                                       \
-        PASS(tally, probe, name, ANYWHERE);                                                 \
-        PASS(tally, probe, name, END_OF_LINE);                                              \
-        PASS(tally, probe, name, END_OF_PAGE);                                              \
+#define DEFINE_PASSES(name, probe)                                                                 \
+    static __attribute__((noinline)) void pass_##name(struct tally *tally)                         \
+    {                                                                                              \
+        PASS(tally, probe, name, ANYWHERE);                                                        \
+        PASS(tally, probe, name, END_OF_LINE);                                                     \
+        PASS(tally, probe, name, END_OF_PAGE);                                                     \
     }
 
 DEFINE_PASSES(counted, 0)
@@ -152,7 +153,7 @@ static void *run(void *data)
 
 static void print_totals(int n)
 {
-    struct tally sum = { .passes = 0 };
+    struct tally sum = {.passes = 0};
 
     for (int i = 0; i < n; i++) {
         sum.passes += tallies[i].passes;
