@@ -8,7 +8,7 @@
 /* Who has sent REQUEST. */
 struct caller answer_caller(fuse_req_t request);
 
-/* Answers with STATUS, a negative errno value: one that the contract knows, or EIO. */
+/* Answers with STATUS, a negative errno value: one of those that probefs(8) lists, or EIO. */
 void answer_error(fuse_req_t request, int status);
 
 /*

@@ -29,12 +29,12 @@ listed() {
     (cd "$mnt/$1" && find . -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | LC_ALL=C sort)
 }
 
-# expected: what the contract makes of the names of `names`, but for those it leaves open.
+# expected: what probefs(5) makes of the names of `names`, but for those it leaves open.
 expected() {
     python3 "$tests/targets/names.py" --expected
 }
 
-@test "every name is escaped as the contract says" {
+@test "every name is escaped as probefs(5) says" {
     start names
     listed "$pid" > "$work/listed"
     expected | awk '$3 != "?" && $3 !~ /~\*$/ { print $3 }' | LC_ALL=C sort > "$work/expected"

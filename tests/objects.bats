@@ -369,7 +369,7 @@ judge_all() {
     judge_all none
 }
 
-@test "objects of which the contract says nothing do no harm" {
+@test "objects of which the documentation says nothing do no harm" {
     judge_all any
 }
 

@@ -6,11 +6,11 @@
     forge.py --all INPUT FOLDER     every case, as FOLDER/CASE.so
     forge.py --list                 a line a case: CASE EXPECTED LOADABLE MEANING
 
-EXPECTED is what the contract makes of the object:
+EXPECTED is what the documentation makes of the object:
     refused     none of its probes is shown, and error_log says why
     accepted    its good probes (those of INPUT) are shown
     none        no notes can be found: there is nothing to show
-    any         the contract leaves it open, but nothing may crash, hang or write
+    any         the documentation leaves it open, but nothing may crash, hang or write
 
 LOADABLE says whether dlopen still takes the file. Most cases keep the notes of INPUT and add a
 bad one behind them, as a reader that stops at the first bad note would show the good ones.

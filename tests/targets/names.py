@@ -4,9 +4,9 @@
 
     names.py -o names.s        the assembler file; bare.c is the rest
     names.py --build PROGRAM   the program itself
-    names.py --expected        what the contract makes of each name, one a line:
+    names.py --expected        what probefs(5) makes of each name, one a line:
                                    PROVIDER HEX-OF-THE-NAME EXPECTED
-                               EXPECTED is `?` where the contract leaves it open; a name that has
+                               EXPECTED is `?` where that leaves it open; a name that has
                                to be cut ends in `~*` (its hash is free).
 """
 import argparse
@@ -50,7 +50,7 @@ def percent(byte):
 
 
 def expected(probe):
-    """The name in the tree, from the text of the contract alone. None: it does not say."""
+    """The name in the tree, from the text of probefs(5) alone. None: it does not say."""
     ocaml = probe.patched
     name = probe.name if ocaml else probe.provider + b":" + probe.name
     if any(byte >= 0x80 for byte in name) or not ocaml and name.count(b":") > 1:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Looks at the probes of a process by its own means, so that tests need not believe the engine.
 
-    peek.py PID                       a line for every note that the contract shows:
+    peek.py PID                       a line for every note that is shown:
                                       PROVIDER NAME SEMAPHORE COUNT SITE OPCODE [OBJECT]
     peek.py PID bytes ADDRESS LENGTH  memory, in hex
     peek.py PID poke ADDRESS HEXBYTES writes them through /proc/PID/mem

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of formats and the bytes of a site, against the contract's own words. */
+/* The table of formats and the bytes of a site, against the words of the documentation. */
 #include "unit.h"
 
 #include "arch.h"

@@ -357,7 +357,7 @@ static void unhex(char *text)
     text[length] = '\0';
 }
 
-/* What its script, which knows the contract alone, expects of each. */
+/* What its script, which knows the documentation alone, expects of each. */
 static void test_listed_names(void **state)
 {
     (void)state;
