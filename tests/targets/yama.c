@@ -42,16 +42,10 @@ static int open_scope(void)
     return ends[0];
 }
 
-int openat(int directory, const char *path, int flags, ...)
+static int open_at(int directory, const char *path, int flags, mode_t mode)
 {
     int (*next)(int, const char *, int, ...) = dlsym(RTLD_NEXT, "openat");
-    mode_t mode = 0;
-    va_list values;
 
-    va_start(values, flags);
-    if (flags & O_CREAT)
-        mode = va_arg(values, mode_t);
-    va_end(values);
     if (ends_with(path, "kernel/yama/ptrace_scope"))
         return open_scope();
     if (is_restricted() && ends_with(path, "/mem") && strncmp(path, "self", 4) != 0) {
@@ -61,7 +55,27 @@ int openat(int directory, const char *path, int flags, ...)
     return next(directory, path, flags, mode);
 }
 
+int openat(int directory, const char *path, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list values;
+
+    va_start(values, flags);
+    if (flags & O_CREAT)
+        mode = va_arg(values, mode_t);
+    va_end(values);
+    return open_at(directory, path, flags, mode);
+}
+
 int openat64(int directory, const char *path, int flags, ...) __attribute__((alias("openat")));
+
+/* What programs that are built with _FORTIFY_SOURCE call in their place. */
+int __openat_2(int directory, const char *path, int flags)
+{
+    return open_at(directory, path, flags, 0);
+}
+
+int __openat64_2(int directory, const char *path, int flags) __attribute__((alias("__openat_2")));
 
 ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long local_count,
                          const struct iovec *remote, unsigned long remote_count,
