@@ -40,8 +40,9 @@ start_demo_program() {
     wait_for "grep -q ^pid $state/$name.log"
 }
 
+# wait_for CONDITION
 wait_for() {
-    local deadline=$((SECONDS + 10))
+    local deadline=$((SECONDS + 30))
     until eval "$1"; do
         if [ "$SECONDS" -gt "$deadline" ]; then
             echo "run: waited in vain for: $1" >&2
@@ -107,7 +108,7 @@ END
     echo "# off again: the handler stops"
     session "echo 0 > $dir/$demo/gc_start/enabled"
     session "echo 0 > $dir/$python/enabled"
-    sleep 1.2
+    wait_for "[ \"\$(tail -n 2 $state/demo.log | grep -c ^boot)\" = 2 ]"
     session "tail -n 2 $state/demo.log"
     session "cd $dir && grep -H . {$demo,$python}/enabled"
     echo
@@ -115,3 +116,11 @@ END
     echo "To end it:           umount $dir; kill $demo $python"
 }
 
+# in_demo_space COMMAND...: where the demo's are the only processes, and all mounts and processes
+# end with the command, or with whoever started it. A shell inherits the orphans: the command may be
+# one that counts its children.
+in_demo_space() {
+    timeout --foreground 300 \
+        unshare --mount --pid --fork --mount-proc --kill-child \
+        sh -c 'mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs /run && { "$@"; exit; }' sh "$@"
+}

@@ -140,6 +140,7 @@ bench_smoke() {
 # What needs nothing of the suites, and can run beside them.
 checks() {
     lint
+    check "demo" scripts/try-demo.sh
     check "build (fuzzers)" build_fuzzers
     check "fuzzers" fuzz 6
 }
