@@ -21,8 +21,9 @@ from watch import demand
 STORM_MS = 2000
 
 # What may be more: files that are kept of what has ended until so many have come that it is worth a
-# look, channels that are kept for what comes next, and KiB of memory.
-MORE = {"files": 48, "channels": 32, "memory": 1024}
+# look, channels that are kept for what comes next, and KiB of memory: each thread of the server has
+# buffers, and takes memory for them when it first needs it.
+MORE = {"files": 48, "channels": 32, "memory": 4096}
 
 
 class Soak:
