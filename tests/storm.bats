@@ -47,7 +47,7 @@ driver() {
     shift
     copy_programs
     unshare --pid --mount --propagation private --fork --kill-child --mount-proc \
-        bash -c '"$@"; exit "$?"' bash \
+        bash -c "$forget_mounts; "'"$@"; exit "$?"' bash \
         python3 "$tests/storm/$name.py" --programs "$work/bin" --work "$work" \
         --user "$(user_name a)" --seed "$seed" "$@" >"$work/out/$name" 2>&1 </dev/null 3>&- ||
         status=$?

@@ -30,9 +30,15 @@ trace() {
     wait_until "[ \"\$(counts_of $3 $4)\" != '$before' ]"
 }
 
-# untrace PID: lets it detach.
+# untrace PID: lets it detach. It counts before it listens to signals, and the shell has it ignore
+# this one until then: so it is told again.
 untrace() {
-    kill -INT "$1"
+    local tries
+    for tries in 1 2 3 4 5; do
+        kill -INT "$1" 2>/dev/null || true
+        wait_until "! is_running $1" 2 >/dev/null && break
+    done
+    [ "$tries" -lt 5 ] || kill -KILL "$1"
     wait "$1" || true
 }
 
@@ -44,8 +50,7 @@ counts_of() {
 tracers_end() {
     local each
     for each in "${tracers[@]}"; do
-        kill -INT "$each" 2>/dev/null || true
-        wait "$each" 2>/dev/null || true
+        untrace "$each" 2>/dev/null || true
     done
     if [ "${tracefs_mounted:-}" ]; then
         umount /sys/kernel/tracing
