@@ -402,7 +402,8 @@ static void forward_resets(struct server *server, struct file *file, const struc
         struct worker *worker = holder->file->route.worker;
         if (worker == file->route.worker || worker == told)
             continue;
-        const struct route route = {worker, file->route.authority, file->route.uid};
+        /* It looks at no memory, and so is lent none. */
+        const struct route route = {worker, AUTHORITY_NONE, file->route.uid};
         struct call call;
         init_call(&call, file, OPERATION_RESET);
         call.in = done->out;
