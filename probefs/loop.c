@@ -9,7 +9,9 @@
  *     time of a tick
  *
  * so there are as many threads as slow requests under way, a few that serve, and some idle ones.
- * The watchdog is armed by the first request after a pause, and sleeps while none come.
+ * One user's slow requests get half of the threads that there may be, and what is beyond that is
+ * refused: the rest is for the others. The watchdog is armed by the first request after a pause,
+ * and sleeps while none come.
  *
  * Whoever has just answered knows that its caller may ask again within microseconds (a READ after
  * an OPEN): it tries to receive for a moment before it sleeps. For which requests that is worth it,
@@ -32,9 +34,16 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <utlist.h>
 
 /* Idle threads beyond the first number end; no more than the second serve at the same time. */
 enum { IDLE_MAX = 16, THREADS_MAX = 512, END_SECONDS = 3 };
+
+/* So many serve requests of the same user, unless it is root or the server's own. */
+enum { USER_MAX = THREADS_MAX / 2 };
+
+/* It is not said more often than once in this time that some are refused. */
+static const uint64_t TELL_NS = 60000000000;
 
 /* When a request counts as slow, and how long it is tried to receive before sleeping. */
 enum { TICK_NS = 1000000, TRY_NS = 25000, NS = 1000000000 };
@@ -44,12 +53,19 @@ enum { TICK_NS = 1000000, TRY_NS = 25000, NS = 1000000000 };
  */
 enum { QUEUE = 3 };
 
+/* One request under way. */
+struct served {
+    struct fuse_in_header header; /* 0 where it was too short */
+    struct served *prev, *next;
+};
+
 struct loop {
     struct fuse_session *session;
     struct waiting *waiting;
     int signals; /* a signalfd */
     int ticks;   /* a timerfd */
     unsigned int cpus;
+    uid_t uid;                /* the server's */
     struct patience patience; /* of whoever receives, and so is the next */
     unsigned int queued;      /* requests, the last in a row, that waited already */
     pthread_mutex_t lock;     /* guards what follows */
@@ -62,7 +78,9 @@ struct loop {
     unsigned int slow;    /* how often those that served were found to be slow */
     uint64_t received;    /* requests, since the start */
     uint64_t seen;        /* by the watchdog */
-    int status;           /* of the first thread that failed to receive */
+    struct served *served;
+    uint64_t told; /* when it was last logged that a user's are refused; 0: never */
+    int status;    /* of the first thread that failed to receive */
 };
 
 static void set_of_signals(sigset_t *set)
@@ -85,20 +103,20 @@ int loop_block_signals(void)
  * Looks into a request that was just received; called while no other can be. Returns the slot in
  * which its caller waits.
  */
-static int note_request(struct loop *loop, const struct fuse_buf *buffer, uint32_t *opcode)
+static int note_request(struct loop *loop, const struct fuse_buf *buffer,
+                        struct fuse_in_header *header)
 {
-    struct fuse_in_header header;
     struct fuse_release_in release;
-    if (buffer->size < sizeof(header))
+    *header = (struct fuse_in_header){0};
+    if (buffer->size < sizeof(*header))
         return waiting_begin(loop->waiting, 0);
-    memcpy(&header, buffer->mem, sizeof(header));
-    *opcode = header.opcode;
-    if (header.opcode == FUSE_RELEASE && buffer->size >= sizeof(header) + sizeof(release)) {
-        memcpy(&release, (const char *)buffer->mem + sizeof(header), sizeof(release));
+    memcpy(header, buffer->mem, sizeof(*header));
+    if (header->opcode == FUSE_RELEASE && buffer->size >= sizeof(*header) + sizeof(release)) {
+        memcpy(&release, (const char *)buffer->mem + sizeof(*header), sizeof(release));
         if (release.fh)
             file_expect_close((struct file *)(uintptr_t)release.fh);
     }
-    return waiting_begin(loop->waiting, (pid_t)header.pid);
+    return waiting_begin(loop->waiting, (pid_t)header->pid);
 }
 
 /* ---- receiving -------------------------------------------------------------------------- */
@@ -206,8 +224,9 @@ static bool begin_receiving(struct loop *loop)
 }
 
 /* A request was received, and will be served by this thread. */
-static void begin_serving(struct loop *loop)
+static void begin_serving(struct loop *loop, struct served *served)
 {
+    DL_APPEND(loop->served, served);
     loop->receiving = false;
     loop->received++;
     loop->serving++;
@@ -221,10 +240,41 @@ static void begin_serving(struct loop *loop)
 }
 
 /* SLOW: as it was at the begin. Those that were found to be slow do not count since. */
-static void end_serving(struct loop *loop, unsigned int slow)
+static void end_serving(struct loop *loop, struct served *served, unsigned int slow)
 {
+    DL_DELETE(loop->served, served);
     if (loop->slow == slow)
         loop->serving--;
+}
+
+/* Does somebody wait for the answer, who is told as well that there is none? */
+static bool can_be_refused(uint32_t opcode)
+{
+    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_RELEASE &&
+           opcode != FUSE_RELEASEDIR && opcode != FUSE_INTERRUPT && opcode != FUSE_INIT &&
+           opcode != FUSE_DESTROY;
+}
+
+/* Is it one more than its user gets served at the same time? */
+static bool is_one_too_many(struct loop *loop, const struct fuse_in_header *header)
+{
+    unsigned int count = 0;
+    const struct served *served = NULL;
+    if (loop->threads - loop->idle <= USER_MAX || header->uid == 0 || header->uid == loop->uid ||
+        !can_be_refused(header->opcode))
+        return false;
+    DL_FOREACH(loop->served, served)
+    count += served->header.uid == header->uid;
+    if (count <= USER_MAX)
+        return false;
+    if (loop->told == 0 || now() - loop->told >= TELL_NS) {
+        log_message(PROBE_LOG_WARNING,
+                    "user %u has more than %d requests that wait for processes which do not "
+                    "answer: what comes beside them is refused",
+                    header->uid, USER_MAX);
+        loop->told = now();
+    }
+    return true;
 }
 
 /* A tick has passed. Returns whether to look again after the next. */
@@ -267,28 +317,42 @@ static void end_session(struct loop *loop, int status)
     pthread_cond_broadcast(&loop->called);
 }
 
+/* Answers in the place of the library. */
+static void refuse(struct loop *loop, const struct fuse_in_header *header)
+{
+    const struct fuse_out_header answer = {
+        .len = sizeof(answer), .error = -ETIMEDOUT, .unique = header->unique};
+    /* It fails where nobody waits for it any more. */
+    if (write(fuse_session_fd(loop->session), &answer, sizeof(answer)) < 0)
+        log_message(PROBE_LOG_DEBUG, "a request that is to be refused was taken back");
+}
+
 static void *serve_requests(void *data)
 {
     struct loop *loop = data;
     struct fuse_buf buffer = {.mem = NULL};
-    uint32_t opcode = 0;
+    struct served served = {.prev = NULL};
     pthread_mutex_lock(&loop->lock);
     while (begin_receiving(loop)) {
         pthread_mutex_unlock(&loop->lock);
-        int result = receive(loop, opcode, &buffer);
-        int slot = result > 0 ? note_request(loop, &buffer, &opcode) : 0;
+        int result = receive(loop, served.header.opcode, &buffer);
+        int slot = result > 0 ? note_request(loop, &buffer, &served.header) : 0;
         pthread_mutex_lock(&loop->lock);
         if (result <= 0) {
             end_session(loop, result);
             break;
         }
         unsigned int slow = loop->slow;
-        begin_serving(loop);
+        begin_serving(loop, &served);
+        bool refused = is_one_too_many(loop, &served.header);
         pthread_mutex_unlock(&loop->lock);
-        fuse_session_process_buf(loop->session, &buffer);
+        if (refused)
+            refuse(loop, &served.header);
+        else
+            fuse_session_process_buf(loop->session, &buffer);
         waiting_end(loop->waiting, slot);
         pthread_mutex_lock(&loop->lock);
-        end_serving(loop, slow);
+        end_serving(loop, &served, slow);
     }
     loop->threads--;
     pthread_cond_signal(&loop->ended);
@@ -317,15 +381,13 @@ static int prepare(struct loop *loop)
 static int wait_for_end(struct loop *loop)
 {
     int status = 0;
-    while (loop->threads > 0 && status == 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += END_SECONDS;
-        if (fuse_session_exited(loop->session))
-            status = pthread_cond_timedwait(&loop->ended, &loop->lock, &until);
-        else
-            pthread_cond_wait(&loop->ended, &loop->lock);
-    }
+    struct timespec until;
+    while (loop->threads > 0 && !fuse_session_exited(loop->session))
+        pthread_cond_wait(&loop->ended, &loop->lock);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += END_SECONDS;
+    while (loop->threads > 0 && status == 0)
+        status = pthread_cond_timedwait(&loop->ended, &loop->lock, &until);
     return loop->threads > 0 ? -ETIMEDOUT : loop->status;
 }
 
@@ -370,6 +432,7 @@ int loop_serve(struct fuse_session *session, struct waiting *waiting)
     loop->session = session;
     loop->waiting = waiting;
     loop->signals = loop->ticks = -1;
+    loop->uid = geteuid();
     loop->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
     pthread_mutex_init(&loop->lock, NULL);
     pthread_condattr_init(&attributes);

@@ -75,17 +75,19 @@ quick() {
     return $status
 }
 
+# others_work [SECONDS]: each of the things that they do takes no longer.
 others_work() {
-    quick 2 ls "$mnt" > "$work/listing"
+    local limit=${1:-2}
+    quick "$limit" ls "$mnt" > "$work/listing"
     grep -qx "$mine" "$work/listing"
     grep -qx "$b" "$work/listing"
     as b
-    quick 2 "${as[@]}" ls "$mnt" > "$work/listing"
+    quick "$limit" "${as[@]}" ls "$mnt" > "$work/listing"
     grep -qx "$b" "$work/listing"
     for value in 1 0; do
-        quick 2 "${as[@]}" tee "$mnt/$b/gc_start/enabled" <<< $value > /dev/null
+        quick "$limit" "${as[@]}" tee "$mnt/$b/gc_start/enabled" <<< $value > /dev/null
         assert_equal "$(state_of "$b" gc_start)" $value
-        quick 1 tee "$mnt/$mine/gc_start/enabled" <<< $value > /dev/null
+        quick "$limit" tee "$mnt/$mine/gc_start/enabled" <<< $value > /dev/null
         assert_equal "$(state_of "$mine" gc_start)" $value
     done
 }
@@ -139,6 +141,18 @@ others_work() {
     others_work
     wait "${callers[@]}" || true
     others_work
+}
+
+# Each of them waits for all before it: the server makes one open of a hold after the other.
+@test "more callers get stuck on c than the server has threads, and the others do not" {
+    start_hostile 100000
+    ls "$mnt/$c" > /dev/null
+    fall_silent
+    cp "$BATS_TEST_DIRNAME/lib/crowd.py" "$work/bin"
+    start_command c python3 "$work/bin/crowd.py" "$mnt/$c/plug_hit/hold" 700
+    wait_until 'grep -q ^crowded "$out"'
+    wait_until '[ "$(ls "/proc/$server/task" | wc -l)" -gt 250 ]'
+    others_work 10
 }
 
 @test "when c's filesystem has ended, c's other processes work again" {
