@@ -31,6 +31,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -51,7 +52,6 @@ enum { SEIZE_TRIES = 3 };
 struct tracee {
     pid_t tid;
     bool stopped;
-    bool waits; /* for the client: see the top */
     int signal; /* to be handed back */
     UT_hash_handle hh;
 };
@@ -94,16 +94,27 @@ static int fail_seize(struct tracee_stop *stop, pid_t tid, pid_t tracer, int sta
     return diagnose_traced(stop->engine, stop->pid, tracer, -status, &stop->error);
 }
 
+static bool is_abandoned(struct tracee_stop *stop)
+{
+    pthread_mutex_lock(&stop->lock);
+    bool abandoned = stop->abandoned;
+    pthread_mutex_unlock(&stop->lock);
+    return abandoned;
+}
+
 /*
  * Where this is not permitted, TRACER becomes whoever has the thread. One that lets go in this very
- * moment is no reason to fail, and could not be named either.
+ * moment is no reason to fail, and could not be named either. Who was abandoned meanwhile asks for
+ * nothing more: the engine may have gone.
  */
-static int seize(const struct tracee_stop *stop, pid_t tid, pid_t *tracer)
+static int seize(struct tracee_stop *stop, pid_t tid, pid_t *tracer)
 {
     int status = -EPERM;
     *tracer = 0;
     for (int i = 0; i < SEIZE_TRIES && status == -EPERM && *tracer == 0; i++) {
         status = trace_seize(tid, false);
+        if (is_abandoned(stop))
+            return -ETIMEDOUT;
         if (status == -EPERM)
             *tracer = diagnose_tracer(stop->engine, tid);
     }
@@ -115,14 +126,6 @@ static void forget(struct tracee_stop *stop, struct tracee *tracee)
     stop->running -= !tracee->stopped;
     HASH_DEL(stop->tracees, tracee);
     free(tracee);
-}
-
-static bool is_abandoned(struct tracee_stop *stop)
-{
-    pthread_mutex_lock(&stop->lock);
-    bool abandoned = stop->abandoned;
-    pthread_mutex_unlock(&stop->lock);
-    return abandoned;
 }
 
 static int add(struct tracee_stop *stop, pid_t tid)
@@ -139,8 +142,8 @@ static int add(struct tracee_stop *stop, pid_t tid)
     stop->running++;
     pid_t tracer = 0;
     int status = seize(stop, tid, &tracer);
-    if (is_abandoned(stop))
-        return -ETIMEDOUT;
+    if (status == -ETIMEDOUT)
+        return status;
     if (status == 0)
         status = trace_interrupt(tid);
     if (status == 0)
@@ -194,7 +197,6 @@ static void take_event(struct tracee_stop *stop, pid_t tid, const struct trace_e
     if (!tracee->stopped)
         stop->running--;
     tracee->stopped = true;
-    tracee->waits = false;
     tracee->signal = event->signal;
 }
 
@@ -224,8 +226,7 @@ static unsigned int count_waiting(struct tracee_stop *stop)
     if (!options->waits)
         return 0;
     for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
-        tracee->waits = !tracee->stopped && options->waits(options->waits_data, tracee->tid);
-        count += tracee->waits;
+        count += !tracee->stopped && options->waits(options->waits_data, tracee->tid);
     }
     return count;
 }
@@ -288,11 +289,22 @@ static int stop_all(struct tracee_stop *stop)
 
 /* ---- acting and letting go -------------------------------------------------------------- */
 
+/*
+ * Is it a thread of the process? Its number may have become another's between the list and the
+ * seizing; now that it is stopped, it stays whose it is.
+ */
+static bool is_of_process(const struct tracee_stop *stop, pid_t tid)
+{
+    char path[48];
+    snprintf(path, sizeof(path), "%d/task/%d", stop->pid, tid);
+    return faccessat(stop->engine->proc, path, F_OK, 0) == 0;
+}
+
 /* A thread that ptrace serves, or 0 where all wait for the client; -ESRCH where none is left. */
 static pid_t find_stopped(struct tracee_stop *stop)
 {
     for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
-        if (tracee->stopped)
+        if (tracee->stopped && is_of_process(stop, tracee->tid))
             return tracee->tid;
     }
     if (HASH_COUNT(stop->tracees) == 0)
