@@ -31,7 +31,7 @@ static int add(struct code *code, enum maps_kind kind, const struct mapping *map
         return 0;
     if (code->count == CODE_MAX)
         return -E2BIG;
-    if (mapping->inode == 0 && mapping->path[0] != '[') /* as "[vdso]" */
+    if (mapping->inode == 0 && !mapping_is_special(mapping))
         code->copied = true;
     code->items[code->count] = *mapping;
     code->items[code->count++].path = "";
@@ -52,7 +52,7 @@ static int add_all(int fd, const struct maps *text, enum maps_kind kind, struct 
         struct mapping mapping;
         status = maps_query(fd, at, kind, &mapping);
         if (status == 0 && mapping.inode == 0 && maps_is_special(fd, &mapping))
-            mapping.path = "[]";
+            mapping.path = "[vdso]";
         if (status == 0)
             status = add(code, kind, &mapping);
         at = mapping.end;

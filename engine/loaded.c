@@ -304,7 +304,7 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
         const struct mapping *mapping = &maps->items[i];
         if (mapping->inode != 0)
             indices[count++] = i;
-        if (is_copied_text(mapping) && mapping->path[0] != '[') /* as "[vdso]" */
+        if (is_copied_text(mapping) && !mapping_is_special(mapping))
             found.partial = true;
     }
     qsort_r(indices, count, sizeof(*indices), compare_indices, (void *)maps);

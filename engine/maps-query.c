@@ -7,7 +7,6 @@
 #include "maps.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 enum {
@@ -79,7 +78,8 @@ bool maps_is_special(int fd, const struct mapping *mapping)
         .name_size = sizeof(name),
         .name = (uintptr_t)name,
     };
-    return ioctl(fd, MAPS_QUERY, &query) == 0 && query.name_size > 0 && strcmp(name, "[vdso]") == 0;
+    const struct mapping named = {.path = name};
+    return ioctl(fd, MAPS_QUERY, &query) == 0 && query.name_size > 0 && mapping_is_special(&named);
 }
 
 bool mapping_is_of_kind(const struct mapping *mapping, enum maps_kind kind)

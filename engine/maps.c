@@ -119,6 +119,16 @@ const struct mapping *maps_find(const struct maps *maps, uint64_t address)
     return low < maps->count && maps->items[low].start <= address ? &maps->items[low] : NULL;
 }
 
+bool mapping_is_special(const struct mapping *mapping)
+{
+    static const char *const names[] = {"[vdso]", "[vsyscall]", "[uprobes]"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(mapping->path, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The next mapping from I on that an object could be in. */
 static size_t next_of_object(const struct maps *maps, size_t i)
 {

@@ -47,7 +47,12 @@ bool mapping_is_of_kind(const struct mapping *mapping, enum maps_kind kind);
  */
 int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *mapping);
 
-/* Is MAPPING, as the kernel answered, the code that it puts into every process? */
+/*
+ * Is MAPPING, of maps' text, code that the kernel itself puts into processes? Anonymous memory may
+ * have a name as well, in brackets like these, but that begins with "anon:".
+ */
+bool mapping_is_special(const struct mapping *mapping);
+/* The same of one that the kernel answered with, through the open maps file FD. */
 bool maps_is_special(int fd, const struct mapping *mapping);
 
 /*
