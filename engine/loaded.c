@@ -242,6 +242,7 @@ static int search_file(const struct search *search, const struct file_maps *file
     if (fd < 0) {
         if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
             return fd;
+        search->list->unread |= fd != -ENOENT && fd != -ESRCH && fd != -ESTALE;
         /* One that is not there any more ended with the process, or was deleted. */
         if ((fd != -ENOENT && fd != -ESRCH) || is_deleted(first))
             search->problem(search->data, first->path, strerror(-fd), false);
@@ -252,6 +253,7 @@ static int search_file(const struct search *search, const struct file_maps *file
     int status = object_cache_get(search->engine->cache, fd, &object, &new, &reason);
     close(fd);
     if (status < 0) {
+        search->list->unread |= status != -EINVAL;
         search->problem(search->data, first->path, reason.text, false);
         return status == -ENOMEM ? status : 0;
     }

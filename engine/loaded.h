@@ -21,6 +21,8 @@ struct loaded_list {
     size_t count;
     /* There is code that may belong to an object which is not all there, or copied text. */
     bool partial;
+    /* There is a file that may be read another time, and could not be this time. */
+    bool unread;
 };
 
 /* Called with a sentence on an object that cannot be used. */

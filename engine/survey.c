@@ -9,7 +9,8 @@
  *   4. else: look at the process as any other user of the engine does
  *
  * 1 and 2 need no identity of the image: whatever it was, that was its code. An answer that rests
- * on more than mappings of code (`partial` in loaded.h) is kept only where the digest is of more.
+ * on more than mappings of code (`partial` in loaded.h) is kept only where the digest is of more;
+ * one that lacks a file which could not be read, never.
  *
  * Device and inode in maps do not name a file (on btrfs, those of two snapshots are the same); what
  * stat says of the very file that is mapped does.
@@ -159,9 +160,9 @@ static enum finding judge(const struct probe_engine *engine, pid_t pid, int maps
     return finding;
 }
 
-/* Looks at the process as everybody does. */
-static int look(struct probe_survey *survey, struct probe_image *image, bool *partial,
-                struct probe_error *error)
+/* Looks at the process as everybody does. Does the answer hold for as long as CODE is the same? */
+static int look(struct probe_survey *survey, struct probe_image *image, const struct code *code,
+                bool *lasting, struct probe_error *error)
 {
     struct probe_target *target = NULL;
     int status = probe_target_new(survey->engine, &target);
@@ -170,7 +171,7 @@ static int look(struct probe_survey *survey, struct probe_image *image, bool *pa
     status = probe_target_attach(target, image, error);
     if (status == 0)
         status = probe_target_count(target) > 0;
-    *partial = target->loaded.partial;
+    *lasting = !target->loaded.unread && (!target->loaded.partial || code->copied);
     probe_target_close(target);
     return status;
 }
@@ -190,16 +191,16 @@ static int find(struct probe_survey *survey, struct entry *entry, enum finding b
         probe_image_done(&image);
         return error_set(error, ESRCH, "process %d has ended or replaced its program", entry->pid);
     }
-    bool partial = false;
+    bool lasting = true;
     bool read = code_read(image.maps, code) == 0;
     if (read && before == FINDING_LOADED && code->digest == before_digest)
         status = 1;
     else
-        status = look(survey, &image, &partial, error);
+        status = look(survey, &image, code, &lasting, error);
     probe_image_done(&image);
     entry->digest = code->digest;
     entry->has_probes = status == 1;
-    if (status >= 0 && read && (!partial || code->copied))
+    if (status >= 0 && read && lasting)
         remember(survey, entry);
     return status;
 }

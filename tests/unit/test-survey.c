@@ -11,7 +11,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,14 +47,24 @@ static int find_twice(pid_t pid)
     return first;
 }
 
-static void *load(void)
+static void *load_from(const char *path)
 {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/libplug.so", getenv("TARGETS"));
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         fail_msg("%s", dlerror());
     return library;
+}
+
+static void path_of_library(char *path, size_t size)
+{
+    snprintf(path, size, "%s/libplug.so", getenv("TARGETS"));
+}
+
+static void *load(void)
+{
+    char path[4096];
+    path_of_library(path, sizeof(path));
+    return load_from(path);
 }
 
 static void test_a_library_comes_and_goes(void **state)
@@ -105,6 +118,42 @@ static void test_a_process_that_ends(void **state)
     assert_int_equal(probe_survey_find(survey, child, &id, NULL), -ENOENT);
 }
 
+/* A file that could not be read is asked for again, though nothing that is mapped has changed. */
+static void test_a_file_that_becomes_readable(void **state)
+{
+    (void)state;
+    char source[4096];
+    char path[] = "/tmp/probefs-survey-XXXXXX";
+    path_of_library(source, sizeof(source));
+    int from = open(source, O_RDONLY | O_CLOEXEC);
+    int to = mkstemp(path);
+    assert_true(from >= 0 && to >= 0);
+    while (sendfile(to, from, NULL, 1 << 20) > 0)
+        continue;
+    close(from);
+    close(to);
+    void *library = load_from(path);
+    uid_t user = geteuid();
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(seteuid(user == 0 ? 65534 : user), 0); /* root could read it */
+    int before = find_twice(getpid());
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(before, 0);
+    assert_int_equal(find_twice(getpid()), 1);
+    assert_int_equal(dlclose(library), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* The code in maps' TEXT, as where the kernel does not answer. */
+static void read_text(const char *text, size_t length, struct code *code)
+{
+    int copied = memfd_create("maps", MFD_CLOEXEC);
+    assert_int_equal(write(copied, text, length), (ssize_t)length);
+    assert_int_equal(code_read(copied, code), 0);
+    close(copied);
+}
+
 /* The same code from the text of maps, as from the kernel's answers. */
 static void test_code_in_text(void **state)
 {
@@ -112,19 +161,29 @@ static void test_code_in_text(void **state)
     struct code answers;
     struct code text;
     char *copy = NULL;
-    int copied = memfd_create("maps", MFD_CLOEXEC);
     int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     ssize_t length = proc_read_all(maps, &copy);
     assert_true(length > 0);
-    assert_int_equal(write(copied, copy, (size_t)length), length);
+    read_text(copy, (size_t)length, &text);
     free(copy);
     assert_int_equal(code_read(maps, &answers), 0);
-    assert_int_equal(code_read(copied, &text), 0);
     assert_true(answers.digest == text.digest);
     assert_int_equal(answers.count, text.count);
     assert_false(answers.copied || text.copied);
-    close(copied);
     close(maps);
+}
+
+/* A name that memory was given is like those of what the kernel maps itself. */
+static void test_named_code_in_text(void **state)
+{
+    (void)state;
+    static const char named[] = "10000-20000 r-xp 00000000 00:00 0   [anon:text]\n";
+    static const char special[] = "10000-12000 r-xp 00000000 00:00 0   [vdso]\n";
+    struct code code;
+    read_text(named, strlen(named), &code);
+    assert_true(code.copied);
+    read_text(special, strlen(special), &code);
+    assert_false(code.copied);
 }
 
 int main(void)
@@ -134,7 +193,9 @@ int main(void)
         cmocka_unit_test(test_with_code_of_a_compiler),
         cmocka_unit_test(test_another_image),
         cmocka_unit_test(test_a_process_that_ends),
+        cmocka_unit_test(test_a_file_that_becomes_readable),
         cmocka_unit_test(test_code_in_text),
+        cmocka_unit_test(test_named_code_in_text),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
