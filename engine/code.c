@@ -49,7 +49,7 @@ static int add_all(int fd, const struct maps *text, enum maps_kind kind, struct 
             status = add(code, kind, mapping);
     }
     while (!text && status == 0) {
-        struct mapping mapping;
+        struct mapping mapping = {0};
         status = maps_query(fd, at, kind, &mapping);
         if (status == 0 && mapping.inode == 0 && maps_is_special(fd, &mapping))
             mapping.path = "[vdso]";

@@ -94,7 +94,7 @@ int maps_compare(int fd, const struct maps *maps, enum maps_kind kind)
 {
     uint64_t at = 0;
     for (size_t i = 0;; i++) {
-        struct mapping now;
+        struct mapping now = {0};
         int status = maps_query(fd, at, kind, &now);
         while (i < maps->count && !mapping_is_of_kind(&maps->items[i], kind))
             i++;

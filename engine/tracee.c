@@ -421,7 +421,8 @@ static int start(struct tracee_stop *stop, struct probe_error *error)
     int status = -pthread_create(&stop->thread, NULL, trace, stop);
     if (status < 0) {
         free_stop(stop);
-        return error_set(error, -status, "process %d: cannot start a thread to stop it", pid);
+        error_set(error, -status, "process %d: cannot start a thread to stop it", pid);
+        return status;
     }
     if (!wait_for_start(stop, &status))
         return error_set(error, ETIMEDOUT,
