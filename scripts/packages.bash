@@ -10,7 +10,7 @@ build_packages=(
 )
 test_packages=(
     clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
-    gcovr bats parallel gdb bpftrace strace libcap2-bin passwd systemd
+    gcovr bats parallel gdb valgrind bpftrace strace libcap2-bin passwd systemd
     openssh-server sshfs
     dpkg-dev debhelper lintian inotify-tools zsh
 )
@@ -28,6 +28,15 @@ clang_runtime() {
         echo libclang-rt-dev
     elif apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1; then
         echo "libclang-rt-$version-dev"
+    fi
+}
+
+# perf has a package of its own in Debian, and is among the kernel's tools in Ubuntu.
+perf_package() {
+    if grep -qx 'ID=ubuntu' /etc/os-release; then
+        echo linux-tools-generic
+    else
+        echo linux-perf
     fi
 }
 
@@ -63,7 +72,7 @@ install_packages_to_build() {
 
 install_packages_to_test() {
     local runtime
-    install_packages "${build_packages[@]}" "${test_packages[@]}"
+    install_packages "${build_packages[@]}" "${test_packages[@]}" "$(perf_package)"
     # Needs to know which clang there is.
     mapfile -t runtime < <(clang_runtime)
     install_packages "${runtime[@]}"

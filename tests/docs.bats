@@ -27,6 +27,10 @@ END
 }
 
 teardown() {
+    # What a session that failed left in the kernel, which keeps the copy of the system.
+    if grep -qs '/query.* /usr/local/bin/web:' /sys/kernel/tracing/uprobe_events; then
+        in_chroot perf probe -q -d 'sdt_web:query*'
+    fi
     chroot_end
     session_end
 }
