@@ -137,9 +137,15 @@ bench_smoke() {
     BENCH_TINY=1 meson test -C build-test --benchmark --print-errorlogs
 }
 
+# The unit tests that can run under it.
+under_valgrind() {
+    meson test -C build-test --no-rebuild --print-errorlogs --setup=valgrind
+}
+
 # What needs nothing of the suites, and can run beside them.
 checks() {
     lint
+    check "unit tests under valgrind" under_valgrind
     check "demo" scripts/try-demo.sh
     check "build (fuzzers)" build_fuzzers
     check "fuzzers" fuzz 6
