@@ -16,6 +16,8 @@ teardown_file() {
 
 setup() {
     session_begin
+    # Memory is to stay as it is: no large store of what was freed.
+    ASAN_OPTIONS+=":quarantine_size_mb=1:thread_local_quarantine_size_kb=16"
     seed=${PROBEFS_SEED:-20}
     echo "PROBEFS_SEED=$seed"
 }

@@ -47,6 +47,12 @@ class Server:
         """Until the mount answers for TARGETS."""
         def answers():
             demand(self.process.poll() is None, "the server does not start")
+            try:
+                # Opened: what a dead server answered may be in the kernel's cache.
+                with open(f"{self.mount}/README", "rb"):
+                    pass
+            except OSError:
+                return False
             return all(os.path.exists(f"{self.mount}/{target.pid}/enabled") for target in targets)
         watch.wait_for(answers, "the mount", 60)
 
