@@ -284,6 +284,54 @@ void file_close(struct server *server, struct file *file)
     inodes_closed(&server->inodes, file->inode);
 }
 
+/* The holds on processes of USER that wait to be closed. Called with the lock held. */
+static struct closing *find_closing(struct server *server, uid_t user)
+{
+    struct closing *closing = NULL;
+    LL_SEARCH_SCALAR(server->closing, closing, user, user);
+    return closing;
+}
+
+static void close_for_good(struct server *server, struct file *file)
+{
+    file_close(server, file);
+    free(file);
+}
+
+/*
+ * Whoever closes one closes those that come meanwhile: each may take seconds where the process does
+ * not answer, and there may be thousands.
+ */
+static void close_holds(struct server *server, struct file *file)
+{
+    struct closing mine = {.user = file->route.uid};
+    pthread_mutex_lock(&server->closing_lock);
+    struct closing *closing = find_closing(server, mine.user);
+    if (closing)
+        DL_APPEND(closing->files, file);
+    else
+        LL_PREPEND(server->closing, &mine);
+    for (struct file *next = closing ? NULL : file; next;) {
+        pthread_mutex_unlock(&server->closing_lock);
+        close_for_good(server, next);
+        pthread_mutex_lock(&server->closing_lock);
+        next = mine.files;
+        if (next)
+            DL_DELETE(mine.files, next);
+        else
+            LL_DELETE(server->closing, &mine);
+    }
+    pthread_mutex_unlock(&server->closing_lock);
+}
+
+void file_release(struct server *server, struct file *file)
+{
+    if (is_hold(file))
+        close_holds(server, file);
+    else
+        close_for_good(server, file);
+}
+
 /* ---- reading ---------------------------------------------------------------------------- */
 
 static int read_handle(struct server *server, struct file *file, uint64_t offset, size_t size,

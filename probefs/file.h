@@ -15,6 +15,7 @@ struct file {
     pthread_mutex_t lock;  /* guards what follows: reads of one file come at the same time, too */
     char *text;            /* what the server made of a read: see has_failures */
     size_t length;
+    struct file *prev, *next; /* of a user's holds that wait to be closed */
 };
 
 /*
@@ -28,6 +29,9 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
 /* Closes it. For a hold, file_expect_close() must have been called when the request came. */
 void file_close(struct server *server, struct file *file);
 void file_expect_close(struct file *file);
+
+/* The same for one that was allocated, which is freed; a hold perhaps later, by another thread. */
+void file_release(struct server *server, struct file *file);
 
 /* At most SIZE bytes from OFFSET on, to be freed. Errors: ESRCH; those of the service. */
 int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,

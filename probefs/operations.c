@@ -442,12 +442,6 @@ static int open_file(struct server *server, uint64_t number, const struct caller
     return status;
 }
 
-static void close_file(struct server *server, struct file *file)
-{
-    file_close(server, file);
-    free(file);
-}
-
 static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
     struct server *server = server_of(request);
@@ -466,7 +460,7 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     info->noflush = !write || !inode_kind(number)->flush;
     if (fuse_reply_open(request, info) < 0 && file) {
         file_expect_close(file);
-        close_file(server, file);
+        file_release(server, file);
     }
 }
 
@@ -475,7 +469,7 @@ static void op_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     struct file *file = (struct file *)(uintptr_t)info->fh;
     (void)number;
     if (file)
-        close_file(server_of(request), file);
+        file_release(server_of(request), file);
     fuse_reply_err(request, 0);
 }
 

@@ -7,12 +7,21 @@
 #include "options.h"
 #include "router.h"
 
+/* The holds on one user's processes that wait to be closed, by the thread that closes the first. */
+struct closing {
+    uid_t user;
+    struct file *files;
+    struct closing *next;
+};
+
 struct server {
     const struct options *options;
     struct router *router;
     struct waiting *waiting;
     struct inodes inodes;
     struct fuse_session *session;
+    pthread_mutex_t closing_lock;
+    struct closing *closing; /* guarded by closing_lock */
     struct timespec started;
     uid_t uid;
     gid_t gid;

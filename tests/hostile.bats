@@ -155,6 +155,15 @@ others_work() {
     others_work 10
 }
 
+@test "hundreds of c's holds that are closed while c stops its workers take no thread each" {
+    start_as c demo-ocaml_1 -q
+    cp "$BATS_TEST_DIRNAME/lib/hoard.py" "$work/bin"
+    start_command c python3 "$work/bin/hoard.py" "$mnt/$pid/gc_start/hold" 300
+    wait_until 'grep -q ^closed "$out"'
+    others_work 10
+    [ "$(ls "/proc/$server/task" | wc -l)" -lt 200 ]
+}
+
 @test "when c's filesystem has ended, c's other processes work again" {
     start_hostile 100000
     ls "$mnt/$c" > /dev/null

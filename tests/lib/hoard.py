@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Opens a hold many times, and closes all of them while each worker of its own user is stopped as soon
+as it is there.
+
+    hoard.py FILE COUNT
+"""
+import os
+import signal
+import sys
+import time
+
+SECONDS = 20
+
+
+def is_my_worker(pid):
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            fields = dict(line.split(":", 1) for line in file)
+    except OSError:
+        return False
+    return fields["Name"].strip() == "probefs-worker" and int(fields["Uid"].split()[0]) == os.getuid()
+
+
+def stop_workers():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if is_my_worker(pid):
+            try:
+                os.kill(int(pid), signal.SIGSTOP)
+            except ProcessLookupError:
+                pass
+
+
+def main():
+    held = [os.open(sys.argv[1], os.O_WRONLY) for _ in range(int(sys.argv[2]))]
+    stop_workers()
+    for descriptor in held:
+        os.close(descriptor)
+    print("closed", flush=True)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        stop_workers()
+
+
+main()
