@@ -118,6 +118,7 @@ is() {
 @test "a worker that does not answer is ended, and its holds are given back" {
     start_held a
     run_as a kill -STOP "$worker"
+    wait_until "grep -q '^State:.T' /proc/$worker/status"
     exec 9>&-
     is "0 3d"
     wait_until "! is_running $worker"
