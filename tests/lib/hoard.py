@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Opens a hold many times, and closes all of them while each worker of its own user is stopped as soon
-as it is there.
+"""Opens a hold many times, and closes all of them while it stops each worker of its own user as
+soon as there is one.
 
     hoard.py FILE COUNT
 """
@@ -19,7 +19,8 @@ def is_my_worker(pid):
             fields = dict(line.split(":", 1) for line in file)
     except OSError:
         return False
-    return fields["Name"].strip() == "probefs-worker" and int(fields["Uid"].split()[0]) == os.getuid()
+    user = int(fields["Uid"].split()[0])
+    return fields["Name"].strip() == "probefs-worker" and user == os.getuid()
 
 
 def stop_workers():
