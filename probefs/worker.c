@@ -25,6 +25,12 @@
 
 enum { DATA_MAX = 1 << 30 };
 
+/* Of a thread that serves a channel. All that they could take counts for the limit of memory, and
+ * there are as many as calls at the same time: with the usual stacks, that would end at some
+ * hundred.
+ */
+enum { STACK_SIZE = 1 << 20 };
+
 /* How long, in milliseconds, the end of a worker waits for calls that are under way. */
 enum { DRAIN_MAX = 200 };
 
@@ -76,6 +82,7 @@ static void start_channel(struct work *work, int channel)
     pthread_t id;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
     if (thread)
         *thread = (struct channel_thread){work, channel};
     if (!thread || pthread_create(&id, &attributes, serve_channel, thread) != 0) {
