@@ -8,13 +8,23 @@
  */
 #include "arch.h"
 
+#include <elf.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/user.h>
 
 enum { NOP = 0x90, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
 
 const uint8_t arch_switch_offset = SWITCH;
 const uint8_t arch_switch_on = CALL;
 const uint8_t arch_switch_off = CMP;
+
+const uint16_t arch_machine = EM_X86_64;
+
+const uint64_t arch_breakpoint = BREAKPOINT;
+const uint64_t arch_breakpoint_mask = 0xff;
+const uint8_t arch_breakpoint_passed = 1;
+const size_t arch_counter_offset = offsetof(struct user_regs_struct, rip);
 
 static bool is_switch(uint8_t byte)
 {
@@ -43,4 +53,12 @@ bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_L
 {
     /* A uprobe is a breakpoint, or a call where the instruction has room for one. */
     return memory[0] != file[0] && (memory[0] == BREAKPOINT || memory[0] == CALL);
+}
+
+void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS])
+{
+    /* mov $231, %eax (exit_group); mov $STATUS, %edi; syscall; and 4 bytes to spare */
+    const uint8_t code[EXIT_WORDS * sizeof(*words)] = {0xb8,   231, 0, 0, 0,    0xbf,
+                                                       status, 0,   0, 0, 0x0f, 0x05};
+    memcpy(words, code, sizeof(code));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a site looks like on this machine. Another architecture is another arch-*.c; all else
- * speaks of switches only.
+ * What a site looks like on this machine, and what else is the machine's own. Another architecture
+ * is another arch-*.c; all else speaks of switches only.
  */
 #ifndef ENGINE_ARCH_H
 #define ENGINE_ARCH_H
@@ -29,5 +29,22 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
 
 /* Has the kernel put a tracer of its own on the first byte of this site? */
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
+
+/* The machine's number in the header of an object (e_machine). */
+extern const uint16_t arch_machine;
+
+/* ---- for programs that are started ------------------------------------------------------ */
+
+/* A breakpoint: these bits of a word that begins where it is, and how far behind it one stops. */
+extern const uint64_t arch_breakpoint;
+extern const uint64_t arch_breakpoint_mask;
+extern const uint8_t arch_breakpoint_passed;
+
+/* Where the address of the next instruction is, in struct user_regs_struct. */
+extern const size_t arch_counter_offset;
+
+/* Code that ends the process with STATUS. */
+enum { EXIT_WORDS = 2 };
+void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS]);
 
 #endif

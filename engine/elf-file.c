@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "elf-file.h"
 
+#include "arch.h"
 #include "note.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ struct elf_file {
 static bool is_ours(const GElf_Ehdr *header)
 {
     return header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB &&
-           header->e_machine == EM_X86_64 &&
+           header->e_machine == arch_machine &&
            (header->e_type == ET_EXEC || header->e_type == ET_DYN);
 }
 

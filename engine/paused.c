@@ -5,13 +5,14 @@
  *   1. behind exec: the kernel has mapped the executable (and its loader), no instruction has run
  *   2. at the entry point: the loader has brought in the libraries, and run their constructors
  *
- * For the second, the byte at the entry point becomes a breakpoint (0xcc), and what was there
- * before when it is hit. Meanwhile the process lives as if nobody looked: its signals are handed
- * back, and when it is stopped by one it stays so until it is continued. Only its main thread is
- * traced, as no other comes to the entry point.
+ * For the second, the entry point becomes a breakpoint, and what was there before when it is hit.
+ * Meanwhile the process lives as if nobody looked: its signals are handed back, and when it is
+ * stopped by one it stays so until it is continued. Only its main thread is traced, as no other
+ * comes to the entry point.
  */
 #include "paused.h"
 
+#include "arch.h"
 #include "proc.h"
 #include "trace.h"
 
@@ -21,8 +22,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { BREAKPOINT = 0xcc };
 
 /* ---- running on ------------------------------------------------------------------------- */
 
@@ -68,8 +67,8 @@ static uint64_t entry_of(const struct probe_paused *paused)
     return 0;
 }
 
-/* Writes one byte of code, and says what was there. */
-static int exchange_byte(pid_t pid, uint64_t address, uint8_t byte, uint8_t *old)
+/* Writes the bits of a breakpoint's place, and says what was there. */
+static int exchange(pid_t pid, uint64_t address, uint64_t bits, uint64_t *old)
 {
     uint64_t word = 0;
     uint64_t start = address & ~(uint64_t)7; /* never across a page */
@@ -77,8 +76,8 @@ static int exchange_byte(pid_t pid, uint64_t address, uint8_t byte, uint8_t *old
     int status = trace_peek(pid, start, &word);
     if (status < 0)
         return status;
-    *old = (uint8_t)(word >> shift);
-    return trace_poke(pid, start, (word & ~((uint64_t)0xff << shift)) | (uint64_t)byte << shift);
+    *old = word >> shift & arch_breakpoint_mask;
+    return trace_poke(pid, start, (word & ~(arch_breakpoint_mask << shift)) | bits << shift);
 }
 
 /* Did it stop at the breakpoint that is at ENTRY? */
@@ -86,7 +85,7 @@ static bool is_at_breakpoint(pid_t pid, const struct trace_event *event, uint64_
 {
     uint64_t counter = 0;
     return event->signal == SIGTRAP && trace_get_counter(pid, &counter) == 0 &&
-           counter == entry + 1;
+           counter == entry + arch_breakpoint_passed;
 }
 
 /* Runs until the breakpoint is hit; -ESRCH where the program ended or was replaced before. */
@@ -109,16 +108,16 @@ int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *e
 {
     uint64_t entry = entry_of(paused);
     uint64_t counter = 0;
-    uint8_t byte = 0;
+    uint64_t bits = 0;
     int status = paused->stopped ? trace_get_counter(paused->pid, &counter) : -ESRCH;
     if (status == 0 && (entry == 0 || entry == counter))
         return 0; /* there is no loader */
     if (status == 0)
-        status = exchange_byte(paused->pid, entry, BREAKPOINT, &byte);
+        status = exchange(paused->pid, entry, arch_breakpoint, &bits);
     if (status == 0)
         status = run_to_breakpoint(paused, entry);
     if (status == 0)
-        status = exchange_byte(paused->pid, entry, byte, &byte);
+        status = exchange(paused->pid, entry, bits, &bits);
     if (status == 0)
         status = trace_set_counter(paused->pid, entry);
     if (status == -ESRCH)
@@ -144,13 +143,11 @@ int paused_init(struct probe_paused *paused, struct probe_engine *engine, pid_t 
 
 int paused_end(struct probe_paused *paused, int status)
 {
-    /* mov $231, %eax (exit_group); mov $STATUS, %edi; syscall; and 4 bytes to spare */
-    uint8_t code[16] = {0xb8, 231, 0, 0, 0, 0xbf, (uint8_t)status, 0, 0, 0, 0x0f, 0x05};
-    uint64_t words[2];
+    uint64_t words[EXIT_WORDS];
     uint64_t counter = 0;
-    memcpy(words, code, sizeof(words));
+    arch_exit_code((uint8_t)status, words);
     int result = trace_get_counter(paused->pid, &counter);
-    for (size_t i = 0; i < 2 && result == 0; i++)
+    for (size_t i = 0; i < EXIT_WORDS && result == 0; i++)
         result = trace_poke(paused->pid, counter + i * sizeof(*words), words[i]);
     return result;
 }

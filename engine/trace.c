@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace.h"
 
+#include "arch.h"
+
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
-#include <stddef.h>
+#include <string.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -87,17 +91,27 @@ int trace_poke(pid_t tid, uint64_t address, uint64_t word)
         ptrace(PTRACE_POKETEXT, tid, (void *)(uintptr_t)address, (void *)(uintptr_t)word));
 }
 
+static int move_registers(enum __ptrace_request request, pid_t tid, struct user_regs_struct *all)
+{
+    struct iovec place = {all, sizeof(*all)};
+    return result(ptrace(request, tid, (void *)NT_PRSTATUS, &place));
+}
+
 int trace_get_counter(pid_t tid, uint64_t *address)
 {
-    errno = 0;
-    long value = ptrace(PTRACE_PEEKUSER, tid, offsetof(struct user_regs_struct, rip), NULL);
-    if (value == -1 && errno != 0)
-        return -errno;
-    *address = (uint64_t)value;
-    return 0;
+    struct user_regs_struct all;
+    int status = move_registers(PTRACE_GETREGSET, tid, &all);
+    if (status == 0)
+        memcpy(address, (const char *)&all + arch_counter_offset, sizeof(*address));
+    return status;
 }
 
 int trace_set_counter(pid_t tid, uint64_t address)
 {
-    return result(ptrace(PTRACE_POKEUSER, tid, offsetof(struct user_regs_struct, rip), address));
+    struct user_regs_struct all;
+    int status = move_registers(PTRACE_GETREGSET, tid, &all);
+    if (status < 0)
+        return status;
+    memcpy((char *)&all + arch_counter_offset, &address, sizeof(address));
+    return move_registers(PTRACE_SETREGSET, tid, &all);
 }
