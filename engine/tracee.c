@@ -424,11 +424,13 @@ static int start(struct tracee_stop *stop, struct probe_error *error)
         error_set(error, -status, "process %d: cannot start a thread to stop it", pid);
         return status;
     }
-    if (!wait_for_start(stop, &status))
-        return error_set(error, ETIMEDOUT,
-                         "process %d: its threads cannot be stopped while one of them replaces the "
-                         "program: try again later, or mount with engine=vm",
-                         pid);
+    if (!wait_for_start(stop, &status)) {
+        error_set(error, ETIMEDOUT,
+                  "process %d: its threads cannot be stopped while one of them replaces the "
+                  "program: try again later, or mount with engine=vm",
+                  pid);
+        return -ETIMEDOUT;
+    }
     if (status == 0) {
         engine_log(stop->engine, PROBE_LOG_DEBUG, "process %d: %u threads are stopped", pid,
                    stop->count);

@@ -12,12 +12,12 @@ COLUMNS = 92
 WIDTH, HEIGHT, TOP, LEFT = 8.4, 19, 46, 16
 DELAY = 0.9
 
-STYLE = f"""
-.w {{ fill: #1d2330 }} .t {{ font: 14px ui-monospace, 'DejaVu Sans Mono', Menlo, monospace }}
-.o {{ fill: #c8d0e0 }} .c {{ fill: #9ece6a; font-weight: bold }} .n {{ fill: #7f8aa3 }}
-.s {{ animation: show 0.1s linear both }}
-@keyframes show {{ from {{ opacity: 0 }} to {{ opacity: 1 }} }}
-@media (prefers-reduced-motion: reduce) {{ .s {{ animation: none }} }}
+STYLE = """
+.w { fill: #1d2330 } .t { font: 14px ui-monospace, 'DejaVu Sans Mono', Menlo, monospace }
+.o { fill: #c8d0e0 } .c { fill: #9ece6a; font-weight: bold } .n { fill: #7f8aa3 }
+.s { animation: show 0.1s linear both }
+@keyframes show { from { opacity: 0 } to { opacity: 1 } }
+@media (prefers-reduced-motion: reduce) { .s { animation: none } }
 """
 
 

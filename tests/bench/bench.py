@@ -128,7 +128,8 @@ class Session:
             subprocess.run(["umount", "-l", mount], check=False)
         for child in self.children:
             # With children of its own, which would keep the output open for whoever reads it.
-            os.killpg(child.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         for server in self.servers:
             # Another mount namespace that was made meanwhile can keep a mount alive.

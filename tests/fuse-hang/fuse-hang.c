@@ -116,7 +116,7 @@ static void *wait_for_signals(void *session)
     while (sigwait(&set, &signal) == 0) {
         *(signal == SIGUSR1 ? &silent : &slow) = true;
         for (int i = 0; i < FILES; i++)
-            fuse_lowlevel_notify_inval_inode(session, (fuse_ino_t)(FILE_NUMBER + i), 0, 0);
+            fuse_lowlevel_notify_inval_inode(session, FILE_NUMBER + (fuse_ino_t)i, 0, 0);
         printf("%s\n", signal == SIGUSR1 ? "silent" : "slow");
     }
     return NULL;

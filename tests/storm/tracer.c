@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 int main(int argc, char **argv)
@@ -27,6 +28,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "tracer: cannot stop process %d: %s\n", pid, strerror(errno));
         return 1;
     }
-    usleep((useconds_t)strtoul(argv[2], NULL, 10));
+    unsigned long pause_us = strtoul(argv[2], NULL, 10);
+    const struct timespec pause = {.tv_sec = (time_t)(pause_us / 1000000),
+                                   .tv_nsec = (long)(pause_us % 1000000) * 1000};
+    nanosleep(&pause, NULL);
     return ptrace(PTRACE_DETACH, pid, NULL, NULL) < 0;
 }

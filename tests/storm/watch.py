@@ -11,7 +11,6 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "targets"))
 
-import elffile  # noqa: E402
 import peek  # noqa: E402
 
 OFF, ON = 0x3d, 0xe8

@@ -175,7 +175,7 @@ static bool run_once(int (*session)(struct probe_error *error), int64_t first, i
 static void run(int (*session)(struct probe_error *error), const char *after)
 {
     int64_t first = 0;
-    strcpy(states_before, after);
+    snprintf(states_before, sizeof(states_before), "%s", after);
     all_off();
     struct probe_error error = {""};
     if (session(&error) != 0) /* what is only allocated once has been after this */
@@ -296,7 +296,7 @@ static int call(struct service *service, const struct request *request, const ch
     if (call.reply.error) {
         *error = call.reply.sentence;
         if (!error->text[0]) /* the server says strerror() then */
-            strcpy(error->text, strerror(call.reply.error));
+            snprintf(error->text, sizeof(error->text), "%s", strerror(call.reply.error));
     }
     return -call.reply.error;
 }
@@ -328,15 +328,15 @@ static int use_file(struct service *service, const struct probe_image_id *id, en
 static int scan(struct service *service, const struct probe_image_id *id, struct probe_error *error)
 {
     struct scan_entry entry = {.pid = target, .id = *id};
-    struct call call = CALL_INIT;
-    call.request.operation = OPERATION_SCAN;
-    call.in = (const char *)&entry;
-    call.in_length = sizeof(entry);
-    service_call(service, &call);
-    free(call.out);
-    if (call.reply.error)
-        strcpy(error->text, strerror(call.reply.error));
-    return -call.reply.error;
+    struct call scanning = CALL_INIT;
+    scanning.request.operation = OPERATION_SCAN;
+    scanning.in = (const char *)&entry;
+    scanning.in_length = sizeof(entry);
+    service_call(service, &scanning);
+    free(scanning.out);
+    if (scanning.reply.error)
+        snprintf(error->text, sizeof(error->text), "%s", strerror(scanning.reply.error));
+    return -scanning.reply.error;
 }
 
 static int serve(struct probe_error *error)

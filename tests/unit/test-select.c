@@ -116,7 +116,7 @@ static char *repeated(const char *head, const char *piece, size_t count, const c
     char *end = stpcpy(text, head);
     while (count-- > 0)
         end = stpcpy(end, piece);
-    strcpy(end, tail);
+    memcpy(end, tail, strlen(tail) + 1);
     return text;
 }
 
