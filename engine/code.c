@@ -8,10 +8,10 @@
 #define DIGEST_START 0xcbf29ce484222325
 #define DIGEST_PRIME 0x100000001b3
 
-static void digest(struct code *code, uint64_t value)
+uint64_t code_digest(uint64_t digest, uint64_t value)
 {
-    code->digest = (code->digest ^ value) * DIGEST_PRIME;
-    code->digest ^= code->digest >> 32;
+    digest = (digest ^ value) * DIGEST_PRIME;
+    return digest ^ digest >> 32;
 }
 
 static int add(struct code *code, enum maps_kind kind, const struct mapping *mapping)
@@ -26,7 +26,7 @@ static int add(struct code *code, enum maps_kind kind, const struct mapping *map
             (uint64_t)mapping->executable << 2 | (uint64_t)mapping->shared << 3,
     };
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        digest(code, fields[i]);
+        code->digest = code_digest(code->digest, fields[i]);
     if (kind != MAPS_EXECUTABLE)
         return 0;
     if (code->count == CODE_MAX)

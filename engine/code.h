@@ -22,4 +22,7 @@ struct code {
  */
 int code_read(int fd, struct code *code);
 
+/* A digest of VALUE as well as of what DIGEST is of. */
+uint64_t code_digest(uint64_t digest, uint64_t value);
+
 #endif

@@ -2,7 +2,7 @@
 /*
  * Which of many processes have probes, in a few system calls for each:
  *
- *   1. the mappings of code are those of the last time: so is the answer
+ *   1. the mappings of code are those of the last time: so is the answer, as long as the files are
  *   2. all code is of files that are known to have no probes: no
  *   3. the code of a file with probes is loaded as its program headers say: yes, if the image can
  *      be opened as for any other use
@@ -29,6 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -37,10 +39,15 @@
 /* How many processes are remembered; what was found the longest time ago is forgotten first. */
 enum { ENTRIES_MAX = 16384 };
 
+/* How long the files of the code are taken for the same, where the mappings are. */
+enum { CHECK_SECONDS = 2 };
+
 struct entry {
     pid_t pid;
     struct probe_image_id id;
-    uint64_t digest; /* of its mappings of code */
+    uint64_t digest;  /* of its mappings of code */
+    uint64_t changes; /* see check_files() */
+    time_t checked;   /* when that was found */
     bool has_probes;
     UT_hash_handle hh;
 };
@@ -116,15 +123,66 @@ static void remember(struct probe_survey *survey, const struct entry *found)
     pthread_mutex_unlock(&survey->lock);
 }
 
+static time_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return time.tv_sec;
+}
+
 /* ---- what is found ---------------------------------------------------------------------- */
 
+/* What the kernel knows of the file at this moment: a file server that hangs is not waited for. */
 static int stat_mapped(const struct probe_engine *engine, pid_t pid, const struct mapping *mapping,
                        struct stat *status)
 {
     char path[80];
+    struct statx found;
     snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start,
              mapping->end);
-    return fstatat(engine->proc, path, status, 0) < 0 ? -errno : 0;
+    if (statx(engine->proc, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &found) < 0)
+        return -errno;
+    *status = (struct stat){
+        .st_dev = makedev(found.stx_dev_major, found.stx_dev_minor),
+        .st_ino = found.stx_ino,
+        .st_size = (off_t)found.stx_size,
+        .st_mtim = {found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec},
+        .st_ctim = {found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec},
+    };
+    return 0;
+}
+
+/* Finds when each file of the code was changed. */
+static void check_files(const struct probe_engine *engine, const struct code *code,
+                        struct entry *entry)
+{
+    bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
+    entry->changes = 0;
+    entry->checked = now();
+    for (size_t i = 0; i < code->count; i++) {
+        struct stat status = {0};
+        if (code->items[i].inode == 0 ||
+            stat_mapped(engine, entry->pid, &code->items[i], &status) < 0)
+            continue;
+        entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_sec);
+        entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_nsec);
+    }
+    privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
+}
+
+/*
+ * Is what is known still so, the mappings of code being the same? The number of a file that is
+ * deleted may become that of the next one, and this may be mapped where the other was.
+ */
+static bool is_still_so(struct probe_survey *survey, const struct code *code, struct entry *known)
+{
+    uint64_t changes = known->changes;
+    if (now() - known->checked < CHECK_SECONDS)
+        return true;
+    check_files(survey->engine, code, known);
+    if (known->changes == changes)
+        remember(survey, known);
+    return known->changes == changes;
 }
 
 /* What can be said of the code of a process without opening a file. */
@@ -193,12 +251,14 @@ static int find(struct probe_survey *survey, struct entry *entry, enum finding b
     }
     bool lasting = true;
     bool read = code_read(image.maps, code) == 0;
+    entry->digest = code->digest;
+    if (read && code->digest != before_digest)
+        check_files(survey->engine, code, entry);
     if (read && before == FINDING_LOADED && code->digest == before_digest)
         status = 1;
     else
         status = look(survey, &image, code, &lasting, error);
     probe_image_done(&image);
-    entry->digest = code->digest;
     entry->has_probes = status == 1;
     if (status >= 0 && read && lasting)
         remember(survey, entry);
@@ -218,10 +278,13 @@ int probe_survey_find(struct probe_survey *survey, pid_t pid, const struct probe
     int maps = proc_open(survey->engine->proc, pid, pid, "maps", O_RDONLY);
     if (maps >= 0 && code_read(maps, code) == 0) {
         entry.digest = code->digest;
-        if (recall(survey, pid, id, &known) && known.digest == code->digest)
+        if (recall(survey, pid, id, &known) && known.digest == code->digest &&
+            is_still_so(survey, code, &known)) {
             status = known.has_probes;
-        else
+        } else {
+            check_files(survey->engine, code, &entry);
             finding = judge(survey->engine, pid, maps, code);
+        }
     }
     if (maps >= 0)
         close(maps);

@@ -37,6 +37,14 @@ static int end(void **state)
     return 0;
 }
 
+/* Begins with a survey that knows nothing: a new file may look like another test's, for a moment.
+ */
+static int begin_anew(void **state)
+{
+    end(state);
+    return begin(state);
+}
+
 /* Asked twice: the second answer is a remembered one. */
 static int find_twice(pid_t pid)
 {
@@ -118,19 +126,66 @@ static void test_a_process_that_ends(void **state)
     assert_int_equal(probe_survey_find(survey, child, &id, NULL), -ENOENT);
 }
 
-/* A file that could not be read is asked for again, though nothing that is mapped has changed. */
-static void test_a_file_that_becomes_readable(void **state)
+static void copy_library(int to)
 {
-    (void)state;
     char source[4096];
-    char path[] = "/tmp/probefs-survey-XXXXXX";
     path_of_library(source, sizeof(source));
     int from = open(source, O_RDONLY | O_CLOEXEC);
-    int to = mkstemp(path);
     assert_true(from >= 0 && to >= 0);
     while (sendfile(to, from, NULL, 1 << 20) > 0)
         continue;
     close(from);
+}
+
+/* Makes notes of probes notes of something else. */
+static void hide_notes(int fd)
+{
+    static const char name[] = ".note.stapsdt";
+    char *bytes = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(bytes, MAP_FAILED);
+    char *found = memmem(bytes, (size_t)lseek(fd, 0, SEEK_END), name, sizeof(name));
+    assert_non_null(found);
+    found[1] = 'N';
+    assert_int_equal(munmap(bytes, 1 << 20), 0);
+}
+
+/*
+ * A library gets probes while nobody has it loaded: its mappings, and the number of its file, may
+ * be what they were.
+ */
+static void test_a_file_that_is_replaced(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/probefs-survey-XXXXXX";
+    int file = mkstemp(path);
+    copy_library(file);
+    hide_notes(file);
+    void *library = load_from(path);
+    assert_int_equal(find_twice(getpid()), 0);
+    assert_int_equal(dlclose(library), 0);
+    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+    copy_library(file);
+    library = load_from(path);
+    struct probe_image_id id;
+    int found = 0;
+    for (int tries = 0; tries < 600 && found == 0; tries++) {
+        assert_int_equal(probe_image_identify(engine, getpid(), &id), 0);
+        found = probe_survey_find(survey, getpid(), &id, NULL);
+        usleep(50000);
+    }
+    assert_int_equal(found, 1);
+    assert_int_equal(dlclose(library), 0);
+    close(file);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* A file that could not be read is asked for again, though nothing that is mapped has changed. */
+static void test_a_file_that_becomes_readable(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/probefs-survey-XXXXXX";
+    int to = mkstemp(path);
+    copy_library(to);
     close(to);
     void *library = load_from(path);
     uid_t user = geteuid();
@@ -193,7 +248,8 @@ int main(void)
         cmocka_unit_test(test_with_code_of_a_compiler),
         cmocka_unit_test(test_another_image),
         cmocka_unit_test(test_a_process_that_ends),
-        cmocka_unit_test(test_a_file_that_becomes_readable),
+        cmocka_unit_test_setup(test_a_file_that_is_replaced, begin_anew),
+        cmocka_unit_test_setup(test_a_file_that_becomes_readable, begin_anew),
         cmocka_unit_test(test_code_in_text),
         cmocka_unit_test(test_named_code_in_text),
     };
