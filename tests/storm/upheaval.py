@@ -23,7 +23,7 @@ import watch
 from watch import demand
 
 # What a server may have more at the end: files that are kept for what comes next, and KiB.
-MORE_FILES, MORE_MEMORY = 8, 2048
+MORE_FILES, MORE_MEMORY = 48, 2048
 
 
 class Program:

@@ -172,8 +172,12 @@ class Usage:
         self.memory += int(fields["RssAnon"].split()[0])
 
     def has_grown(self, before, files, memory):
-        """By more than so many files or KiB, or by more channels than the server keeps."""
-        return (self.files > before.files + files or self.memory > before.memory + memory or
+        """
+        By more than so many files, by more KiB (and more than a quarter: sanitizers take their
+        part), or by more channels than the server keeps.
+        """
+        return (self.files > before.files + files or
+                self.memory > before.memory + max(memory, before.memory // 4) or
                 self.channels > CHANNELS_MAX * len(self.pids))
 
     def __str__(self):
