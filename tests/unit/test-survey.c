@@ -16,6 +16,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct probe_engine *engine;
@@ -171,7 +172,7 @@ static void test_a_file_that_is_replaced(void **state)
     for (int tries = 0; tries < 600 && found == 0; tries++) {
         assert_int_equal(probe_image_identify(engine, getpid(), &id), 0);
         found = probe_survey_find(survey, getpid(), &id, NULL);
-        usleep(50000);
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
     assert_int_equal(found, 1);
     assert_int_equal(dlclose(library), 0);
