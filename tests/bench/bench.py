@@ -127,9 +127,11 @@ class Session:
         for mount in self.mounts:
             subprocess.run(["umount", "-l", mount], check=False)
         for child in self.children:
-            # With children of its own, which would keep the output open for whoever reads it.
+            # Where it leads a group, with children of its own, which would keep the output open for
+            # whoever reads it.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
             child.wait()
         for server in self.servers:
             # Another mount namespace that was made meanwhile can keep a mount alive.
