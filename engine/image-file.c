@@ -146,6 +146,45 @@ int image_open_file(const struct probe_engine *engine, const struct probe_image 
     return fd;
 }
 
+int image_stat_mapped(const struct probe_engine *engine, pid_t pid, const struct mapping *mapping,
+                      struct stat *status)
+{
+    char name[64];
+    char path[80];
+    struct statx found;
+    map_file_name(mapping->start, mapping->end, name, sizeof(name));
+    snprintf(path, sizeof(path), "%d/%s", pid, name);
+    if (statx(engine->proc, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &found) < 0)
+        return -errno;
+    *status = (struct stat){
+        .st_dev = makedev(found.stx_dev_major, found.stx_dev_minor),
+        .st_ino = found.stx_ino,
+        .st_size = (off_t)found.stx_size,
+        .st_mtim = {found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec},
+        .st_ctim = {found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec},
+    };
+    return 0;
+}
+
+int image_stat_file(const struct probe_engine *engine, const struct probe_image *image,
+                    const struct mapping *mapping, struct stat *status)
+{
+    int result = -EPERM;
+    if (image->own) {
+        bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
+        result = image_stat_mapped(engine, image->pid, mapping, status);
+        privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
+    }
+    if (result != -EPERM && result != -EACCES)
+        return result;
+    int fd = image_open_file(engine, image, mapping);
+    if (fd < 0)
+        return fd;
+    result = fstat(fd, status) < 0 ? -errno : 0;
+    close(fd);
+    return result;
+}
+
 static void exe_link(const struct probe_image *image, char *link, size_t size)
 {
     if (image->own)
@@ -154,15 +193,27 @@ static void exe_link(const struct probe_image *image, char *link, size_t size)
         snprintf(link, size, "self/fd/%d", image->exe);
 }
 
-int image_runs(const struct probe_engine *engine, const struct probe_image *image, const char *path)
+static int compare_program(const struct probe_engine *engine, const struct probe_image *image,
+                           const struct stat *status)
 {
     char link[64];
     struct stat program;
-    struct stat file;
     exe_link(image, link, sizeof(link));
-    if (stat(path, &file) < 0 || fstatat(engine->proc, link, &program, 0) < 0)
+    if (fstatat(engine->proc, link, &program, 0) < 0)
         return -errno;
-    return program.st_dev == file.st_dev && program.st_ino == file.st_ino ? 0 : -ESTALE;
+    return program.st_dev == status->st_dev && program.st_ino == status->st_ino ? 0 : -ESTALE;
+}
+
+bool image_is_program(const struct probe_engine *engine, const struct probe_image *image,
+                      const struct stat *status)
+{
+    return compare_program(engine, image, status) == 0;
+}
+
+int image_runs(const struct probe_engine *engine, const struct probe_image *image, const char *path)
+{
+    struct stat file;
+    return stat(path, &file) < 0 ? -errno : compare_program(engine, image, &file);
 }
 
 ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *image, char *path,

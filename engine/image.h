@@ -6,6 +6,8 @@
 #include "engine.h"
 #include "maps.h"
 
+#include <sys/stat.h>
+
 /*
  * 0 where the image is still the one that its process runs, -ESRCH where it has gone. An image
  * that was opened by somebody else is only known by its descriptors, which answer for themselves.
@@ -34,6 +36,23 @@ int image_runs(const struct probe_engine *engine, const struct probe_image *imag
  */
 int image_open_file(const struct probe_engine *engine, const struct probe_image *image,
                     const struct mapping *mapping);
+
+/*
+ * What the kernel knows of the file that PID has mapped at MAPPING: its number, size and times. A
+ * file server that hangs is not waited for. The caller raises CAP_CHECKPOINT_RESTORE. Errors:
+ * EACCES, EPERM without it; ENOENT the mapping is another by now.
+ */
+int image_stat_mapped(const struct probe_engine *engine, pid_t pid, const struct mapping *mapping,
+                      struct stat *status);
+
+/* The same of an image's file, by whatever way there is. Errors: also those of image_open_file().
+ */
+int image_stat_file(const struct probe_engine *engine, const struct probe_image *image,
+                    const struct mapping *mapping, struct stat *status);
+
+/* Is the file that STATUS is of the image's program? */
+bool image_is_program(const struct probe_engine *engine, const struct probe_image *image,
+                      const struct stat *status);
 
 /*
  * The path of the file that is mapped at MAPPING, as it is, into PATH of SIZE, NUL-ended; returns

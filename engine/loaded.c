@@ -149,6 +149,7 @@ static int add_at(const struct search *search, const struct file_maps *file, str
         .bias = bias,
         .device = first->device,
         .inode = first->inode,
+        .verified = true,
         .path = strdup(path),
     };
     int status = loaded.path ? add(search->list, &loaded) : -ENOMEM;
@@ -231,6 +232,18 @@ static bool is_deleted(const struct mapping *mapping)
     return length >= strlen(mark) && strcmp(mapping->path + length - strlen(mark), mark) == 0;
 }
 
+/* The object in the file FD, which is closed, and whether that is the program. */
+static int get_object(const struct search *search, int fd, struct object **object, bool *new,
+                      bool *is_program, struct probe_error *reason)
+{
+    struct stat file;
+    int status = object_cache_get(search->engine->cache, fd, object, new, reason);
+    *is_program = status == 0 && (*object)->probe_count > 0 && fstat(fd, &file) == 0 &&
+                  image_is_program(search->engine, search->image, &file);
+    close(fd);
+    return status;
+}
+
 /* One file among the mappings: the object in it, and where it is loaded. */
 static int search_file(const struct search *search, const struct file_maps *file)
 {
@@ -250,8 +263,8 @@ static int search_file(const struct search *search, const struct file_maps *file
     }
     struct object *object = NULL;
     bool new = false;
-    int status = object_cache_get(search->engine->cache, fd, &object, &new, &reason);
-    close(fd);
+    bool is_program = false;
+    int status = get_object(search, fd, &object, &new, &is_program, &reason);
     if (status < 0) {
         search->list->unread |= status != -EINVAL;
         search->problem(search->data, first->path, reason.text, false);
@@ -265,11 +278,11 @@ static int search_file(const struct search *search, const struct file_maps *file
     if (object->probe_count > 0 && has_stray_code(file, search->list, before))
         search->list->partial = true;
     /* One use for each place it is loaded at. */
-    size_t places = search->list->count - before;
-    for (size_t i = 1; i < places; i++)
+    for (size_t i = before; i < search->list->count; i++) {
+        search->list->items[i].is_program = is_program;
         object_cache_use(search->engine->cache, object);
-    if (places == 0)
-        object_cache_put(search->engine->cache, object);
+    }
+    object_cache_put(search->engine->cache, object);
     return status;
 }
 
@@ -382,6 +395,33 @@ int loaded_compare(const struct loaded_list *list, const struct maps *maps, int 
     for (size_t i = 0; i < list->count && same == 1; i++)
         same = compare_segments(&list->items[i], maps, fd);
     return same;
+}
+
+/* A mapping of the file of LOADED, of code where there is one: all looks compare those. */
+static const struct mapping *find_mapping(const struct loaded *loaded, const struct maps *maps)
+{
+    const struct object *object = loaded->object;
+    const struct mapping *found = NULL;
+    for (size_t i = 0; i < object->segment_count && !(found && found->executable); i++) {
+        uint64_t address = page_of(object->segments[i].address) + loaded->bias;
+        const struct mapping *mapping = maps_find(maps, address);
+        if (mapping && is_of(mapping, loaded->device, loaded->inode))
+            found = mapping;
+    }
+    return found;
+}
+
+bool loaded_is_current(const struct probe_engine *engine, const struct probe_image *image,
+                       const struct maps *maps, const struct loaded *loaded)
+{
+    struct stat status = {0};
+    struct object *object = NULL;
+    const struct mapping *mapping = loaded->is_program ? NULL : find_mapping(loaded, maps);
+    if (!mapping || image_stat_file(engine, image, mapping, &status) < 0)
+        return true;
+    if (object_cache_find(engine->cache, &status, &object) == 0)
+        object_cache_put(engine->cache, object);
+    return object == loaded->object;
 }
 
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list)

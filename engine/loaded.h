@@ -13,6 +13,8 @@ struct loaded {
     struct object *object; /* in use until loaded_done() */
     uint64_t bias;
     uint64_t device, inode; /* of its mappings, as maps shows them */
+    bool is_program;        /* its file cannot be replaced while the image lives */
+    bool verified;          /* the client's own: was its file the object's at this look? */
     char *path;             /* as maps shows it, escaped */
 };
 
@@ -46,6 +48,15 @@ void loaded_done(const struct probe_engine *engine, struct loaded_list *list);
  * an object's by what is mapped beside them: LIST is partial then, and all files are compared.
  */
 int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd);
+
+/*
+ * Is the file that is mapped for LOADED the one that its object was read from? File systems give
+ * the number of a deleted file to the next one; a library that was unloaded, built anew and loaded
+ * again may have the very mappings that it had, with other counters. Only the times and the size of
+ * the file tell that, and PROCMAP_QUERY does not give them. True where it cannot be known.
+ */
+bool loaded_is_current(const struct probe_engine *engine, const struct probe_image *image,
+                       const struct maps *maps, const struct loaded *loaded);
 
 /*
  * Is OBJECT loaded so that MAPPING holds the first page of its code? Asked of the kernel, through

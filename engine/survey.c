@@ -24,12 +24,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,26 +129,6 @@ static time_t now(void)
 
 /* ---- what is found ---------------------------------------------------------------------- */
 
-/* What the kernel knows of the file at this moment: a file server that hangs is not waited for. */
-static int stat_mapped(const struct probe_engine *engine, pid_t pid, const struct mapping *mapping,
-                       struct stat *status)
-{
-    char path[80];
-    struct statx found;
-    snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start,
-             mapping->end);
-    if (statx(engine->proc, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &found) < 0)
-        return -errno;
-    *status = (struct stat){
-        .st_dev = makedev(found.stx_dev_major, found.stx_dev_minor),
-        .st_ino = found.stx_ino,
-        .st_size = (off_t)found.stx_size,
-        .st_mtim = {found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec},
-        .st_ctim = {found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec},
-    };
-    return 0;
-}
-
 /* Finds when each file of the code was changed. */
 static void check_files(const struct probe_engine *engine, const struct code *code,
                         struct entry *entry)
@@ -162,7 +139,7 @@ static void check_files(const struct probe_engine *engine, const struct code *co
     for (size_t i = 0; i < code->count; i++) {
         struct stat status = {0};
         if (code->items[i].inode == 0 ||
-            stat_mapped(engine, entry->pid, &code->items[i], &status) < 0)
+            image_stat_mapped(engine, entry->pid, &code->items[i], &status) < 0)
             continue;
         entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_sec);
         entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_nsec);
@@ -193,7 +170,7 @@ static enum finding judge_file(const struct probe_engine *engine, pid_t pid, int
 {
     struct stat status;
     struct object *object = NULL;
-    if (stat_mapped(engine, pid, mapping, &status) < 0 ||
+    if (image_stat_mapped(engine, pid, mapping, &status) < 0 ||
         object_cache_find(engine->cache, &status, &object) < 0)
         return FINDING_UNSURE;
     enum finding finding = FINDING_NONE;

@@ -16,6 +16,12 @@
 /* What cannot be used is told once for each target; a hostile one gets no more than this. */
 enum { PROBLEMS_MAX = 32 };
 
+/*
+ * How long a look takes the files for the same where the mappings are: asking for them costs some
+ * microseconds for each library with probes, which a read should not. A write asks, always.
+ */
+enum { CHECK_SECONDS = 1 };
+
 int probe_target_new(struct probe_engine *engine, struct probe_target **result)
 {
     struct probe_target *target = calloc(1, sizeof(*target));
@@ -197,6 +203,19 @@ static bool is_same_list(const struct loaded_list *a, const struct loaded_list *
     return true;
 }
 
+static time_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return time.tv_sec;
+}
+
+static void set_verified(struct probe_target *target, bool verified)
+{
+    for (size_t i = 0; i < target->loaded.count; i++)
+        target->loaded.items[i].verified = verified;
+}
+
 /* Puts what was found among MAPS in the place of what was known before, unless it is the same. */
 static int find_probes(struct probe_target *target, const struct maps *maps,
                        struct probe_error *error)
@@ -206,9 +225,12 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
         loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
     if (status < 0)
         return status;
+    target->checked = now();
+    target->replaced = false;
     if (target->generation > 0 && is_same_list(&target->loaded, &loaded)) {
         target->loaded.partial = loaded.partial;
         loaded_done(target->engine, &loaded);
+        set_verified(target, true);
         return 0;
     }
     forget_probes(target);
@@ -243,7 +265,7 @@ int target_look_at_all(struct probe_target *target, struct probe_error *error)
     }
     if (status < 0)
         return fail_look(target, status, error);
-    if (target->generation == 0 || !maps_have_same_files(&target->maps, &maps))
+    if (target->generation == 0 || target->replaced || !maps_have_same_files(&target->maps, &maps))
         status = find_probes(target, &maps, error);
     if (status < 0) {
         maps_done(&maps);
@@ -252,6 +274,28 @@ int target_look_at_all(struct probe_target *target, struct probe_error *error)
     maps_done(&target->maps);
     target->maps = maps;
     return 0;
+}
+
+bool target_verify_file(struct probe_target *target, const struct loaded *loaded)
+{
+    struct loaded *item = (struct loaded *)loaded;
+    if (!item->verified)
+        item->verified = loaded_is_current(target->engine, &target->image, &target->maps, loaded);
+    target->replaced |= !item->verified;
+    return item->verified;
+}
+
+/* Are all files still their objects'? Asked now and then. */
+static bool verify_files(struct probe_target *target)
+{
+    if (now() - target->checked < CHECK_SECONDS)
+        return true;
+    target->checked = now();
+    for (size_t i = 0; i < target->loaded.count; i++) {
+        if (!target_verify_file(target, &target->loaded.items[i]))
+            return false;
+    }
+    return true;
 }
 
 int target_check(struct probe_target *target, struct probe_error *error)
@@ -288,7 +332,8 @@ int probe_target_glance(struct probe_target *target, struct probe_error *error)
                    : loaded_compare(&target->loaded, &target->maps, target->image.maps);
     if (same == -ESRCH)
         return fail_look(target, same, error);
-    if (same != 1)
+    set_verified(target, false);
+    if (same != 1 || !verify_files(target))
         return target_look_at_all(target, error);
     for (size_t i = 0; i < target->maps.count; i++)
         target->maps.items[i].verified = false;

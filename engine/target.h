@@ -6,6 +6,8 @@
 #include "image.h"
 #include "loaded.h"
 
+#include <time.h>
+
 /* The part of a probe that one loaded object brings. */
 struct part {
     const struct object_probe *probe;
@@ -26,6 +28,8 @@ struct probe_target {
     struct probe_image image; /* pid and id stay when the descriptors are closed */
     bool unconfirmed;         /* see probe_target_doubt() */
     uint64_t generation;
+    time_t checked; /* when it was asked for the files of all objects */
+    bool replaced;  /* one of them was found to be another */
     struct maps maps;
     struct loaded_list loaded;
     struct part *parts; /* sorted by name */
@@ -50,6 +54,12 @@ int target_check(struct probe_target *target, struct probe_error *error);
  * 0: no, or nothing is mapped there. Errors: ESRCH the image has gone.
  */
 int target_verify(struct probe_target *target, uint64_t address, struct probe_error *error);
+
+/*
+ * Is the file of LOADED, one of TARGET's, still its object's? If not, all mappings have to be read
+ * anew, and what is found then counts: nobody who holds an index may go on with it.
+ */
+bool target_verify_file(struct probe_target *target, const struct loaded *loaded);
 
 /* The name of a probe is that of any of its parts. */
 const char *target_probe_name(const struct probe_target *target, const struct target_probe *probe);

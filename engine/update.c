@@ -233,8 +233,12 @@ static int verify_all(struct probe_target *target, const struct probe_snapshot *
     const struct mapping *code = NULL;
     const struct mapping *data = NULL;
     int status = 1;
-    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++)
+    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++) {
         status = verify(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
+        /* Nothing at a counter tells that it is one, as the bytes at a site do. */
+        if (status == 1)
+            status = target_verify_file(target, snapshot->counters[i].loaded);
+    }
     for (size_t i = 0; i < snapshot->site_count && status == 1; i++) {
         if (snapshot->sites[i].patched)
             status = verify(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
