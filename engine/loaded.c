@@ -265,10 +265,12 @@ static int search_file(const struct search *search, const struct file_maps *file
     bool new = false;
     bool is_program = false;
     int status = get_object(search, fd, &object, &new, &is_program, &reason);
+    if (status == -ENOMEM)
+        return status;
     if (status < 0) {
         search->list->unread |= status != -EINVAL;
         search->problem(search->data, first->path, reason.text, false);
-        return status == -ENOMEM ? status : 0;
+        return 0;
     }
     size_t before = search->list->count;
     if (object->refusal)

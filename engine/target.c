@@ -156,34 +156,45 @@ static int compare_parts(const void *a, const void *b)
     return x->loaded < y->loaded ? -1 : x->loaded > y->loaded;
 }
 
-/* Fills the target's parts from the objects that it has loaded, and its probes from the parts. */
-static int merge(struct probe_target *target)
+/* What a target has of the objects in LIST: see struct probe_target. */
+struct merged {
+    struct part *parts;
+    struct target_probe *probes;
+    size_t part_count, probe_count;
+};
+
+/* Makes parts of all probes that the objects have, and the target's probes of the parts. */
+static int merge(const struct loaded_list *list, struct merged *merged)
 {
     size_t count = 0;
-    for (size_t i = 0; i < target->loaded.count; i++)
-        count += target->loaded.items[i].object->probe_count;
+    *merged = (struct merged){.parts = NULL};
+    for (size_t i = 0; i < list->count; i++)
+        count += list->items[i].object->probe_count;
     if (count == 0)
         return 0;
     if (count > UINT32_MAX)
         return -ENOMEM;
-    target->parts = calloc(count, sizeof(*target->parts));
-    target->probes = calloc(count, sizeof(*target->probes));
-    if (!target->parts || !target->probes)
+    merged->parts = calloc(count, sizeof(*merged->parts));
+    merged->probes = calloc(count, sizeof(*merged->probes));
+    if (!merged->parts || !merged->probes) {
+        free(merged->parts);
+        free(merged->probes);
         return -ENOMEM;
-    for (size_t i = 0; i < target->loaded.count; i++) {
-        const struct loaded *loaded = &target->loaded.items[i];
-        for (size_t p = 0; p < loaded->object->probe_count; p++)
-            target->parts[target->part_count++] = (struct part){&loaded->object->probes[p], loaded};
     }
-    if (target->loaded.count > 1)
-        qsort(target->parts, count, sizeof(*target->parts), compare_parts);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct loaded *loaded = &list->items[i];
+        for (size_t p = 0; p < loaded->object->probe_count; p++)
+            merged->parts[merged->part_count++] = (struct part){&loaded->object->probes[p], loaded};
+    }
+    if (list->count > 1)
+        qsort(merged->parts, count, sizeof(*merged->parts), compare_parts);
 
     for (size_t i = 0; i < count; i++) {
-        const char *name = target->parts[i].probe->name;
-        if (i > 0 && strcmp(name, target->parts[i - 1].probe->name) == 0)
-            target->probes[target->probe_count - 1].part_count++;
+        const char *name = merged->parts[i].probe->name;
+        if (i > 0 && strcmp(name, merged->parts[i - 1].probe->name) == 0)
+            merged->probes[merged->probe_count - 1].part_count++;
         else
-            target->probes[target->probe_count++] = (struct target_probe){(uint32_t)i, 1};
+            merged->probes[merged->probe_count++] = (struct target_probe){(uint32_t)i, 1};
     }
     return 0;
 }
@@ -216,18 +227,27 @@ static void set_verified(struct probe_target *target, bool verified)
         target->loaded.items[i].verified = verified;
 }
 
-/* Puts what was found among MAPS in the place of what was known before, unless it is the same. */
+/*
+ * Puts what was found among MAPS in the place of what was known before, unless it is the same. On
+ * failure that stays, and the next look finds it out of date again.
+ */
 static int find_probes(struct probe_target *target, const struct maps *maps,
                        struct probe_error *error)
 {
     struct loaded_list loaded;
+    struct merged merged;
     int status =
         loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
     if (status < 0)
         return status;
+    bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);
+    if (!same && merge(&loaded, &merged) < 0) {
+        loaded_done(target->engine, &loaded);
+        return error_memory(error);
+    }
     target->checked = now();
     target->replaced = false;
-    if (target->generation > 0 && is_same_list(&target->loaded, &loaded)) {
+    if (same) {
         target->loaded.partial = loaded.partial;
         loaded_done(target->engine, &loaded);
         set_verified(target, true);
@@ -236,11 +256,10 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     forget_probes(target);
     target->generation++;
     target->loaded = loaded;
-    status = merge(target);
-    if (status < 0) {
-        forget_probes(target);
-        return error_memory(error);
-    }
+    target->parts = merged.parts;
+    target->part_count = merged.part_count;
+    target->probes = merged.probes;
+    target->probe_count = merged.probe_count;
     tell_objects(target);
     return 0;
 }
@@ -333,7 +352,7 @@ int probe_target_glance(struct probe_target *target, struct probe_error *error)
     if (same == -ESRCH)
         return fail_look(target, same, error);
     set_verified(target, false);
-    if (same != 1 || !verify_files(target))
+    if (same != 1 || target->replaced || !verify_files(target))
         return target_look_at_all(target, error);
     for (size_t i = 0; i < target->maps.count; i++)
         target->maps.items[i].verified = false;

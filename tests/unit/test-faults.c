@@ -6,16 +6,20 @@
 #include "unit.h"
 
 #include "../faults/faults.h"
+#include "maps.h"
 #include "service.h"
 #include "tree.h"
 #include "waiting.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,6 +229,80 @@ static void test_states(void **state)
     run(look, "00000");
 }
 
+/* The start of a library that this process has loaded: its headers, which nobody needs for now. */
+static struct mapping find_headers(const char *name)
+{
+    struct maps maps;
+    struct mapping found = {0};
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(maps_read(fd, &maps), 0);
+    close(fd);
+    for (size_t i = 0; i < maps.count; i++) {
+        if (maps.items[i].offset == 0 && strstr(maps.items[i].path, name))
+            found = maps.items[i];
+    }
+    maps_done(&maps);
+    assert_true(found.end > found.start);
+    return found;
+}
+
+static struct mapping headers; /* of one of two libraries */
+
+static void move_headers(void *from, void *to)
+{
+    size_t length = headers.end - headers.start;
+    assert_ptr_not_equal(mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to),
+                         MAP_FAILED);
+}
+
+/* Looks before and behind a change that shows in none of the mappings of code. */
+static int look_again(struct probe_error *error)
+{
+    struct probe_engine *engine = NULL;
+    struct probe_target *opened = NULL;
+    size_t length = headers.end - headers.start;
+    void *elsewhere = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int status = probe_engine_new(NULL, &engine);
+    if (status < 0)
+        strcpy(error->text, "no engine");
+    if (status == 0)
+        status = probe_target_open(engine, getpid(), PROBE_NAMES, &opened, error);
+    if (status == 0) {
+        move_headers((void *)headers.start, elsewhere);
+        status = probe_target_look(opened, error);
+        faults_of_process()->first = -1;
+        assert_int_equal(probe_target_look(opened, NULL), 0);
+        assert_int_equal(probe_target_count(opened), 1);
+        move_headers(elsewhere, (void *)headers.start);
+    }
+    munmap(elsewhere, length);
+    probe_target_close(opened);
+    probe_engine_free(engine);
+    return status;
+}
+
+static void *load(const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", getenv("TARGETS"), name);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        fail_msg("%s", dlerror());
+    return library;
+}
+
+static void test_looking_again(void **state)
+{
+    (void)state;
+    void *changed = load("libplug.so");
+    void *other = load("libconstruct.so");
+    headers = find_headers("/libplug.so");
+    run(look_again, "00000");
+    dlclose(changed);
+    dlclose(other);
+}
+
 static int refer(struct probe_error *error)
 {
     struct probe_engine *engine = NULL;
@@ -384,11 +462,9 @@ static void test_service(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_switching),
-        cmocka_unit_test(test_switching_stopped),
-        cmocka_unit_test(test_references),
-        cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_states),     cmocka_unit_test(test_looking_again),
+        cmocka_unit_test(test_switching),  cmocka_unit_test(test_switching_stopped),
+        cmocka_unit_test(test_references), cmocka_unit_test(test_programs),
         cmocka_unit_test(test_service),
     };
     return cmocka_run_group_tests(tests, start_target, stop_target);
