@@ -512,9 +512,9 @@ const char *probe_target_problem(const struct probe_target *target, size_t i)
 int target_text(struct probe_target *target, const struct loaded *loaded,
                 const uint8_t (**text)[SITE_LENGTH], struct probe_error *error)
 {
-    int fd = -1;
+    int fd = -EIO;
     if (!object_has_text(loaded->object)) {
-        for (size_t i = 0; i < target->maps.count && fd < 0; i++) {
+        for (size_t i = 0; i < target->maps.count; i++) {
             const struct mapping *mapping = &target->maps.items[i];
             if (mapping->inode == loaded->inode && mapping->device == loaded->device) {
                 fd = image_open_file(target->engine, &target->image, mapping);
@@ -522,8 +522,8 @@ int target_text(struct probe_target *target, const struct loaded *loaded,
             }
         }
         if (fd < 0)
-            return error_set(error, fd == -1 ? EIO : -fd, "cannot open object '%s' again",
-                             loaded->path);
+            return error_set(error, -fd, "cannot open object '%s' again: %s", loaded->path,
+                             strerror(-fd));
     }
     int status = object_text(loaded->object, fd, text, error);
     if (fd >= 0)

@@ -408,3 +408,19 @@ END
     start demo-ocaml_1
     assert_equal "$(state_of "$pid" boot)" 1
 }
+
+# The code of the probes' sites is read from the file at the first update.
+@test "a file that may not be opened any more, when its code is needed: EPERM, and nothing changes" {
+    start demo-ocaml_1 -q
+    probes_of "$pid"
+    target=$pid
+    start_command root python3 "$tests/lib/deny_open.py" "$work/bin/demo-ocaml_1"
+    wait_until 'grep -q ready "$out"'
+    assert_errno EPERM write "$mnt/$target/gc_start/enabled" 1
+    assert_match "$(tail -n 1 "$mnt/$target/error_log")" \
+        "* EPERM: cannot open object '*/demo-ocaml_1' again: Operation not permitted."
+    stop "$pid"
+    assert_equal "$(memory_of "$target" gc_start)" "0 3d"
+    assert_errno OK write "$mnt/$target/gc_start/enabled" 1
+    assert_equal "$(memory_of "$target" gc_start)" "1 e8"
+}
