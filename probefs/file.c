@@ -118,6 +118,28 @@ static int open_simple(struct server *server, struct file *file, struct probe_er
 
 /* ---- holds ------------------------------------------------------------------------------ */
 
+static int fail_busy(const struct target *target, int status, struct probe_error *error)
+{
+    if (status < 0)
+        snprintf(error->text, sizeof(error->text),
+                 "process %d: what was asked before of holds on it was not answered in time: "
+                 "something that its user's processes have mapped hangs, which has to be ended "
+                 "first",
+                 target->pid);
+    return status;
+}
+
+/* What begins now is to see what was closed before. Errors: ETIMEDOUT. */
+static int wait_for_releases(struct target *target, struct probe_error *error)
+{
+    return fail_busy(target, held_wait(&target->held), error);
+}
+
+static int lock_holds(struct target *target, struct probe_error *error)
+{
+    return fail_busy(target, held_lock(&target->held), error);
+}
+
 /* All below are called with the lock of the target's holds held. */
 
 static void end_claim(struct held_file *held)
@@ -131,23 +153,22 @@ static void end_claim(struct held_file *held)
  * Lets another worker take over a hold from one that has ended. A target that has gone took its
  * counters along: then there is nothing to keep.
  */
-static int take_over(struct server *server, struct held_file *held)
+static int take_over(struct server *server, struct held_file *held, struct probe_error *error)
 {
     struct call call;
-    struct probe_error error = {""};
     int status = router_renew(server->router, &held->file->route);
     if (status < 0)
         return status;
     init_call(&call, held->file, OPERATION_OPEN);
     call.in = held->saved;
     call.in_length = held->saved_length;
-    status = open_handle(server, held->file, &call, &error);
+    status = open_handle(server, held->file, &call, error);
     free(call.out);
     if (status == -ESRCH || status == -ENOENT)
         end_claim(held);
     else if (status < 0 && !held->told)
         log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
-                    held->file->inode->target->pid, error.text);
+                    held->file->inode->target->pid, error->text);
     held->told = status < 0;
     return status;
 }
@@ -161,9 +182,10 @@ static bool is_orphan(const struct held_file *held)
 static void take_over_orphans(struct server *server, struct held *held)
 {
     struct held_file *orphan = NULL;
+    struct probe_error error = {""};
     DL_FOREACH(held->files, orphan)
     {
-        if (is_orphan(orphan) && take_over(server, orphan) == -ETIMEDOUT)
+        if (is_orphan(orphan) && take_over(server, orphan, &error) == -ETIMEDOUT)
             return;
     }
 }
@@ -188,9 +210,11 @@ static int open_hold(struct server *server, struct file *file, struct probe_erro
     struct call call;
     struct held *held = &file->inode->target->held;
     init_call(&call, file, OPERATION_OPEN);
-    pthread_mutex_lock(&held->lock);
+    int status = lock_holds(file->inode->target, error);
+    if (status < 0)
+        return status;
     take_over_orphans(server, held);
-    int status = open_handle(server, file, &call, error);
+    status = open_handle(server, file, &call, error);
     if (status == 0) {
         file->held = (struct held_file){.file = file};
         DL_APPEND(held->files, &file->held);
@@ -210,8 +234,9 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
               struct probe_error *error)
 {
     struct file file = {.inode = inode, .kind = kind, .write = write};
-    held_wait(&inode->target->held);
-    int status = find_route(server, inode, kind, caller, &file.route, error);
+    int status = wait_for_releases(inode->target, error);
+    if (status == 0)
+        status = find_route(server, inode, kind, caller, &file.route, error);
     if (status < 0)
         return status;
     *result = file; /* a hold's place in the target's list is in the caller's struct */
@@ -243,7 +268,7 @@ static int close_hold(struct server *server, struct file *file, struct probe_err
 {
     int status = router_is_broken(&file->route) ? -EIO : close_handle(server, file, error);
     if (status < 0 && is_orphan(&file->held)) {
-        status = take_over(server, &file->held);
+        status = take_over(server, &file->held, error);
         if (status == 0)
             status = close_handle(server, file, error);
     }
@@ -268,7 +293,7 @@ void file_close(struct server *server, struct file *file)
         DL_DELETE(held->files, &file->held);
         status = close_hold(server, file, &error);
         pthread_mutex_unlock(&held->lock);
-        held_end_release(held);
+        held_end_release(held, status);
     } else {
         status = close_handle(server, file, &error);
         /* What was open in a worker that has ended is closed with it. */
@@ -277,7 +302,7 @@ void file_close(struct server *server, struct file *file)
     }
     if (status < 0)
         log_message(PROBE_LOG_WARNING, "process %d: a file was not closed in order: %s",
-                    file->inode->target->pid, error.text);
+                    file->inode->target->pid, error.text[0] ? error.text : strerror(-status));
     pthread_mutex_destroy(&file->lock);
     free(file->text);
     router_end(&file->route);
@@ -419,9 +444,11 @@ static int read_hold(struct server *server, struct file *file, uint64_t offset, 
                      char **bytes, size_t *length, struct probe_error *error)
 {
     struct held *held = &file->inode->target->held;
-    pthread_mutex_lock(&held->lock);
+    int status = lock_holds(file->inode->target, error);
+    if (status < 0)
+        return status;
     take_over_orphans(server, held);
-    int status = read_handle(server, file, offset, size, bytes, length, error);
+    status = read_handle(server, file, offset, size, bytes, length, error);
     pthread_mutex_unlock(&held->lock);
     return status;
 }
@@ -429,7 +456,9 @@ static int read_hold(struct server *server, struct file *file, uint64_t offset, 
 int file_read(struct server *server, struct file *file, uint64_t offset, size_t size, char **bytes,
               size_t *length, struct probe_error *error)
 {
-    held_wait(&file->inode->target->held);
+    int status = wait_for_releases(file->inode->target, error);
+    if (status < 0)
+        return status;
     if (file->kind->outlives_server)
         return read_hold(server, file, offset, size, bytes, length, error);
     return file->kind->has_failures
@@ -466,11 +495,14 @@ static int change(struct server *server, struct file *file, struct call *call,
                   struct probe_error *error)
 {
     struct held *held = &file->inode->target->held;
-    held_wait(held);
-    pthread_mutex_lock(&held->lock);
+    int status = wait_for_releases(file->inode->target, error);
+    if (status == 0)
+        status = lock_holds(file->inode->target, error);
+    if (status < 0)
+        return status;
     take_over_orphans(server, held);
     call->request.report_resets = held->files;
-    int status = make_call(server, &file->route, call, error);
+    status = make_call(server, &file->route, call, error);
     if (status == 0 && call->out_length > 0) {
         end_claims(held, call->out, call->out_length);
         forward_resets(server, file, call);

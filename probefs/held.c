@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "held.h"
 
+#include <errno.h>
+#include <time.h>
+
+/* How long others wait. (A release that is not answered takes two calls, of a second each.) */
+enum { WAIT_SECONDS = 2 };
+
 void held_init(struct held *held)
 {
     *held = (struct held){0};
@@ -19,22 +25,53 @@ void held_done(struct held *held)
 void held_expect_release(struct held *held)
 {
     pthread_mutex_lock(&held->release_lock);
-    held->releasing++;
+    if (held->releasing++ == 0)
+        held->hangs = false;
     pthread_mutex_unlock(&held->release_lock);
 }
 
-void held_end_release(struct held *held)
+void held_end_release(struct held *held, int status)
 {
     pthread_mutex_lock(&held->release_lock);
-    if (--held->releasing == 0)
+    held->releasing--;
+    held->hangs = status == -ETIMEDOUT;
+    if (held->releasing == 0 || held->hangs)
         pthread_cond_broadcast(&held->released);
     pthread_mutex_unlock(&held->release_lock);
 }
 
-void held_wait(struct held *held)
+static struct timespec end_of_wait(void)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += WAIT_SECONDS;
+    return end;
+}
+
+/* Called with release_lock held. */
+static int wait_for_releases(struct held *held)
+{
+    int status = 0;
+    const struct timespec end = end_of_wait();
+    while (held->releasing > 0 && status == 0)
+        status = held->hangs ? ETIMEDOUT
+                             : pthread_cond_clockwait(&held->released, &held->release_lock,
+                                                      CLOCK_MONOTONIC, &end);
+    return held->releasing > 0 ? -ETIMEDOUT : 0;
+}
+
+int held_wait(struct held *held)
 {
     pthread_mutex_lock(&held->release_lock);
-    while (held->releasing > 0)
-        pthread_cond_wait(&held->released, &held->release_lock);
+    int status = held->releasing > 0 ? wait_for_releases(held) : 0;
     pthread_mutex_unlock(&held->release_lock);
+    return status;
+}
+
+int held_lock(struct held *held)
+{
+    if (pthread_mutex_trylock(&held->lock) == 0)
+        return 0;
+    const struct timespec end = end_of_wait();
+    return -pthread_mutex_clocklock(&held->lock, CLOCK_MONOTONIC, &end);
 }

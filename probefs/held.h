@@ -8,6 +8,9 @@
  *   - a look that starts after close() returned must not see the hold: so looks wait for releases
  *     that the kernel has sent before them
  *
+ * Both waits end after a time: the process of a hostile user may keep a release from its end for as
+ * long as it likes, and thousands may queue up behind it.
+ *
  * And a worker may end before the holds that it keeps: then another takes them over.
  */
 #ifndef PROBEFS_HELD_H
@@ -35,15 +38,25 @@ struct held {
 
     pthread_mutex_t release_lock;
     pthread_cond_t released;
-    unsigned int releasing; /* releases received and not done; guarded by release_lock */
+    /* Guarded by release_lock: */
+    unsigned int releasing; /* releases received and not done */
+    bool hangs;             /* the last of them that is done was not answered */
 };
 
 void held_init(struct held *held);
 void held_done(struct held *held);
 
-/* A release was received; it is done; wait until all that were received are done. */
+/* A release was received; it is done, with that status. */
 void held_expect_release(struct held *held);
-void held_end_release(struct held *held);
-void held_wait(struct held *held);
+void held_end_release(struct held *held, int status);
+
+/*
+ * Waits until all releases that were received are done. Returns 0, or -ETIMEDOUT: after some time,
+ * or at once where the release before was not answered either.
+ */
+int held_wait(struct held *held);
+
+/* Locks held->lock; -ETIMEDOUT where others have it for too long. */
+int held_lock(struct held *held);
 
 #endif

@@ -165,6 +165,40 @@ others_work() {
     [ "$(ls "/proc/$server/task" | wc -l)" -lt 200 ]
 }
 
+# COUNT holds on a process of c's which hangs by now, and who holds them. Sets: c, probe, holder,
+# holder_out.
+start_hanging_holds() {
+    start_filesystem
+    cp "$BATS_TEST_DIRNAME/targets/hostile.py" "$BATS_TEST_DIRNAME/lib/hoard.py" "$work/bin"
+    start_command c /usr/bin/python3 -B "$work/bin/hostile.py" forget "$work/hang/file"
+    c=$pid c_out=$out
+    wait_until 'grep -q ^pid "$c_out"'
+    probe=$mnt/$c/plug_hit
+    exec 9< "$probe/enabled"
+    start_command c python3 "$work/bin/hoard.py" "$probe/hold" "$1" wait
+    holder=$pid holder_out=$out
+    wait_until 'grep -q ^held "$holder_out"'
+    assert_equal "$(cat "$probe/hold")" "$1"
+    fall_silent
+    kill -USR1 "$c"
+    wait_until 'grep -q ^forgotten "$c_out"'
+}
+
+# All of it waits for what was closed before; twenty closes take twenty seconds.
+@test "looks at c's process whose holds cannot be released end all the same" {
+    local look
+    start_hanging_holds 20
+    kill -USR1 "$holder"
+    wait_until 'grep -q ^closed "$holder_out"'
+    for look in "read @9" "read $probe/enabled" "read $probe/hold" "write $probe/enabled 1" \
+        "list $probe"; do
+        # shellcheck disable=SC2086
+        assert_equal "$(quick 4 python3 "$work/errno_of.py" $look)" ETIMEDOUT "$look"
+    done
+    exec 9<&-
+    others_work
+}
+
 @test "when c's filesystem has ended, c's other processes work again" {
     start_hostile 100000
     ls "$mnt/$c" > /dev/null

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Opens a hold many times, and closes all of them while it stops each worker of its own user as
-soon as there is one.
+soon as there is one; or says `held`, and closes them at SIGUSR1, or at its end.
 
-    hoard.py FILE COUNT
+    hoard.py FILE COUNT [wait]
 """
 import os
 import signal
@@ -32,12 +32,24 @@ def stop_workers():
                 pass
 
 
+def wait():
+    print("held", flush=True)
+    signal.sigwait([signal.SIGUSR1])
+
+
 def main():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     held = [os.open(sys.argv[1], os.O_WRONLY) for _ in range(int(sys.argv[2]))]
-    stop_workers()
+    waits = len(sys.argv) > 3
+    if waits:
+        wait()
+    else:
+        stop_workers()
     for descriptor in held:
         os.close(descriptor)
     print("closed", flush=True)
+    if waits:
+        return
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         stop_workers()

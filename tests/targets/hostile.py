@@ -5,13 +5,17 @@
     hostile.py reach FOLDER         an object whose segments claim all of memory: its notes point
                                     into another object, to the stack, and (own) to itself
     hostile.py map FILE...          each whole file, as code; what cannot be mapped is left out
+    hostile.py forget FILE          loads the library FILE, and at SIGUSR1 gives all its pages back,
+                                    also those that were written; says `forgotten`
     hostile.py rewrite FILE OTHER   maps FILE, which is cut, and written anew with the contents of
                                     OTHER and of itself, again and again
 
 Says `pid N`, and for `reach` a line `NAME SITE SEMAPHORE` for each probe, in hex, before it.
 """
+import ctypes
 import mmap
 import os
+import signal
 import struct
 import sys
 import time
@@ -106,6 +110,21 @@ def rewrite(path, other):
                 file.write(content)
 
 
+def give_back(path):
+    """Whoever touches a page then, gets it from the file."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for start, end, _, name in mappings():
+        if name == path and libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start),
+                                         mmap.MADV_DONTNEED) < 0:
+            raise OSError(ctypes.get_errno(), "madvise")
+    print("forgotten", flush=True)
+
+
+def forget(path):
+    signal.signal(signal.SIGUSR1, lambda *_: give_back(path))
+    return ctypes.CDLL(path)
+
+
 def map_all(paths):
     maps = []
     for path in paths:
@@ -118,7 +137,8 @@ def map_all(paths):
 
 def main():
     action, *words = sys.argv[1:]
-    kept = {"reach": reach, "map": lambda *paths: map_all(paths), "rewrite": rewrite}[action](*words)
+    kept = {"reach": reach, "map": lambda *paths: map_all(paths), "rewrite": rewrite,
+            "forget": forget}[action](*words)
     print("pid", os.getpid(), flush=True)
     while kept is not None:
         time.sleep(1000)
