@@ -204,26 +204,72 @@ bool inodes_are_due(struct inodes *inodes)
     return due;
 }
 
-size_t inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                    void *data, pid_t *ended, size_t room)
+int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target *target),
+                       struct target ***targets, size_t *count)
 {
-    size_t count = 0;
+    size_t found = 0;
     pthread_mutex_lock(&inodes->lock);
+    struct target **result = calloc(HASH_COUNT(inodes->targets) + 1, sizeof(struct target *));
     struct target *target = NULL;
     struct target *next = NULL;
     HASH_ITER (hh, inodes->targets, target, next) {
-        if ((target->users > 0 && (target->told || count == room)) || alive(data, target))
+        if (!result || !wanted(target))
             continue;
-        if (target->users == 0) {
-            unlist_target(inodes, target);
-        } else {
-            target->told = true;
-            ended[count++] = target->pid;
-        }
+        target->users++;
+        result[found++] = target;
     }
+    pthread_mutex_unlock(&inodes->lock);
+    *targets = result;
+    *count = found;
+    return result ? 0 : -ENOMEM;
+}
+
+void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t count)
+{
+    pthread_mutex_lock(&inodes->lock);
+    for (size_t i = 0; i < count; i++)
+        drop_target(inodes, targets[i]);
+    pthread_mutex_unlock(&inodes->lock);
+    free(targets);
+}
+
+static bool may_end(const struct target *target)
+{
+    return target->users == 0 || !target->told;
+}
+
+/* TARGET, in use by the caller, has ended. Returns whether the kernel is to be told that it has. */
+static bool end_target(struct inodes *inodes, struct target *target, bool may_tell)
+{
+    bool tell = target->users > 1 && !target->told && may_tell;
+    if (target->users == 1)
+        unlist_target(inodes, target);
+    target->told |= tell;
+    return tell;
+}
+
+size_t inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                    void *data, pid_t *ended, size_t room)
+{
+    size_t told = 0;
+    struct target **targets = NULL;
+    size_t count = 0;
+    pthread_mutex_lock(&inodes->lock);
     inodes->added = 0;
     pthread_mutex_unlock(&inodes->lock);
-    return count;
+    if (inodes_get_targets(inodes, may_end, &targets, &count) < 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        /* The kernel is asked without the lock: nobody else's names wait for its answers. */
+        if (alive(data, targets[i]))
+            continue;
+        pthread_mutex_lock(&inodes->lock);
+        if (end_target(inodes, targets[i], told < room))
+            ended[told++] = targets[i]->pid;
+        pthread_mutex_unlock(&inodes->lock);
+    }
+    inodes_put_targets(inodes, targets, count);
+    return told;
 }
 
 int inodes_get_process(struct inodes *inodes, struct target *target,

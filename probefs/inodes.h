@@ -83,6 +83,14 @@ int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image
 void inodes_put_target(struct inodes *inodes, struct target *target);
 
 /*
+ * All targets that are WANTED, which is asked with the lock held: each is in use until
+ * inodes_put_targets(), which frees TARGETS, too. Errors: ENOMEM.
+ */
+int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target *target),
+                       struct target ***targets, size_t *count);
+void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t count);
+
+/*
  * A descriptor of TARGET's process, which belongs to the target; -1 where it cannot be had, or too
  * many have one. SAME tells whether the process of that number is still the target's.
  */

@@ -263,6 +263,51 @@ static void test_names_of_what_has_ended(void **state)
     inodes_put_target(&inodes, eight);
 }
 
+/* Alive, if nobody is kept from the names while that is asked. */
+static bool is_unlocked(void *data, const struct target *target)
+{
+    (void)target;
+    ++*(int *)data;
+    assert_int_equal(pthread_mutex_trylock(&inodes.lock), 0);
+    pthread_mutex_unlock(&inodes.lock);
+    return true;
+}
+
+static void test_a_sweep_locks_nothing(void **state)
+{
+    (void)state;
+    int asked = 0;
+    struct target *seven = get(7, 1);
+    struct target *eight = get(8, 1);
+    inodes_sweep(&inodes, is_unlocked, &asked, NULL, 0);
+    assert_int_equal(asked, 2);
+    inodes_put_target(&inodes, seven);
+    inodes_put_target(&inodes, eight);
+}
+
+static bool is_seven(const struct target *target)
+{
+    return target->pid == 7;
+}
+
+static void test_targets_in_use(void **state)
+{
+    (void)state;
+    struct target **targets = NULL;
+    size_t count = 0;
+    struct target *seven = get(7, 1);
+    struct target *eight = get(8, 1);
+    assert_int_equal(inodes_get_targets(&inodes, is_seven, &targets, &count), 0);
+    assert_int_equal(count, 1);
+    assert_ptr_equal(targets[0], seven);
+    inodes_put_target(&inodes, seven);
+    /* It is there for as long as it is in use. */
+    assert_ptr_equal(get(7, 1), seven);
+    inodes_put_target(&inodes, seven);
+    inodes_put_targets(&inodes, targets, count);
+    inodes_put_target(&inodes, eight);
+}
+
 static void test_when_a_sweep_is_due(void **state)
 {
     (void)state;
@@ -313,6 +358,8 @@ int main(void)
         cmocka_unit_test(test_start_time),
         cmocka_unit_test(test_times_outlive_the_node),
         cmocka_unit_test(test_names_of_what_has_ended),
+        cmocka_unit_test(test_a_sweep_locks_nothing),
+        cmocka_unit_test(test_targets_in_use),
         cmocka_unit_test(test_when_a_sweep_is_due),
         cmocka_unit_test(test_the_end),
     };
