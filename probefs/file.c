@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "file.h"
 
+#include "orphans.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +109,18 @@ static int open_handle(struct server *server, struct file *file, struct call *ca
     return status;
 }
 
+int file_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
+                struct probe_error *error)
+{
+    struct call call;
+    init_call(&call, file, OPERATION_OPEN);
+    call.in = bytes;
+    call.in_length = length;
+    int status = open_handle(server, file, &call, error);
+    free(call.out);
+    return status;
+}
+
 static int open_simple(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
@@ -142,54 +156,6 @@ static int lock_holds(struct target *target, struct probe_error *error)
 
 /* All below are called with the lock of the target's holds held. */
 
-static void end_claim(struct held_file *held)
-{
-    free(held->saved);
-    held->saved = NULL;
-    held->saved_length = 0;
-}
-
-/*
- * Lets another worker take over a hold from one that has ended. A target that has gone took its
- * counters along: then there is nothing to keep.
- */
-static int take_over(struct server *server, struct held_file *held, struct probe_error *error)
-{
-    struct call call;
-    int status = router_renew(server->router, &held->file->route);
-    if (status < 0)
-        return status;
-    init_call(&call, held->file, OPERATION_OPEN);
-    call.in = held->saved;
-    call.in_length = held->saved_length;
-    status = open_handle(server, held->file, &call, error);
-    free(call.out);
-    if (status == -ESRCH || status == -ENOENT)
-        end_claim(held);
-    else if (status < 0 && !held->told)
-        log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
-                    held->file->inode->target->pid, error->text);
-    held->told = status < 0;
-    return status;
-}
-
-static bool is_orphan(const struct held_file *held)
-{
-    return held->saved && router_is_broken(&held->file->route);
-}
-
-/* Looks after the holds whose worker has ended; if one cannot be taken over now, the next may. */
-static void take_over_orphans(struct server *server, struct held *held)
-{
-    struct held_file *orphan = NULL;
-    struct probe_error error = {""};
-    DL_FOREACH(held->files, orphan)
-    {
-        if (is_orphan(orphan) && take_over(server, orphan, &error) == -ETIMEDOUT)
-            return;
-    }
-}
-
 /* The claims on the probes in NAMES, each ended by a NUL, have ended. */
 static void end_claims(struct held *held, const char *names, size_t length)
 {
@@ -200,7 +166,7 @@ static void end_claims(struct held *held, const char *names, size_t length)
         for (size_t at = 0; at < length && file->saved;
              at += strnlen(names + at, length - at) + 1) {
             if (strncmp(names + at, probe, length - at) == 0)
-                end_claim(file);
+                held_end_claim(file);
         }
     }
 }
@@ -213,11 +179,11 @@ static int open_hold(struct server *server, struct file *file, struct probe_erro
     int status = lock_holds(file->inode->target, error);
     if (status < 0)
         return status;
-    take_over_orphans(server, held);
+    orphans_take_over(server, held);
     status = open_handle(server, file, &call, error);
     if (status == 0) {
         file->held = (struct held_file){.file = file};
-        DL_APPEND(held->files, &file->held);
+        held_add(held, &file->held);
     }
     if (status == 0 && call.out_length <= SAVED_MAX) {
         file->held.saved = call.out;
@@ -267,13 +233,13 @@ static int close_handle(struct server *server, struct file *file, struct probe_e
 static int close_hold(struct server *server, struct file *file, struct probe_error *error)
 {
     int status = router_is_broken(&file->route) ? -EIO : close_handle(server, file, error);
-    if (status < 0 && is_orphan(&file->held)) {
-        status = take_over(server, &file->held, error);
+    if (status < 0 && orphan_is(&file->held)) {
+        status = orphan_take_over(server, &file->held, error);
         if (status == 0)
             status = close_handle(server, file, error);
     }
     bool claimed = file->held.saved;
-    end_claim(&file->held);
+    held_end_claim(&file->held);
     return claimed ? status : 0;
 }
 
@@ -290,7 +256,7 @@ void file_close(struct server *server, struct file *file)
     int status = 0;
     if (is_hold(file)) {
         pthread_mutex_lock(&held->lock);
-        DL_DELETE(held->files, &file->held);
+        held_remove(held, &file->held);
         status = close_hold(server, file, &error);
         pthread_mutex_unlock(&held->lock);
         held_end_release(held, status);
@@ -447,7 +413,7 @@ static int read_hold(struct server *server, struct file *file, uint64_t offset, 
     int status = lock_holds(file->inode->target, error);
     if (status < 0)
         return status;
-    take_over_orphans(server, held);
+    orphans_take_over(server, held);
     status = read_handle(server, file, offset, size, bytes, length, error);
     pthread_mutex_unlock(&held->lock);
     return status;
@@ -500,7 +466,7 @@ static int change(struct server *server, struct file *file, struct call *call,
         status = lock_holds(file->inode->target, error);
     if (status < 0)
         return status;
-    take_over_orphans(server, held);
+    orphans_take_over(server, held);
     call->request.report_resets = held->files;
     status = make_call(server, &file->route, call, error);
     if (status == 0 && call->out_length > 0) {

@@ -26,6 +26,10 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
               const struct caller *caller, bool write, struct file *file,
               struct probe_error *error);
 
+/* Opens a hold again, as BYTES from its first open say, by its route. Errors: as for open. */
+int file_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
+                struct probe_error *error);
+
 /* Closes it. For a hold, file_expect_close() must have been called when the request came. */
 void file_close(struct server *server, struct file *file);
 void file_expect_close(struct file *file);

@@ -2,7 +2,9 @@
 #include "held.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
+#include <utlist.h>
 
 /* How long others wait. (A release that is not answered takes two calls, of a second each.) */
 enum { WAIT_SECONDS = 2 };
@@ -20,6 +22,25 @@ void held_done(struct held *held)
     pthread_mutex_destroy(&held->lock);
     pthread_mutex_destroy(&held->release_lock);
     pthread_cond_destroy(&held->released);
+}
+
+void held_add(struct held *held, struct held_file *file)
+{
+    DL_APPEND(held->files, file);
+    atomic_fetch_add(&held->count, 1);
+}
+
+void held_remove(struct held *held, struct held_file *file)
+{
+    DL_DELETE(held->files, file);
+    atomic_fetch_sub(&held->count, 1);
+}
+
+void held_end_claim(struct held_file *file)
+{
+    free(file->saved);
+    file->saved = NULL;
+    file->saved_length = 0;
 }
 
 void held_expect_release(struct held *held)

@@ -17,6 +17,7 @@
 #define PROBEFS_HELD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -35,6 +36,8 @@ struct held_file {
 struct held {
     pthread_mutex_t lock;    /* held by whoever changes counters, for the time of the call */
     struct held_file *files; /* guarded by lock */
+    bool given_up;           /* likewise: what cannot be taken over waits for the next request */
+    atomic_uint count;       /* of those files: a hint for who has no lock */
 
     pthread_mutex_t release_lock;
     pthread_cond_t released;
@@ -45,6 +48,12 @@ struct held {
 
 void held_init(struct held *held);
 void held_done(struct held *held);
+
+/* Lists FILE, and takes it off. Called with held->lock held, as the third. */
+void held_add(struct held *held, struct held_file *file);
+void held_remove(struct held *held, struct held_file *file);
+/* Writing the counters has ended the claim of FILE: there is nothing to give back. */
+void held_end_claim(struct held_file *file);
 
 /* A release was received; it is done, with that status. */
 void held_expect_release(struct held *held);

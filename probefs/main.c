@@ -4,6 +4,7 @@
  * unmounted or told to end. As a worker it is another program: see worker.h.
  */
 #include "loop.h"
+#include "orphans.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -189,6 +190,7 @@ static int mount_and_serve(struct fuse_args *args, struct server *server)
     /* Workers are reaped by the kernel; so it must not be before fusermount3 was waited for. */
     signal(SIGCHLD, SIG_IGN);
     int status = loop_serve(session, server->waiting);
+    atomic_store(&server->ending, true);
     fuse_session_unmount(session);
     if (status == -ETIMEDOUT) {
         log_message(PROBE_LOG_WARNING, "unmounted, while a request still hangs in its target");
@@ -219,6 +221,8 @@ static int new_router(struct server *server)
         .service = {.method = options->method,
                     .allow_gigatext = options->allow_gigatext,
                     .waiting = server->waiting},
+        .ended = orphans_look_after,
+        .ended_data = server,
     };
     return router_new(&workers, &server->router);
 }

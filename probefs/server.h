@@ -20,6 +20,7 @@ struct server {
     struct waiting *waiting;
     struct inodes inodes;
     struct fuse_session *session;
+    atomic_bool ending; /* no more requests */
     pthread_mutex_t closing_lock;
     struct closing *closing; /* guarded by closing_lock */
     struct timespec started;

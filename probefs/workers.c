@@ -13,6 +13,8 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@ enum {
     CHANNELS_MAX = 32, /* that are kept open for the next calls */
     CORPSES_MAX = 4,   /* of one user */
     WORKERS_MAX = 128, /* at the same time */
+    EVENTS_AT_ONCE = 16,
 };
 
 struct worker {
@@ -53,10 +56,12 @@ struct corpse {
 struct workers {
     struct workers_options options;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a worker became idle, or all are to end */
+    int wake;   /* an eventfd: a worker became idle or was given up, or all are to end */
+    int events; /* an epoll: of `wake`, and of each worker's end */
     struct worker *list;
     struct corpse *corpses;
     bool ending;
+    bool given_up;  /* one was, since the sweeper has looked */
     bool none_idle; /* the sweeper waits until one is */
     pthread_t sweeper;
 };
@@ -134,6 +139,13 @@ static int open_child(pid_t pid, int *result)
     return 0;
 }
 
+/* Its end wakes the sweeper, once. Without memory for that, the next request finds out. */
+static void watch(const struct workers *workers, const struct worker *worker)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = worker->pidfd};
+    epoll_ctl(workers->events, EPOLL_CTL_ADD, worker->pidfd, &event);
+}
+
 static int start(struct workers *workers, const struct worker_identity *identity,
                  struct worker **result)
 {
@@ -157,6 +169,7 @@ static int start(struct workers *workers, const struct worker_identity *identity
     worker->workers = workers;
     worker->identity = *identity;
     worker->control = ends[0];
+    watch(workers, worker);
     log_message(PROBE_LOG_DEBUG, "worker %d serves user %u", worker->pid, identity->uid);
     *result = worker;
     return 0;
@@ -165,6 +178,18 @@ static int start(struct workers *workers, const struct worker_identity *identity
 /* ---- ending ----------------------------------------------------------------------------- */
 
 /* All below are called with the lock held. */
+
+static void wake(const struct workers *workers)
+{
+    eventfd_write(workers->wake, 1);
+}
+
+/* What it kept is kept by nobody, be it dead or not. */
+static void give_up(struct workers *workers)
+{
+    workers->given_up = true;
+    wake(workers);
+}
 
 static void worker_free(struct worker *worker)
 {
@@ -208,6 +233,7 @@ static void abandon(struct worker *worker)
                 "worker %d of user %u did not answer within %d s and was ended: something that "
                 "this user's processes have mapped does not answer",
                 worker->pid, worker->identity.uid, ANSWER_SECONDS);
+    give_up(worker->workers);
     unlist(worker);
 }
 
@@ -255,18 +281,41 @@ static time_t sweep(struct workers *workers)
     return next;
 }
 
+/* Waits, until NEXT at most (0: for ever); returns whether a worker has ended. */
+static bool wait_for_event(const struct workers *workers, time_t next)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    eventfd_t unused;
+    time_t left = next - now_seconds();
+    int timeout = next == 0 ? -1 : left > 0 ? (int)left * 1000 : 0;
+    int count = epoll_wait(workers->events, events, EVENTS_AT_ONCE, timeout);
+    bool ended = false;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == workers->wake)
+            eventfd_read(workers->wake, &unused);
+        else
+            ended = true;
+    }
+    return ended;
+}
+
 static void *sweep_forever(void *data)
 {
     struct workers *workers = data;
     pthread_mutex_lock(&workers->lock);
     while (!workers->ending) {
         time_t next = sweep(workers);
-        struct timespec until = {.tv_sec = next};
         workers->none_idle = next == 0;
-        if (next == 0)
-            pthread_cond_wait(&workers->changed, &workers->lock);
-        else
-            pthread_cond_timedwait(&workers->changed, &workers->lock, &until);
+        pthread_mutex_unlock(&workers->lock);
+        bool ended = wait_for_event(workers, next);
+        pthread_mutex_lock(&workers->lock);
+        ended |= workers->given_up;
+        workers->given_up = false;
+        if (!ended || workers->ending || !workers->options.ended)
+            continue;
+        pthread_mutex_unlock(&workers->lock);
+        workers->options.ended(workers->options.ended_data);
+        pthread_mutex_lock(&workers->lock);
     }
     pthread_mutex_unlock(&workers->lock);
     return NULL;
@@ -274,22 +323,40 @@ static void *sweep_forever(void *data)
 
 /* ---- all workers ------------------------------------------------------------------------ */
 
+static int open_events(struct workers *workers)
+{
+    workers->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    workers->events = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = workers->wake};
+    return workers->wake < 0 || workers->events < 0 ||
+                   epoll_ctl(workers->events, EPOLL_CTL_ADD, workers->wake, &event) < 0
+               ? -errno
+               : 0;
+}
+
+static void done(struct workers *workers)
+{
+    if (workers->events >= 0)
+        close(workers->events);
+    if (workers->wake >= 0)
+        close(workers->wake);
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
+
 int workers_new(const struct workers_options *options, struct workers **result)
 {
     struct workers *workers = calloc(1, sizeof(*workers));
-    pthread_condattr_t attributes;
     if (!workers)
         return -ENOMEM;
     workers->options = *options;
     pthread_mutex_init(&workers->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&workers->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    int status = pthread_create(&workers->sweeper, NULL, sweep_forever, workers);
-    if (status != 0) {
-        free(workers);
-        return -status;
+    int status = open_events(workers);
+    if (status == 0)
+        status = -pthread_create(&workers->sweeper, NULL, sweep_forever, workers);
+    if (status < 0) {
+        done(workers);
+        return status;
     }
     *result = workers;
     return 0;
@@ -301,7 +368,7 @@ void workers_free(struct workers *workers)
         return;
     pthread_mutex_lock(&workers->lock);
     workers->ending = true;
-    pthread_cond_signal(&workers->changed);
+    wake(workers);
     pthread_mutex_unlock(&workers->lock);
     pthread_join(workers->sweeper, NULL);
     struct worker *worker = NULL;
@@ -315,9 +382,7 @@ void workers_free(struct workers *workers)
         close(corpse->pidfd);
         free(corpse);
     }
-    pthread_cond_destroy(&workers->changed);
-    pthread_mutex_destroy(&workers->lock);
-    free(workers);
+    done(workers);
 }
 
 static bool is_identity(const struct worker *worker, const struct worker_identity *identity)
@@ -394,7 +459,7 @@ void worker_put(struct worker *worker)
         if (!worker->listed)
             worker_free(worker);
         if (workers->none_idle)
-            pthread_cond_signal(&workers->changed);
+            wake(workers);
         workers->none_idle = false;
     }
     pthread_mutex_unlock(&workers->lock);
@@ -442,6 +507,7 @@ static void bury(struct worker *worker)
     if (!worker->listed)
         return;
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    give_up(worker->workers);
     unlist(worker);
 }
 

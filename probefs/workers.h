@@ -25,6 +25,9 @@ struct workers_options {
     enum probe_log_level log_level;
     bool to_syslog;
     struct service_options service; /* for each worker's */
+    /* Called after one or more that were in use have ended, by a thread of its own. */
+    void (*ended)(void *data);
+    void *ended_data;
 };
 
 int workers_new(const struct workers_options *options, struct workers **workers);

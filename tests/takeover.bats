@@ -115,6 +115,21 @@ is() {
     wait_until '[ "$(memory_of "$pid" gc_start)" = "0 3d" ]'
 }
 
+@test "it is taken over as soon as its worker was killed, whoever asks for nothing" {
+    for user in root a; do
+        start_held "$user"
+        targets_held+=("$pid") held=$pid
+        kill_worker "$user"
+        wait_until 'grep -q "process $held: a hold was taken over" "$log"'
+        assert_equal "$(workers_of "$server" "$user" | grep -vcx "$worker")" 1
+        [ "$user" = a ] || exec 8>&9
+    done
+    kill_server "$server"
+    for pid in "${targets_held[@]}"; do
+        wait_until '[ "$(memory_of "$pid" gc_start)" = "0 3d" ]'
+    done
+}
+
 @test "a worker that does not answer is ended, and its holds are given back" {
     start_held a
     run_as a kill -STOP "$worker"
