@@ -249,7 +249,7 @@ void file_expect_close(struct file *file)
         held_expect_release(&file->inode->target->held);
 }
 
-void file_close(struct server *server, struct file *file)
+static int close_any(struct server *server, struct file *file)
 {
     struct held *held = &file->inode->target->held;
     struct probe_error error = {""};
@@ -273,6 +273,12 @@ void file_close(struct server *server, struct file *file)
     free(file->text);
     router_end(&file->route);
     inodes_closed(&server->inodes, file->inode);
+    return status;
+}
+
+void file_close(struct server *server, struct file *file)
+{
+    close_any(server, file);
 }
 
 /* The holds on processes of USER that wait to be closed. Called with the lock held. */
@@ -283,15 +289,17 @@ static struct closing *find_closing(struct server *server, uid_t user)
     return closing;
 }
 
-static void close_for_good(struct server *server, struct file *file)
+static int close_for_good(struct server *server, struct file *file)
 {
-    file_close(server, file);
+    int status = close_any(server, file);
     free(file);
+    return status;
 }
 
 /*
  * Whoever closes one closes those that come meanwhile: each may take seconds where the process does
- * not answer, and there may be thousands.
+ * not answer, and there may be thousands. So, at the server's end, those behind one that was not
+ * answered are left to their workers, which release what they hold when they see that end.
  */
 static void close_holds(struct server *server, struct file *file)
 {
@@ -304,9 +312,10 @@ static void close_holds(struct server *server, struct file *file)
         LL_PREPEND(server->closing, &mine);
     for (struct file *next = closing ? NULL : file; next;) {
         pthread_mutex_unlock(&server->closing_lock);
-        close_for_good(server, next);
+        int status = close_for_good(server, next);
+        bool leave = status == -ETIMEDOUT && fuse_session_exited(server->session);
         pthread_mutex_lock(&server->closing_lock);
-        next = mine.files;
+        next = leave ? NULL : mine.files;
         if (next)
             DL_DELETE(mine.files, next);
         else

@@ -37,7 +37,10 @@
 #include <utlist.h>
 
 /* Idle threads beyond the first number end; no more than the second serve at the same time. */
-enum { IDLE_MAX = 16, THREADS_MAX = 512, END_SECONDS = 3 };
+enum { IDLE_MAX = 16, THREADS_MAX = 512 };
+
+/* How long it is waited for requests at the end: for more than what a request can wait for. */
+enum { END_SECONDS = 6 };
 
 /* So many serve requests of the same user, unless it is root or the server's own. */
 enum { USER_MAX = THREADS_MAX / 2 };

@@ -199,6 +199,19 @@ start_hanging_holds() {
     others_work
 }
 
+# One after the other, they would take longer than the server waits for anything at its end.
+@test "the server ends as always while c's holds cannot be released" {
+    local status=0
+    start_hanging_holds 20
+    exec 9<&-
+    kill -USR1 "$holder"
+    wait_until 'grep -q ^closed "$holder_out"'
+    quick 2 umount "$mnt"
+    wait_until "! is_running $server"
+    wait "$server" || status=$?
+    assert_equal $status 0
+}
+
 @test "when c's filesystem has ended, c's other processes work again" {
     start_hostile 100000
     ls "$mnt/$c" > /dev/null
