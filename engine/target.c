@@ -292,6 +292,7 @@ int target_look_at_all(struct probe_target *target, struct probe_error *error)
     }
     maps_done(&target->maps);
     target->maps = maps;
+    target->read_anew = true;
     return 0;
 }
 
@@ -341,21 +342,27 @@ int probe_target_look(struct probe_target *target, struct probe_error *error)
     return status < 0 ? status : probe_target_confirm(target, error);
 }
 
+void target_distrust(struct probe_target *target)
+{
+    probe_target_doubt(target);
+    for (size_t i = 0; i < target->maps.count; i++)
+        target->maps.items[i].verified = false;
+    set_verified(target, false);
+    target->read_anew = false;
+}
+
 int probe_target_glance(struct probe_target *target, struct probe_error *error)
 {
     if (target->image.maps < 0)
         return error_set(error, EACCES, "process %d is not open", target->image.pid);
-    probe_target_doubt(target);
+    target_distrust(target);
     int same = target->generation == 0
                    ? 0
                    : loaded_compare(&target->loaded, &target->maps, target->image.maps);
     if (same == -ESRCH)
         return fail_look(target, same, error);
-    set_verified(target, false);
     if (same != 1 || target->replaced || !verify_files(target))
         return target_look_at_all(target, error);
-    for (size_t i = 0; i < target->maps.count; i++)
-        target->maps.items[i].verified = false;
     return 0;
 }
 
@@ -367,8 +374,8 @@ int target_verify(struct probe_target *target, uint64_t address, struct probe_er
     int same = mapping->verified ? 1 : maps_compare_one(target->image.maps, mapping);
     if (same == -ESRCH)
         return fail_look(target, same, error);
-    /* Where the kernel does not answer, the look just before has read all of them. */
-    mapping->verified = same == 1 || same == -ENOTTY;
+    /* Where the kernel does not answer, reading all of them does as well. */
+    mapping->verified = same == 1 || (same == -ENOTTY && target->read_anew);
     return mapping->verified;
 }
 

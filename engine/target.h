@@ -27,6 +27,7 @@ struct probe_target {
     bool traced;              /* its main thread is stopped, and traced by the calling thread */
     struct probe_image image; /* pid and id stay when the descriptors are closed */
     bool unconfirmed;         /* see probe_target_doubt() */
+    bool read_anew;           /* its mappings, since target_distrust() */
     uint64_t generation;
     time_t checked; /* when it was asked for the files of all objects */
     bool replaced;  /* one of them was found to be another */
@@ -48,6 +49,12 @@ int target_look_at_all(struct probe_target *target, struct probe_error *error);
 
 /* Is the image still the process's, now? Errors: ESRCH. */
 int target_check(struct probe_target *target, struct probe_error *error);
+
+/*
+ * What is known of the mappings may have changed, and the image too: target_verify() is to ask for
+ * each, and target_check() for the image.
+ */
+void target_distrust(struct probe_target *target);
 
 /*
  * Is what TARGET knows of the mapping at ADDRESS still true? 1: yes, and it is marked as verified;

@@ -2,7 +2,7 @@
 /*
  * How a process is stopped:
  *
- *   1. seize and interrupt each thread that is not seized yet
+ *   1. seize each thread that is not seized yet, then interrupt them
  *   2. wait until all of them have stopped
  *   3. read the list of threads again; where there are new ones, back to 1: threads that were not
  *      stopped yet may have started them
@@ -51,6 +51,8 @@ enum { SEIZE_TRIES = 3 };
 
 struct tracee {
     pid_t tid;
+    bool interrupted;
+    bool listed; /* as a thread of the process, since it was seized */
     bool stopped;
     int signal; /* to be handed back */
     UT_hash_handle hh;
@@ -65,10 +67,12 @@ struct tracee_stop {
     struct probe_error error;
 
     /* The tracing thread's own. */
+    DIR *tasks;             /* the list of threads */
     struct tracee *tracees; /* by tid */
     unsigned int running;   /* tracees that have not stopped */
     unsigned int count;     /* of all, once they have stopped */
     struct timespec deadline;
+    int (*prepare)(void *data);
     bool once; /* `act` is there from the start, is called once, and all are let go at once */
 
     pthread_t thread;
@@ -77,7 +81,7 @@ struct tracee_stop {
     enum job job;   /* guarded by lock, and so is all below */
     bool done;      /* with the last job; at first, with stopping */
     bool abandoned; /* nobody waits for it: the tracing thread frees this */
-    bool acting;    /* the one thing is being done, or was: it is waited for without a limit */
+    bool acting;    /* a task is under way, or was: it is waited for without a limit */
     int (*act)(void *data, pid_t tid);
     void *data;
     int status;
@@ -142,44 +146,63 @@ static int add(struct tracee_stop *stop, pid_t tid)
     stop->running++;
     pid_t tracer = 0;
     int status = seize(stop, tid, &tracer);
-    if (status == -ETIMEDOUT)
+    if (status == 0 || status == -ETIMEDOUT)
         return status;
-    if (status == 0)
-        status = trace_interrupt(tid);
-    if (status == 0)
-        return 0;
     forget(stop, tracee);
     return status == -ESRCH ? 0 : fail_seize(stop, tid, tracer, status);
+}
+
+/* The list of threads, from its beginning. */
+static int open_list(struct tracee_stop *stop)
+{
+    if (stop->tasks) {
+        rewinddir(stop->tasks);
+        return 0;
+    }
+    int fd = proc_open(stop->engine->proc, stop->pid, stop->pid, "task", O_RDONLY | O_DIRECTORY);
+    stop->tasks = fd < 0 ? NULL : fdopendir(fd);
+    if (stop->tasks)
+        return 0;
+    int errnum = fd < 0 ? -fd : errno;
+    if (fd >= 0)
+        close(fd);
+    if (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM)
+        return error_set(&stop->error, errnum, "process %d: cannot list its threads: %s", stop->pid,
+                         strerror(errnum));
+    return error_set(&stop->error, ESRCH, "process %d has ended", stop->pid);
 }
 
 /* Seizes the threads that are not yet; returns how many, or an error. */
 static int seize_new(struct tracee_stop *stop)
 {
-    int fd = proc_open(stop->engine->proc, stop->pid, stop->pid, "task", O_RDONLY | O_DIRECTORY);
-    DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
     int found = 0;
-    int status = 0;
-    if (!tasks) {
-        int errnum = fd < 0 ? -fd : errno;
-        if (fd >= 0)
-            close(fd);
-        if (errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM)
-            return error_set(&stop->error, errnum, "process %d: cannot list its threads: %s",
-                             stop->pid, strerror(errnum));
-        return error_set(&stop->error, ESRCH, "process %d has ended", stop->pid);
-    }
-    for (struct dirent *task; status == 0 && (task = readdir(tasks));) {
+    int status = open_list(stop);
+    for (struct dirent *task; status == 0 && (task = readdir(stop->tasks));) {
         pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
         struct tracee *tracee = NULL;
         HASH_FIND_INT(stop->tracees, &tid, tracee);
+        if (tracee)
+            tracee->listed = true;
         if (tid <= 0 || tracee)
             continue;
         unsigned int before = HASH_COUNT(stop->tracees);
         status = add(stop, tid);
         found += HASH_COUNT(stop->tracees) > before;
     }
-    closedir(tasks);
     return status < 0 ? status : found;
+}
+
+/*
+ * All are seized before the first is interrupted, so that it has not to wait for that. One that has
+ * ended meanwhile is waited for like the others: the kernel keeps it for us.
+ */
+static void interrupt_new(struct tracee_stop *stop)
+{
+    for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
+        if (!tracee->interrupted)
+            trace_interrupt(tracee->tid);
+        tracee->interrupted = true;
+    }
 }
 
 /* ---- waiting ---------------------------------------------------------------------------- */
@@ -278,33 +301,28 @@ static int wait_for_stops(struct tracee_stop *stop)
 static int stop_all(struct tracee_stop *stop)
 {
     int new = 1;
-    while (new > 0) {
+    int status = 0;
+    while (new > 0 && status == 0) {
         new = seize_new(stop);
-        int status = new < 0 ? new : wait_for_stops(stop);
-        if (status < 0)
-            return status;
+        if (new < 0)
+            return new;
+        interrupt_new(stop);
+        status = wait_for_stops(stop);
     }
-    return new;
+    return status;
 }
 
 /* ---- acting and letting go -------------------------------------------------------------- */
 
 /*
- * Is it a thread of the process? Its number may have become another's between the list and the
- * seizing; now that it is stopped, it stays whose it is.
+ * A thread that ptrace serves, or 0 where all wait for the client; -ESRCH where none is left. The
+ * number of one may have become another's between the list and the seizing; what is listed after it
+ * was seized stays whose it is.
  */
-static bool is_of_process(const struct tracee_stop *stop, pid_t tid)
-{
-    char path[48];
-    snprintf(path, sizeof(path), "%d/task/%d", stop->pid, tid);
-    return faccessat(stop->engine->proc, path, F_OK, 0) == 0;
-}
-
-/* A thread that ptrace serves, or 0 where all wait for the client; -ESRCH where none is left. */
 static pid_t find_stopped(struct tracee_stop *stop)
 {
     for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
-        if (tracee->stopped && is_of_process(stop, tracee->tid))
+        if (tracee->stopped && tracee->listed)
             return tracee->tid;
     }
     if (HASH_COUNT(stop->tracees) == 0)
@@ -316,11 +334,16 @@ static void let_go(struct tracee_stop *stop)
 {
     struct tracee *tracee = NULL;
     struct tracee *next = NULL;
-    HASH_ITER (hh, stop->tracees, tracee, next) {
+    for (tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
         if (tracee->stopped)
             trace_detach(tracee->tid, tracee->signal);
+    }
+    HASH_ITER (hh, stop->tracees, tracee, next) {
         forget(stop, tracee);
     }
+    if (stop->tasks)
+        closedir(stop->tasks);
+    stop->tasks = NULL;
 }
 
 static void free_stop(struct tracee_stop *stop)
@@ -345,7 +368,20 @@ static enum job finish_job(struct tracee_stop *stop, int status)
     return job;
 }
 
-/* May the one thing that there is to do be done? Not when nobody waits for it any more. */
+/* Whoever waits begins to do so without a limit. */
+static int prepare(struct tracee_stop *stop)
+{
+    int status = stop->prepare(stop->data);
+    if (status < 0)
+        return status;
+    pthread_mutex_lock(&stop->lock);
+    stop->acting = false;
+    pthread_cond_broadcast(&stop->changed);
+    pthread_mutex_unlock(&stop->lock);
+    return 0;
+}
+
+/* May the task be done? Not when nobody waits for it any more. */
 static bool begin_once(struct tracee_stop *stop)
 {
     pthread_mutex_lock(&stop->lock);
@@ -358,7 +394,9 @@ static bool begin_once(struct tracee_stop *stop)
 static void *trace(void *data)
 {
     struct tracee_stop *stop = data;
-    int status = stop_all(stop);
+    int status = stop->once ? prepare(stop) : 0;
+    if (status == 0)
+        status = stop_all(stop);
     pid_t tid = status == 0 ? find_stopped(stop) : status;
     if (tid < 0)
         let_go(stop); /* at once, not when somebody has heard of it */
@@ -376,8 +414,9 @@ static void *trace(void *data)
     return NULL;
 }
 
-/* Waits until all have stopped, and what is to be done once is done; false where that is not known
- * in time, and STOP not ours any more.
+/*
+ * Waits until all have stopped, and the task, if any, is done; false where that is not known in
+ * time, and STOP not ours any more.
  */
 static bool wait_for_start(struct tracee_stop *stop, int *status)
 {
@@ -412,7 +451,7 @@ static int wait_for_job(struct tracee_stop *stop, enum job job)
     return status;
 }
 
-/* Stops all, and does ACT once where there is one; STOP is only there where that succeeded. */
+/* Stops all, and does the task where there is one; STOP is only there where that succeeded. */
 static int start(struct tracee_stop *stop, struct probe_error *error)
 {
     pid_t pid = stop->pid;
@@ -458,7 +497,7 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
 }
 
 int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
-               int (*act)(void *data, pid_t tid), void *data, struct probe_error *error)
+               const struct tracee_task *task, struct probe_error *error)
 {
     struct tracee_stop *stop = calloc(1, sizeof(*stop));
     if (!stop)
@@ -466,9 +505,10 @@ int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timesp
     stop->engine = engine;
     stop->pid = pid;
     stop->deadline = *deadline;
-    stop->once = true;
-    stop->act = act;
-    stop->data = data;
+    stop->once = stop->acting = true;
+    stop->prepare = task->prepare;
+    stop->act = task->act;
+    stop->data = task->data;
     int status = start(stop, error);
     if (status == 0)
         tracee_end(stop);

@@ -18,12 +18,20 @@ struct tracee_stop;
 int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
                  struct tracee_stop **stop, struct probe_error *error);
 
+/* What is to be done with a process that is stopped for just that. Both return 0 or an error. */
+struct tracee_task {
+    /* Called before, in the same thread: what it used is near at hand then. */
+    int (*prepare)(void *data);
+    int (*act)(void *data, pid_t tid); /* see tracee_act() */
+    void *data;
+};
+
 /*
- * Stops every thread, calls ACT as tracee_act() does, and lets them go: no longer than that takes,
- * as nothing passes between threads meanwhile. Returns what ACT returned, or an error as above.
+ * Stops every thread, does TASK, and lets them go: no longer than that takes, as nothing passes
+ * between threads meanwhile. Returns what TASK returned, or an error as above.
  */
 int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
-               int (*act)(void *data, pid_t tid), void *data, struct probe_error *error);
+               const struct tracee_task *task, struct probe_error *error);
 
 /*
  * Calls ACT in the thread that is the tracer, with a thread of the process that ptrace serves, or 0

@@ -9,7 +9,8 @@
  *   5. write, counter by counter and site by site; if a write fails, write the inverse
  *
  * Nothing is written before step 5, and whatever fails before it has changed nothing. Where the
- * target is to be stopped, steps 2 to 5 are done while it is, and 2 and 3 once before.
+ * target is to be stopped, steps 2 and 3 are done before, and 3 to 5 while it is: what step 4 asks
+ * of the mappings that are written is all that counts by then, and the target waits.
  */
 #include "update.h"
 
@@ -314,20 +315,14 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
     return status;
 }
 
-/* Looks, reads, checks and writes; with WRITER NULL, only what may take its time. */
-static int apply_once(struct probe_update *update, const struct memory_writer *writer,
-                      struct probe_error *error)
+/* Reads, checks and writes; with WRITER NULL, only what may take its time. */
+static int apply_to_known(struct probe_update *update, const struct memory_writer *writer,
+                          struct probe_error *error)
 {
     struct probe_target *target = update->target;
     struct probe_snapshot snapshot;
     struct texts texts = {0};
-    int status = probe_target_glance(target, error);
-    if (status < 0)
-        return status;
-    if (update->generation != target->generation)
-        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
-                         target->image.pid);
-    status = snapshot_init(target, update->indices, update->count, &snapshot, error);
+    int status = snapshot_init(target, update->indices, update->count, &snapshot, error);
     if (status < 0)
         return status;
     status = writer ? apply_snapshot(update, &snapshot, writer, error)
@@ -337,38 +332,61 @@ static int apply_once(struct probe_update *update, const struct memory_writer *w
     return status;
 }
 
+/* Looks before. */
+static int apply_once(struct probe_update *update, const struct memory_writer *writer,
+                      struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    int status = probe_target_glance(target, error);
+    if (status < 0)
+        return status;
+    if (update->generation != target->generation)
+        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                         target->image.pid);
+    return apply_to_known(update, writer, error);
+}
+
 struct stopped_update {
     struct probe_update *update;
     enum memory_way way;
+    bool looked; /* just before it was stopped */
     struct probe_error *error;
 };
+
+/* Files are read, and pages brought in, while the target still runs. */
+static int prepare_stopped(void *data)
+{
+    struct stopped_update *stopped = data;
+    stopped->looked = true;
+    return apply_once(stopped->update, NULL, stopped->error);
+}
 
 /* Called by the thread that is the tracer. */
 static int apply_stopped(void *data, pid_t tid)
 {
     const struct stopped_update *stopped = data;
-    const struct probe_target *target = stopped->update->target;
+    struct probe_target *target = stopped->update->target;
     const struct memory_writer writer = {&target->image, stopped->way, tid, &target->maps};
     if (stopped->way == MEMORY_POKED && tid == 0)
         return error_set(stopped->error, ETIMEDOUT,
                          "process %d: all of its threads wait for an answer, and the kernel only "
                          "lets code be written through one that has stopped: try again",
                          target->image.pid);
-    return apply_once(stopped->update, &writer, stopped->error);
+    if (!stopped->looked)
+        return apply_once(stopped->update, &writer, stopped->error);
+    target_distrust(target);
+    return apply_to_known(stopped->update, &writer, stopped->error);
 }
 
 static int stop_and_apply(struct probe_update *update, enum memory_way way,
                           const struct timespec *deadline, struct probe_error *error)
 {
     struct probe_target *target = update->target;
-    struct stopped_update stopped = {update, way, error};
+    struct stopped_update stopped = {update, way, false, error};
     if (target->stop)
         return tracee_act(target->stop, apply_stopped, &stopped);
-    /* Files are read, and pages brought in, while the target still runs. */
-    int status = apply_once(update, NULL, error);
-    if (status < 0)
-        return status;
-    return tracee_run(target->engine, target->image.pid, deadline, apply_stopped, &stopped, error);
+    const struct tracee_task task = {prepare_stopped, apply_stopped, &stopped};
+    return tracee_run(target->engine, target->image.pid, deadline, &task, error);
 }
 
 /* Can the failure be one of what was found in memory, or of writing there? */
