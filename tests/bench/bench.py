@@ -40,6 +40,11 @@ TARGETS = os.path.join(BUILD, "tests/targets")
 PROGRAMS = os.path.join(BUILD, "tests/bench")
 
 
+# Where servers and callers run: waking another CPU takes longer than a change of tasks on one, so
+# that what is compared has to be placed alike.
+PLACES = ("one CPU",) if os.cpu_count() == 1 else ("CPUs of their own", "one CPU")
+
+
 def rounds(wanted):
     """How many rounds of something to do."""
     return min(wanted, 3) if TINY else wanted
@@ -99,6 +104,19 @@ def summary(samples):
             "p90": round(cuts[8] / 1000, 2), "count": len(samples)}
 
 
+def tasks_of(pid):
+    return [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+
+
+def children_of(pid):
+    """Those of a server are its workers."""
+    children = []
+    for task in tasks_of(pid):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+            children += [int(child) for child in file.read().split()]
+    return children
+
+
 class Session:
     """A private directory, the servers and targets started in it, the results."""
 
@@ -111,6 +129,7 @@ class Session:
         self.served = 0
         self.servers = []
         self.children = []
+        self.cpu = None
 
     def __enter__(self):
         if os.geteuid() != 0:
@@ -177,6 +196,16 @@ class Session:
         return self.serve([os.path.join(PROGRAMS, "floor"), "-p", str(probes)] +
                           (["-s"] if skip else []), "floor")
 
+    def place(self, place):
+        """All servers that there are go to the last CPU, with their workers; what time() does after
+        this, to the first, or in the PLACE "one CPU" to the last as well."""
+        cpus = sorted(os.sched_getaffinity(0))
+        self.cpu = cpus[-1 if place == "one CPU" else 0]
+        for server in self.servers:
+            for pid in [server.pid, *children_of(server.pid)]:
+                for task in tasks_of(pid):
+                    os.sched_setaffinity(task, cpus[-1:])
+
     def target(self, program, *arguments, uid=0, feed=False):
         """Starts a program with probes (a name in targets/, or a path); returns its pid. With FEED
         its input stays open, and empty."""
@@ -201,14 +230,16 @@ class Session:
         return path
 
     def time(self, count, cases, pause=100):
-        """Times cases {LABEL: (OPERATION, PATH)} with the program timer: {LABEL: [ns]}. For `walk`
-        and `find` it is the time for each file."""
+        """Times cases {LABEL: (OPERATION, PATH)} with the program timer: {LABEL: [ns]}, after place()
+        at that place. For `walk` and `find` it is the time for each file."""
         words = []
         for label, (operation, path) in cases.items():
             words += [label.replace(" ", "_"), operation, path, ","]
-        done = subprocess.run([os.path.join(PROGRAMS, "timer"), "-p", str(pause),
-                               str(rounds(count)), *words], check=True, stdout=subprocess.PIPE,
-                              text=True)
+        command = [os.path.join(PROGRAMS, "timer"), "-p", str(pause)]
+        if self.cpu is not None:
+            command += ["-c", str(self.cpu)]
+        done = subprocess.run(command + [str(rounds(count)), *words], check=True,
+                              stdout=subprocess.PIPE, text=True)
         samples = {label: [] for label in cases}
         labels = {label.replace(" ", "_"): label for label in cases}
         for line in done.stdout.splitlines():

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Many clients at once on different targets, and a client beside a target that is slow.
+"""Many clients at once on different targets, a client beside a target that is slow, and users that
+all are slow.
 
-The slow one is a process in vfork, which cannot be stopped: with engine=ptrace each write to it
-takes most of a second before it fails.
+The slow target is a process in vfork, which cannot be stopped: with engine=ptrace each write to it
+takes most of a second before it fails. Users are slow whose workers are stopped: a listing waits a
+second for them.
 """
 import contextlib
 import os
+import signal
 import threading
 import time
 
@@ -15,6 +18,8 @@ import bench
 PLOT = "one open, read, close, with clients at once"
 CLIENTS = (1, 2, 4, 16)
 ROUNDS = 20 if bench.TINY else 2000
+USERS = 2 if bench.TINY else 8
+FIRST_UID = 61000
 
 
 def time_clients(session, line, paths):
@@ -73,10 +78,31 @@ def compare_beside_slow(session):
                     at_most=1.5)
 
 
+def list_with_silent(mount, server, count):
+    """How long a listing takes, where COUNT users' workers are there, and do not answer."""
+    os.listdir(mount)
+    for worker in bench.children_of(server)[:count]:
+        os.kill(worker, signal.SIGSTOP)
+    return bench.timed(lambda: os.listdir(mount))
+
+
+def compare_silent_users(session):
+    mount = session.probefs()
+    server = session.servers[-1].pid
+    for uid in range(FIRST_UID, FIRST_UID + USERS):
+        session.target(session.many(1, 1), uid=uid)
+    samples = bench.take_turns(bench.rounds(5), {
+        "all": lambda: list_with_silent(mount, server, USERS),
+        "one": lambda: list_with_silent(mount, server, 1)})
+    session.compare(f"ls, {USERS} users are silent", samples["all"], "1 user is silent",
+                    samples["one"], at_most=1.2)
+
+
 def main():
     with bench.Session("clients") as session:
         compare_clients(session)
         compare_beside_slow(session)
+        compare_silent_users(session)
 
 
 main()

@@ -2,15 +2,17 @@
 /*
  * Times several things by turns, so that what disturbs the machine disturbs them alike.
  *
- *     timer [-p PAUSE-US] ROUNDS LABEL OP PATH [, LABEL OP PATH]...
+ *     timer [-c CPU] [-p PAUSE-US] ROUNDS LABEL OP PATH [, LABEL OP PATH]...
  *
  * OP, each from before the open until the close has returned:
  *     write     open, write `1` and `0` by turns, close
  *     read      open, read once, close
  *     walk      what `grep -r . PATH` does: list, open and read every file to its end
  *     find      what `find PATH` does: list, and ask for attributes
- * Each round does every one of them once, beginning with another. After each it waits, busily, so
- * that what a server still has to do (a RELEASE) is not counted with the next.
+ *     run       starts PATH, a command with words between single spaces, and waits for its end
+ * Each round does every one of them once, in an order that is drawn anew: what a case finds in the
+ * caches is what the one before it has left there. After each it waits, busily, so that what a
+ * server still has to do (a RELEASE) is not counted with the next. With -c all is done on that CPU.
  *
  * Output: a line for each measurement, `LABEL NANOSECONDS FILES`: how many files it was about. A
  * first round is not counted. Any error ends it with a message and status 1.
@@ -18,14 +20,17 @@
 #include <err.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <sched.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CASES_MAX = 16, NS = 1000000000 };
+enum { CASES_MAX = 16, WORDS_MAX = 16, NS = 1000000000 };
 
 struct timed {
     const char *label;
@@ -104,10 +109,40 @@ static unsigned long run_find(const struct timed *timed, unsigned long round)
     return traverse(timed->path, NULL);
 }
 
+static unsigned long run_command(const struct timed *timed, unsigned long round)
+{
+    char line[4096];
+    char *words[WORDS_MAX + 1] = {NULL};
+    pid_t pid = 0;
+    int status = 0;
+    (void)round;
+    snprintf(line, sizeof(line), "%s", timed->path);
+    char *rest = line;
+    for (size_t i = 0; rest && i < WORDS_MAX; i++)
+        words[i] = strsep(&rest, " ");
+    if (posix_spawn(&pid, words[0], NULL, NULL, words, environ) != 0 ||
+        waitpid(pid, &status, 0) != pid || status != 0)
+        errx(1, "'%s' failed", timed->path);
+    return 1;
+}
+
 static const struct {
     const char *name;
     unsigned long (*run)(const struct timed *timed, unsigned long round);
-} operations[] = {{"write", run_write}, {"read", run_read}, {"walk", run_walk}, {"find", run_find}};
+} operations[] = {{"write", run_write},
+                  {"read", run_read},
+                  {"walk", run_walk},
+                  {"find", run_find},
+                  {"run", run_command}};
+
+static void stay_on(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        err(1, "cannot stay on CPU %d", cpu);
+}
 
 static struct timed parse(char **words)
 {
@@ -121,12 +156,24 @@ static struct timed parse(char **words)
     return timed;
 }
 
-static void run_rounds(const struct timed *cases, size_t count, unsigned long rounds,
-                       uint64_t pause)
+/* The same numbers in each run. */
+static void shuffle(struct timed *cases, size_t count)
+{
+    static unsigned short state[3] = {1, 2, 3};
+    for (size_t i = count; i > 1; i--) {
+        size_t other = (size_t)nrand48(state) % i;
+        struct timed moved = cases[other];
+        cases[other] = cases[i - 1];
+        cases[i - 1] = moved;
+    }
+}
+
+static void run_rounds(struct timed *cases, size_t count, unsigned long rounds, uint64_t pause)
 {
     for (unsigned long round = 0; round <= rounds; round++) {
+        shuffle(cases, count);
         for (size_t i = 0; i < count; i++) {
-            const struct timed *timed = &cases[(i + round) % count];
+            const struct timed *timed = &cases[i];
             uint64_t start = now();
             unsigned long files = timed->run(timed, round);
             uint64_t end = now();
@@ -144,10 +191,13 @@ int main(int argc, char **argv)
     size_t count = 0;
     uint64_t pause = 100000;
     int option = 0;
-    while ((option = getopt(argc, argv, "+p:")) != -1) {
-        if (option != 'p')
+    while ((option = getopt(argc, argv, "+c:p:")) != -1) {
+        if (option == 'c')
+            stay_on((int)strtol(optarg, NULL, 10));
+        else if (option == 'p')
+            pause = strtoull(optarg, NULL, 10) * 1000;
+        else
             return 1;
-        pause = strtoull(optarg, NULL, 10) * 1000;
     }
     if (optind == argc)
         errx(1, "no number of rounds");

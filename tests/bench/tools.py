@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Switching one probe with probefs, and with what else there is: a tool that is started for each
-change (at least what /bin/true costs), a tracefs uprobe event, gdb, bpftrace.
+"""Switching one probe with probefs, and with what else there is: a command that is started for each
+change (ours, and what the start alone of /bin/true costs), a tracefs uprobe event, gdb, bpftrace.
 """
 import contextlib
 import os
@@ -42,6 +42,19 @@ def run(*command):
                    stderr=subprocess.DEVNULL)
 
 
+def compare_commands(session, mount):
+    pid = session.target(session.many(1, 1))
+    switch = os.path.join(bench.PROGRAMS, "switch")
+    samples = session.time(300, {
+        "probefs": ("write", f"{mount}/{pid}/probe_00000/enabled"),
+        "command": ("run", f"{switch} {pid} probe_00000"),
+        "true": ("run", "/bin/true")})
+    for peer, label, times in (("command", "a command of the engine's", 10),
+                               ("true", "/bin/true", None)):
+        session.compare("one switch", samples["probefs"], f"{label}, started", samples[peer],
+                        at_least=times)
+
+
 def compare_tools(session, mount, pid, offset, events):
     program = os.readlink(f"/proc/{pid}/exe")
     file = f"{mount}/{pid}/python:gc__start/enabled"
@@ -61,13 +74,11 @@ def compare_tools(session, mount, pid, offset, events):
                    f"usdt:{program}:python:gc__start {{ }} BEGIN {{ exit(); }}"]
     samples = bench.take_turns(bench.rounds(15), {
         "probefs": lambda: switch(file),
-        "tool": lambda: run("/bin/true"),
         "tracefs": lambda: both(enable),
         "gdb": lambda: run("gdb", "-batch", "-nx", "-p", str(pid)),
         "bpftrace": lambda: run(*with_a_tool)})
     ours = samples["probefs"]
-    for peer, label, times in (("tool", "a started /bin/true", 10),
-                               ("tracefs", "tracefs event, on and off", 50),
+    for peer, label, times in (("tracefs", "tracefs event, on and off", 50),
                                ("gdb", "gdb -batch -p", 1000), ("bpftrace", "bpftrace -p", 500)):
         session.compare("one switch", ours, label, samples[peer], at_least=times)
 
@@ -78,6 +89,7 @@ def main():
             raise SystemExit(f"this benchmark needs {tool}")
     with bench.Session("tools") as session, tracefs() as events:
         mount = session.probefs()
+        compare_commands(session, mount)
         pid = session.target("/usr/bin/python3", "-c",
                              "import os, time; print('pid', os.getpid(), flush=True)\n"
                              "while True: time.sleep(1)")
