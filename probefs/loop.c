@@ -11,7 +11,8 @@
  * so there are as many threads as slow requests under way, a few that serve, and some idle ones.
  * One user's slow requests get half of the threads that there may be, and what is beyond that is
  * refused: the rest is for the others. The watchdog is armed by the first request after a pause,
- * and sleeps while none come.
+ * and sleeps while none come. It takes the signals that end the server, too, and gets whoever
+ * receives out of that.
  *
  * Whoever has just answered knows that its caller may ask again within microseconds (a READ after
  * an OPEN): it tries to receive for a moment before it sleeps. For which requests that is worth it,
@@ -23,7 +24,6 @@
 #include "patience.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
@@ -51,6 +51,9 @@ static const uint64_t TELL_NS = 60000000000;
 /* When a request counts as slow, and how long it is tried to receive before sleeping. */
 enum { TICK_NS = 1000000, TRY_NS = 25000, NS = 1000000000 };
 
+/* For the one thread that waits for requests; nothing happens where others send it. */
+enum { WAKE_SIGNAL = SIGURG };
+
 /* So many requests that wait already, one after the other, when they are to be received are a
  * queue.
  */
@@ -74,8 +77,9 @@ struct loop {
     pthread_mutex_t lock;     /* guards what follows */
     pthread_cond_t called;    /* somebody is to receive */
     pthread_cond_t ended;
-    bool receiving; /* somebody does */
-    bool armed;     /* the watchdog will look */
+    bool receiving;     /* somebody does: */
+    pthread_t receiver; /* who that is */
+    bool armed;         /* the watchdog will look */
     unsigned int threads, idle;
     unsigned int serving; /* that are not slow, as far as is known */
     unsigned int slow;    /* how often those that served were found to be slow */
@@ -131,50 +135,39 @@ static uint64_t now(void)
     return (uint64_t)time.tv_sec * NS + (uint64_t)time.tv_nsec;
 }
 
-/* Tries for a moment to receive what follows the request OPCODE, where something mostly does. */
-static int receive_soon(struct loop *loop, uint32_t opcode, struct fuse_buf *buffer)
+/* Is there a request, or the end? */
+static bool is_there(const struct loop *loop)
 {
-    int result = -EAGAIN;
-    if (!patience_has(&loop->patience, opcode))
-        return result;
-    /* No sched_yield(): on a busy machine, it gives away the CPU for milliseconds. */
-    for (uint64_t until = now() + TRY_NS; result == -EAGAIN && now() < until;)
-        result = fuse_session_receive_buf(loop->session, buffer);
-    patience_learn(&loop->patience, opcode, result > 0);
-    return result;
+    struct pollfd poller = {.fd = fuse_session_fd(loop->session), .events = POLLIN};
+    return poll(&poller, 1, 0) > 0;
 }
 
-/* Sleeps until there is a request, and receives it. */
-static int receive_later(struct loop *loop, struct fuse_buf *buffer)
+/* Waits for a moment for what follows the request OPCODE, where something mostly does. */
+static void await_soon(struct loop *loop, uint32_t opcode)
 {
-    int result = -EAGAIN;
-    while ((result == -EAGAIN || result == -EINTR) && !fuse_session_exited(loop->session)) {
-        struct pollfd pollers[] = {
-            {.fd = fuse_session_fd(loop->session), .events = POLLIN},
-            {.fd = loop->signals, .events = POLLIN},
-        };
-        if (poll(pollers, 2, -1) < 0)
-            continue;
-        if (pollers[1].revents)
-            fuse_session_exit(loop->session);
-        else
-            result = fuse_session_receive_buf(loop->session, buffer);
-    }
-    return result;
+    bool there = false;
+    if (!patience_has(&loop->patience, opcode))
+        return;
+    /* No sched_yield(): on a busy machine, it gives away the CPU for milliseconds. */
+    for (uint64_t until = now() + TRY_NS; !there && now() < until;)
+        there = is_there(loop);
+    patience_learn(&loop->patience, opcode, there);
 }
 
 /*
  * Waits for one request, after one of OPCODE. Returns its length, 0 at the end, or an error. Called
- * by the one thread that receives.
+ * by the one thread that receives. It sleeps in the receiving itself: to be woken by poll() first
+ * would cost each request more. At the end, wake_receiver() interrupts it.
  */
 static int receive(struct loop *loop, uint32_t opcode, struct fuse_buf *buffer)
 {
-    int result = fuse_session_receive_buf(loop->session, buffer);
-    loop->queued = result > 0 ? loop->queued + 1 : 0;
-    if (result == -EAGAIN)
-        result = receive_soon(loop, opcode, buffer);
-    if (result == -EAGAIN || result == -EINTR)
-        result = receive_later(loop, buffer);
+    int result = -EINTR;
+    bool there = is_there(loop);
+    loop->queued = there ? loop->queued + 1 : 0;
+    if (!there)
+        await_soon(loop, opcode);
+    while ((result == -EINTR || result == -EAGAIN) && !fuse_session_exited(loop->session))
+        result = fuse_session_receive_buf(loop->session, buffer);
     return fuse_session_exited(loop->session) ? 0 : result;
 }
 
@@ -223,6 +216,7 @@ static bool begin_receiving(struct loop *loop)
         pthread_cond_wait(&loop->called, &loop->lock);
     loop->idle--;
     loop->receiving = !fuse_session_exited(loop->session);
+    loop->receiver = pthread_self();
     return loop->receiving;
 }
 
@@ -294,17 +288,45 @@ static bool look_for_slow(struct loop *loop)
 
 /* ---- what threads do -------------------------------------------------------------------- */
 
+/* Interrupts whoever waits for requests, or is about to: then it has to be done again. */
+static void wake_receiver(const struct loop *loop)
+{
+    if (loop->receiving)
+        pthread_kill(loop->receiver, WAKE_SIGNAL);
+}
+
+/* A tick has passed, or a signal has come; called with the lock held. Returns whether to go on. */
+static bool look(struct loop *loop, bool signalled)
+{
+    if (signalled)
+        fuse_session_exit(loop->session);
+    bool ended = fuse_session_exited(loop->session);
+    if (ended)
+        wake_receiver(loop);
+    loop->armed = ended ? loop->receiving : look_for_slow(loop);
+    if (loop->armed)
+        arm(loop);
+    return !ended || loop->receiving;
+}
+
 static void *watch(void *data)
 {
     struct loop *loop = data;
     uint64_t ticks = 0;
-    bool ended = false;
-    while (!ended && read(loop->ticks, &ticks, sizeof(ticks)) == sizeof(ticks)) {
+    bool goes_on = true;
+    while (goes_on) {
+        struct pollfd pollers[] = {
+            {.fd = loop->ticks, .events = POLLIN},
+            {.fd = loop->signals, .events = POLLIN},
+        };
+        struct signalfd_siginfo signal;
+        if (poll(pollers, 2, -1) < 0)
+            continue;
+        bool signalled = read(loop->signals, &signal, sizeof(signal)) > 0;
+        if (!signalled && read(loop->ticks, &ticks, sizeof(ticks)) < 0)
+            continue;
         pthread_mutex_lock(&loop->lock);
-        ended = fuse_session_exited(loop->session);
-        loop->armed = !ended && look_for_slow(loop);
-        if (loop->armed)
-            arm(loop);
+        goes_on = look(loop, signalled);
         pthread_mutex_unlock(&loop->lock);
     }
     return NULL;
@@ -366,16 +388,19 @@ static void *serve_requests(void *data)
 
 /* ---- the whole -------------------------------------------------------------------------- */
 
+static void do_nothing(int signal)
+{
+    (void)signal;
+}
+
 static int prepare(struct loop *loop)
 {
     sigset_t set;
-    int fd = fuse_session_fd(loop->session);
+    const struct sigaction wake = {.sa_handler = do_nothing}; /* without SA_RESTART */
     set_of_signals(&set);
     loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    loop->ticks = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    /* A request may be taken back between poll and read: reading must not wait for another. */
-    if (loop->signals < 0 || loop->ticks < 0 ||
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+    loop->ticks = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (loop->signals < 0 || loop->ticks < 0 || sigaction(WAKE_SIGNAL, &wake, NULL) < 0)
         return -errno;
     return 0;
 }
