@@ -50,8 +50,8 @@ static void add_files(struct directory *directory)
 static int fill_root(struct server *server, struct directory *directory)
 {
     size_t count = 0;
-    struct router_process *processes = NULL;
-    int status = router_list(server->router, &directory->caller, &processes, &count);
+    struct listed_process *processes = NULL;
+    int status = listing_read(server->router, &directory->caller, &processes, &count);
     if (status < 0)
         return status;
     directory->processes = processes;

@@ -3,13 +3,14 @@
 #ifndef PROBEFS_DIRECTORY_H
 #define PROBEFS_DIRECTORY_H
 
+#include "listing.h"
 #include "server.h"
 
 /* One entry: a file of the tree's table, a probe, or a process. */
 struct directory_entry {
     const char *name;
     int kind; /* of the file; -1 for a directory: */
-    const struct router_process *process;
+    const struct listed_process *process;
 };
 
 struct directory {
@@ -19,7 +20,7 @@ struct directory {
     struct directory_entry *entries;
     size_t count;
     /* What the entries point into. */
-    struct router_process *processes;
+    struct listed_process *processes;
     char *names;
 };
 

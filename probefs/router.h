@@ -50,17 +50,7 @@ int router_call(struct router *router, const struct route *route, struct call *c
  */
 int router_call_first(struct router *router, struct route *route, struct call *call);
 
-/* One process with probes. */
-struct router_process {
-    pid_t pid;
-    struct probe_image_id id;
-};
-
-/*
- * All processes with probes that CALLER may look into, sorted, to be freed. Users whose worker
- * does not answer are left out. Errors: ENOMEM; what reading /proc gives.
- */
-int router_list(struct router *router, const struct caller *caller,
-                struct router_process **processes, size_t *count);
+/* The same for one that asks for no image: none is lent, whatever the worker says. */
+int router_ask(struct router *router, struct route *route, struct call *call);
 
 #endif
