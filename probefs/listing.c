@@ -27,6 +27,8 @@ struct group {
     enum authority authority;
     struct scan_entry *entries;
     size_t count, room;
+    size_t first;        /* the first group of that uid, where it stands: */
+    atomic_bool is_slow; /* its worker does not answer, or not in time: it is not asked again */
 };
 
 static int group_add(struct group *group, pid_t pid, const struct probe_image_id *id)
@@ -95,7 +97,7 @@ static ssize_t scan_some(struct group *group, struct route *route, size_t first)
 }
 
 /* One user's many processes must not keep the listing from its end. */
-static void scan_group(struct group *group)
+static void scan_group(struct group *group, atomic_bool *is_slow)
 {
     struct route route;
     struct timespec start;
@@ -104,17 +106,21 @@ static void scan_group(struct group *group)
     now = start;
     ssize_t answered = router_begin(group->router, &group->user, group->caller_gid,
                                     group->authority, false, &route);
-    for (size_t i = 0; i < group->count && answered >= 0; i += (size_t)answered) {
+    for (size_t i = 0; i < group->count && answered >= 0 && !atomic_load(is_slow);
+         i += (size_t)answered) {
         if (route.worker && now.tv_sec - start.tv_sec >= SCAN_SECONDS) {
             log_message(PROBE_LOG_WARNING,
                         "a listing leaves out some processes of user %u: its "
                         "worker takes too long",
                         group->user.uid);
+            answered = -ETIMEDOUT;
             break;
         }
         answered = scan_some(group, &route, i);
         clock_gettime(CLOCK_MONOTONIC, &now);
     }
+    if (answered == -ETIMEDOUT)
+        atomic_store(is_slow, true);
     router_end(&route);
 }
 
@@ -140,8 +146,11 @@ struct listing {
 
 static struct group *find_group(struct listing *listing, const struct process_user *user)
 {
+    size_t first = listing->count;
     for (size_t i = 0; i < listing->count; i++) {
         struct group *group = &listing->groups[i];
+        if (group->user.uid == user->uid && i < first)
+            first = i;
         if (group->user.uid == user->uid && group->user.gid == user->gid &&
             group->count < GROUP_MAX)
             return group;
@@ -156,6 +165,7 @@ static struct group *find_group(struct listing *listing, const struct process_us
         .user = *user,
         .caller_gid = listing->caller->gid,
         .authority = listing->admin ? AUTHORITY_ADMIN : AUTHORITY_OWN,
+        .first = first,
     };
     return &groups[listing->count++];
 }
@@ -201,7 +211,10 @@ static void *scan_next_groups(void *data)
         size_t next = atomic_fetch_add(&listing->next, 1);
         if (next >= listing->count)
             return NULL;
-        scan_group(&listing->groups[next]);
+        struct group *group = &listing->groups[next];
+        atomic_bool *is_slow = &listing->groups[group->first].is_slow;
+        if (!atomic_load(is_slow))
+            scan_group(group, is_slow);
     }
 }
 
