@@ -14,6 +14,9 @@ enum { PACKET_MAX = 64 << 10, FDS_MAX = 4, ERRNO_MAX = 511, QUESTIONS_MAX = 256 
  */
 enum { PAYLOAD_SMALL = 128 };
 
+/* Room for this much is made at once, and for more when that has come. */
+enum { PAYLOAD_FIRST = 1 << 20 };
+
 struct request_packet {
     struct request request;
     struct probe_image image;
@@ -175,26 +178,51 @@ static int send_payload(int channel, const char *bytes, size_t length,
     return status;
 }
 
-static int receive_payload(int channel, uint64_t length, const char small[PAYLOAD_SMALL],
-                           char **result, const struct timespec *deadline)
+/* Receives LENGTH bytes, packet by packet, into what grows with them. */
+static int receive_pieces(int channel, size_t length, char **result,
+                          const struct timespec *deadline)
 {
+    size_t room = 0;
+    for (size_t at = 0; at < length;) {
+        size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
+        if (at + piece > room) {
+            room = length < 2 * room + PAYLOAD_FIRST ? length : 2 * room + PAYLOAD_FIRST;
+            char *larger = realloc(*result, room);
+            if (!larger)
+                return -ENOMEM;
+            *result = larger;
+        }
+        int status = receive_packet(channel, *result + at, piece, NULL, NULL, deadline);
+        if (status < 0)
+            return status;
+        at += piece;
+    }
+    return 0;
+}
+
+static int copy_small(const char small[PAYLOAD_SMALL], size_t length, char **result)
+{
+    *result = malloc(length);
+    if (!*result)
+        return -ENOMEM;
+    memcpy(*result, small, length);
+    return 0;
+}
+
+/* Receives the payload that is said to have LENGTH bytes, if these are not more than MAX. */
+static int receive_payload(int channel, uint64_t length, uint64_t max,
+                           const char small[PAYLOAD_SMALL], char **result,
+                           const struct timespec *deadline)
+{
+    char *bytes = NULL;
     *result = NULL;
     if (length == 0)
         return 0;
-    if (length > PAYLOAD_MAX)
+    if (length > max)
         return -EPIPE;
-    char *bytes = malloc(length);
-    int status = bytes ? 0 : -ENOMEM;
-    uint64_t at = 0;
-    if (bytes && length <= PAYLOAD_SMALL) {
-        memcpy(bytes, small, length);
-        at = length;
-    }
-    while (at < length && status == 0) {
-        size_t piece = length - at < PACKET_MAX ? (size_t)(length - at) : PACKET_MAX;
-        status = receive_packet(channel, bytes + at, piece, NULL, NULL, deadline);
-        at += piece;
-    }
+    int status = length <= PAYLOAD_SMALL
+                     ? copy_small(small, (size_t)length, &bytes)
+                     : receive_pieces(channel, (size_t)length, &bytes, deadline);
     if (status < 0) {
         free(bytes);
         return status;
@@ -299,6 +327,25 @@ int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
     return answer.error > 0 && answer.error <= ERRNO_MAX ? -answer.error : -EPIPE;
 }
 
+/* How much the answer to CALL may be: a worker that says more has been taken over by its user. */
+static uint64_t reply_max(const struct call *call)
+{
+    const struct request *request = &call->request;
+    switch (request->operation) {
+    case OPERATION_SCAN:
+        return call->in_length;
+    case OPERATION_OPEN:
+        return request->write ? SAVED_MAX : 0;
+    case OPERATION_READ:
+        return request->size;
+    case OPERATION_WRITE:
+    case OPERATION_FLUSH:
+        return request->report_resets ? PAYLOAD_MAX : 0;
+    default:
+        return 0;
+    }
+}
+
 int channel_call(int channel, struct call *call, const struct timespec *deadline)
 {
     int fds[FDS_MAX];
@@ -317,7 +364,8 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     if (status == 0)
         status = receive_reply(channel, call, &reply, deadline);
     if (status == 0)
-        status = receive_payload(channel, reply.payload, reply.small, &call->out, deadline);
+        status = receive_payload(channel, reply.payload, reply_max(call), reply.small, &call->out,
+                                 deadline);
     if (status != 0)
         return status;
     call->reply = reply.reply;
@@ -342,7 +390,7 @@ int channel_receive(int channel, struct call *call)
     call->request.probe[sizeof(call->request.probe) - 1] = '\0';
     call->image = packet.image;
     if (!image_take(&call->image, fds, fd_count) ||
-        receive_payload(channel, packet.payload, packet.small, &payload, NULL) < 0) {
+        receive_payload(channel, packet.payload, PAYLOAD_MAX, packet.small, &payload, NULL) < 0) {
         probe_image_done(&call->image);
         return -EPIPE;
     }

@@ -11,7 +11,8 @@
  *   client: an errno value or 0               with 0 the descriptor
  *
  * The descriptors of an image travel with the first packet. Neither side believes a length: a
- * packet of the wrong size, or a payload beyond PAYLOAD_MAX, ends the channel.
+ * packet of the wrong size, or a payload beyond PAYLOAD_MAX, ends the channel; a reply's payload,
+ * if it is more than the request asked for. Memory for it is taken as it comes.
  */
 #ifndef PROBEFS_CHANNEL_H
 #define PROBEFS_CHANNEL_H

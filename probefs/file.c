@@ -9,9 +9,6 @@
 #include <string.h>
 #include <utlist.h>
 
-/* No reference takes more than this; what a worker says beyond it is not kept. */
-enum { SAVED_MAX = 1 << 20 };
-
 static bool is_current(void *data, const struct target *target)
 {
     struct server *server = data;
@@ -185,7 +182,7 @@ static int open_hold(struct server *server, struct file *file, struct probe_erro
         file->held = (struct held_file){.file = file};
         held_add(held, &file->held);
     }
-    if (status == 0 && call.out_length <= SAVED_MAX) {
+    if (status == 0 && call.out_length > 0) {
         file->held.saved = call.out;
         file->held.saved_length = call.out_length;
         call.out = NULL;

@@ -27,9 +27,11 @@ enum operation {
 };
 
 /*
- * The reply to the open of a hold brings bytes, which the server keeps. Where the worker ends
- * before the hold does, an open with these bytes makes another worker take it over as it is.
+ * The reply to the open of a hold brings bytes, which the server keeps: at most so many, or none.
+ * Where the worker ends before the hold does, an open with these bytes makes another worker take it
+ * over as it is.
  */
+enum { SAVED_MAX = 1 << 20 };
 
 /* Names are at most this long, with their NUL. */
 enum { PROBE_NAME_SIZE = 256 };

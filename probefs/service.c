@@ -247,6 +247,9 @@ static int take_hold(struct service *service, struct handle *handle, struct call
     status = holds_save(handle->hold, &call->out, &call->out_length);
     if (status < 0)
         release_hold(service, handle, call);
+    /* One that is too large to be kept is held all the same. */
+    if (call->out_length > SAVED_MAX)
+        call->out_length = 0;
     return status;
 }
 

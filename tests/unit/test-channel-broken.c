@@ -239,6 +239,8 @@ static void test_replies_that_lie(void **state)
         size_t length = 0;
         struct call call = CALL_INIT;
         char *packet = capture_reply(payloads[i], &length);
+        call.request.operation = OPERATION_WRITE;
+        call.request.report_resets = true;
         assert_int_equal(channel_pair(ends), 0);
         send_packet(ends[1], packet, length);
         send_packet(ends[1], "x", 1);
@@ -246,6 +248,56 @@ static void test_replies_that_lie(void **state)
         assert_null(call.out);
         close_ends(ends);
         free(packet);
+    }
+}
+
+/* The answer to REQUEST with an IN_LENGTH of its own, in which PAYLOAD bytes are said to come. */
+static int answer(const struct request *request, size_t in_length, uint64_t payload)
+{
+    int ends[2];
+    size_t length = 0;
+    struct call call = CALL_INIT;
+    struct timespec deadline = long_ago();
+    char *in = pattern(in_length);
+    char *packet = capture_reply(payload, &length);
+    call.request = *request;
+    call.in = in;
+    call.in_length = in_length;
+    assert_int_equal(channel_pair(ends), 0);
+    send_packet(ends[1], packet, length);
+    int status = channel_call(ends[0], &call, &deadline);
+    assert_null(call.out);
+    close_ends(ends);
+    free(packet);
+    free(in);
+    return status;
+}
+
+/* What no answer to the request can need is not waited for, and no memory is taken for it. */
+static void test_more_than_was_asked_for(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 3000, SIZE = 4096 };
+    static const struct {
+        struct request request;
+        uint64_t max;
+    } rows[] = {
+        {{.operation = OPERATION_FIND}, 0},
+        {{.operation = OPERATION_SCAN}, ENTRIES},
+        {{.operation = OPERATION_OPEN}, 0},
+        {{.operation = OPERATION_OPEN, .write = true}, SAVED_MAX},
+        {{.operation = OPERATION_READ, .size = SIZE}, SIZE},
+        {{.operation = OPERATION_WRITE}, 0},
+        {{.operation = OPERATION_WRITE, .report_resets = true}, PAYLOAD_MAX},
+        {{.operation = OPERATION_FLUSH}, 0},
+        {{.operation = OPERATION_FLUSH, .report_resets = true}, PAYLOAD_MAX},
+        {{.operation = OPERATION_RELEASE}, 0},
+        {{.operation = OPERATION_RESET}, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (rows[i].max > 0)
+            assert_int_equal(answer(&rows[i].request, ENTRIES, rows[i].max), -ETIMEDOUT);
+        assert_int_equal(answer(&rows[i].request, ENTRIES, rows[i].max + 1), -EPIPE);
     }
 }
 
@@ -284,6 +336,8 @@ static void test_a_worker_that_ends_in_the_middle(void **state)
     size_t length = 0;
     struct call call = CALL_INIT;
     struct timespec deadline = in_a_minute();
+    call.request.operation = OPERATION_READ;
+    call.request.size = 1000;
     char *packet = capture_reply(1000, &length);
     assert_int_equal(channel_pair(ends), 0);
     send_packet(ends[1], packet, length);
@@ -318,6 +372,8 @@ static void test_half_an_answer(void **state)
     size_t length = 0;
     struct call call = CALL_INIT;
     struct timespec deadline = long_ago();
+    call.request.operation = OPERATION_READ;
+    call.request.size = 1000;
     char *packet = capture_reply(1000, &length);
     assert_int_equal(channel_pair(ends), 0);
     send_packet(ends[1], packet, length);
@@ -353,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_two_descriptors_in_the_place_of_one),
         cmocka_unit_test(test_replies_of_a_wrong_size),
         cmocka_unit_test(test_replies_that_lie),
+        cmocka_unit_test(test_more_than_was_asked_for),
         cmocka_unit_test(test_a_sentence_without_an_end),
         cmocka_unit_test(test_a_worker_that_has_gone),
         cmocka_unit_test(test_a_worker_that_ends_in_the_middle),

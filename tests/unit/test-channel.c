@@ -81,6 +81,7 @@ static void test_payloads(void **state)
         char *bytes = pattern(length);
         struct call call = CALL_INIT;
         call.request.operation = OPERATION_WRITE;
+        call.request.report_resets = true;
         call.request.handle = 1000 + i;
         call.in = bytes;
         call.in_length = length;
