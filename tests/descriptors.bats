@@ -90,6 +90,16 @@ passes() {
     assert_equal "$(memory_of "$b" gc_start)" "1 e8"
 }
 
+# The first reading is of the opening's listing; each that begins anew, of one that is made for it.
+@test "a directory that is read again shows what its opener may see, who has ended" {
+    a_and_b
+    passes root a "$mnt" "$mnt/$b" "$mnt/$b/gc_start" -- \
+        gone:0 "has:0:$b" "has:0:$b" "has:0:$a" has:1:gc_start has:1:gc_start has:2:sites has:2:sites
+    assert_equal "$output" "OK OK OK OK OK OK OK OK"
+    passes a root "$mnt" -- gone:0 "has:0:$b" "has:0:$b" "has:0:$a" "has:0:$a"
+    assert_equal "$output" "OK ENOENT ENOENT OK OK"
+}
+
 @test "a hold that was passed on lasts until its last descriptor is closed" {
     a_and_b
     exec 8> "$mnt/$b/gc_start/hold"

@@ -34,16 +34,18 @@ teardown() {
     session_end
 }
 
-# c's filesystem. Sets: hang (fuse-hang's pid), hang_out.
+# start_filesystem [USER]: c's, or another user's. Sets: hang (fuse-hang's pid), hang_out.
 start_filesystem() {
+    local user=${1:-c} name
+    name=$(user_name "$user")
     mkdir "$work/hang"
     target libplug.so > /dev/null
     cp "$build/tests/fuse-hang/fuse-hang" "$work/bin"
     # What fusermount3 does for a user; by hand, as not every machine opens /dev/fuse to all.
     exec 8<> /dev/fuse
-    mount -i -t fuse.hang -o "fd=8,rootmode=40000,user_id=$(id -u "$(user_name c)")" \
-        -o "group_id=$(id -g "$(user_name c)"),nosuid,nodev" fuse-hang "$work/hang"
-    start_command c "$work/bin/fuse-hang" "$work/bin/libplug.so" /dev/fd/8
+    mount -i -t fuse.hang -o "fd=8,rootmode=40000,user_id=$(id -u "$name")" \
+        -o "group_id=$(id -g "$name"),nosuid,nodev" fuse-hang "$work/hang"
+    start_command "$user" "$work/bin/fuse-hang" "$work/bin/libplug.so" /dev/fd/8
     exec 8<&-
     hang=$pid
     hang_out=$out
@@ -210,6 +212,26 @@ start_hanging_holds() {
     wait_until "! is_running $server"
     wait "$server" || status=$?
     assert_equal $status 0
+}
+
+# Root's processes are looked at by the server itself, whose threads nobody ends but its own end.
+@test "a server that hangs in a process of root's ends all the same, and says so" {
+    local status=0
+    start_filesystem root
+    start host -q -i 100000 -l "$work/hang/file"
+    wait_until 'grep -q ^loaded "$out"'
+    ls "$mnt/$pid" > /dev/null
+    fall_silent
+    cat "$mnt/$pid/plug_hit/enabled" > /dev/null 2>&1 3>&- &
+    adopt $!
+    # In process_vm_readv(), which does not return.
+    wait_until 'grep -q "^310 " "/proc/$server"/task/*/syscall'
+    kill -TERM "$server"
+    wait_until "! is_running $server" 15
+    wait "$server" || status=$?
+    assert_equal $status 1
+    grep -q "a request still hangs" "$log"
+    run ! is_mounted "$mnt"
 }
 
 @test "when c's filesystem has ended, c's other processes work again" {

@@ -7,6 +7,8 @@
     passing.py receive SOCKET ACTION...  does one thing after the other with what it gets
 
     read:N write:N:TEXT list:N           with the file N itself
+    has:N:NAME                           reads the directory N: ENOENT, unless NAME is there
+    gone:N                               waits until the sender has ended
     open-read:N open-write:N reopen:N    opens it again, by /proc/self/fd/N (reopen: both ways)
     open-in:N:NAME                       opens NAME in the directory N
 
@@ -15,7 +17,9 @@ Prints the outcomes on one line: `OK`, or the name of an errno.
 import errno
 import os
 import socket
+import struct
 import sys
+import time
 
 
 def send(path, files):
@@ -30,7 +34,13 @@ def send(path, files):
         connection.close()
 
 
+def has(fd, name):
+    if name not in os.listdir(fd):
+        raise OSError(errno.ENOENT, name)
+
+
 ACTIONS = {
+    "has": has,
     "read": lambda fd: os.pread(fd, 4096, 0),
     "write": lambda fd, text: os.write(fd, text.encode()),
     "list": os.listdir,
@@ -45,6 +55,14 @@ def receive(path, actions):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(path)
         _, fds, _, _ = socket.recv_fds(connection, 1, 16)
+        sender, _, _ = struct.unpack("iII", connection.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII")))
+
+    def gone(_):
+        while os.path.exists(f"/proc/{sender}"):
+            time.sleep(0.01)
+
+    ACTIONS["gone"] = gone
     outcomes = []
     for action in actions:
         name, index, *words = action.split(":")

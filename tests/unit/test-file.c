@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open files and their holds, with workers that are made here: what is asked of whom, and with
+ * which authority.
+ */
+#include "unit.h"
+
+#include "file.h"
+#include "orphans.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { WORKERS = 4, ASKED_MAX = 64 };
+
+/* What was asked, one after the other. */
+struct asked {
+    enum operation operation;
+    size_t worker;
+    enum authority authority;
+    char in[64];
+    size_t in_length;
+};
+
+static struct server server;
+static struct inode *probes[2]; /* gc_start of two targets */
+static char workers[WORKERS];
+static bool ended[WORKERS], silent[WORKERS];
+static size_t next_worker;
+static struct asked asked[ASKED_MAX];
+static size_t asked_count;
+static uint64_t last_handle;
+
+/* ---- the router -------------------------------------------------------------------------- */
+
+static struct worker *worker_of(size_t number)
+{
+    return (struct worker *)&workers[number];
+}
+
+static size_t number_of(const struct route *route)
+{
+    return (size_t)((char *)route->worker - workers);
+}
+
+int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
+{
+    (void)router, (void)pid;
+    memset(id, 0, sizeof(*id));
+    return 0;
+}
+
+int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
+                 enum authority authority, bool outlives_server, struct route *route)
+{
+    (void)router, (void)caller_gid, (void)outlives_server;
+    *route = (struct route){worker_of(next_worker), authority, user->uid};
+    return 0;
+}
+
+void router_end(struct route *route)
+{
+    route->worker = NULL;
+}
+
+bool router_is_broken(const struct route *route)
+{
+    return ended[number_of(route)];
+}
+
+int router_renew(struct router *router, struct route *route)
+{
+    (void)router;
+    route->worker = worker_of(next_worker);
+    return 0;
+}
+
+static void answer(struct call *call, const char *bytes, size_t length)
+{
+    call->out = exact_copy(bytes, length);
+    call->out_length = length;
+}
+
+int router_call(struct router *router, const struct route *route, struct call *call)
+{
+    (void)router;
+    assert_true(asked_count < ASKED_MAX);
+    struct asked *this = &asked[asked_count++];
+    *this = (struct asked){.operation = call->request.operation,
+                           .worker = number_of(route),
+                           .authority = route->authority,
+                           .in_length = call->in_length};
+    assert_true(call->in_length <= sizeof(this->in));
+    if (call->in_length > 0)
+        memcpy(this->in, call->in, call->in_length);
+    if (silent[this->worker]) {
+        ended[this->worker] = true;
+        return -ETIMEDOUT;
+    }
+    if (this->operation == OPERATION_OPEN && call->request.write && call->in_length == 0)
+        answer(call, "saved", 5);
+    if (this->operation == OPERATION_WRITE && call->request.report_resets)
+        answer(call, "gc_start", sizeof("gc_start"));
+    call->reply.handle = ++last_handle;
+    return 0;
+}
+
+int router_call_first(struct router *router, struct route *route, struct call *call)
+{
+    return router_call(router, route, call);
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+static int begin(void **state)
+{
+    (void)state;
+    memset(&server, 0, sizeof(server));
+    memset(ended, 0, sizeof(ended));
+    memset(silent, 0, sizeof(silent));
+    next_worker = asked_count = 0;
+    pthread_mutex_init(&server.closing_lock, NULL);
+    assert_int_equal(inodes_init(&server.inodes), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(probes); i++) {
+        const struct probe_image_id id = {.start_time = 0};
+        struct target *target = NULL;
+        pid_t pid = i == 0 ? getpid() : getppid();
+        assert_int_equal(inodes_get_target(&server.inodes, pid, &id, &target), 0);
+        assert_int_equal(inodes_look_up(&server.inodes, target, "gc_start", &probes[i]), 0);
+        inodes_put_target(&server.inodes, target);
+    }
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    assert_false(inodes_are_open(&server.inodes));
+    inodes_done(&server.inodes);
+    pthread_mutex_destroy(&server.closing_lock);
+    return 0;
+}
+
+static struct file *open_file(size_t probe, const char *name, bool write)
+{
+    const struct caller root = {.pid = getpid(), .recorded = true, .admin = true};
+    struct probe_error error = {""};
+    struct file *file = calloc(1, sizeof(*file));
+    int kind = tree_find(PLACE_PROBE, name);
+    assert_non_null(file);
+    assert_true(kind >= 0);
+    int status = file_open(&server, probes[probe], &node_kinds[kind], &root, write, file, &error);
+    if (status < 0)
+        fail_msg("%s: status %d: %s", name, status, error.text);
+    return file;
+}
+
+static void close_file(struct file *file)
+{
+    file_expect_close(file);
+    file_release(&server, file);
+}
+
+static void set(struct file *file)
+{
+    struct probe_error error = {""};
+    assert_int_equal(file_write(&server, file, 1, "0", 1, &error), 0);
+}
+
+static size_t count_asked(enum operation operation)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < asked_count; i++)
+        count += asked[i].operation == operation;
+    return count;
+}
+
+static const struct asked *last_asked(enum operation operation)
+{
+    const struct asked *last = NULL;
+    for (size_t i = 0; i < asked_count; i++)
+        last = asked[i].operation == operation ? &asked[i] : last;
+    assert_non_null(last);
+    return last;
+}
+
+static void assert_taken_over(size_t times, size_t worker)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < asked_count; i++)
+        count += asked[i].operation == OPERATION_OPEN && asked[i].in_length > 0;
+    assert_int_equal(count, times);
+    if (times == 0)
+        return;
+    const struct asked *last = last_asked(OPERATION_OPEN);
+    assert_int_equal(last->in_length, 5);
+    assert_memory_equal(last->in, "saved", 5);
+    assert_int_equal(last->worker, worker);
+}
+
+/* ---- counters that are set --------------------------------------------------------------- */
+
+/* The others that keep holds hear of it, each once; and whatever they say, are lent nothing. */
+static void test_told_of_a_reset(void **state)
+{
+    (void)state;
+    struct file *holds[3];
+    for (size_t i = 0; i < ARRAY_LENGTH(holds); i++) {
+        next_worker = i / 2;
+        holds[i] = open_file(0, "hold", true);
+    }
+    next_worker = 2;
+    struct file *enabled = open_file(0, "enabled", true);
+    assert_int_equal(enabled->route.authority, AUTHORITY_ADMIN);
+    set(enabled);
+    assert_int_equal(count_asked(OPERATION_RESET), 2);
+    for (size_t i = 0; i < asked_count; i++) {
+        if (asked[i].operation != OPERATION_RESET)
+            continue;
+        assert_int_equal(asked[i].authority, AUTHORITY_NONE);
+        assert_int_equal(asked[i].in_length, sizeof("gc_start"));
+        assert_string_equal(asked[i].in, "gc_start");
+    }
+    /* Their claims have ended: nobody takes them over. */
+    ended[0] = ended[1] = true;
+    orphans_look_after(&server);
+    assert_taken_over(0, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
+        close_file(holds[i]);
+    close_file(enabled);
+    assert_taken_over(0, 0);
+}
+
+/* ---- workers that end -------------------------------------------------------------------- */
+
+static void test_taken_over_at_the_end(void **state)
+{
+    (void)state;
+    struct file *holds[] = {open_file(0, "hold", true), open_file(1, "hold", true)};
+    orphans_look_after(&server);
+    assert_taken_over(0, 0);
+    ended[0] = true;
+    next_worker = 1;
+    orphans_look_after(&server);
+    assert_taken_over(2, 1);
+    orphans_look_after(&server);
+    assert_taken_over(2, 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
+        close_file(holds[i]);
+    assert_int_equal(count_asked(OPERATION_RELEASE), 2);
+    assert_int_equal(last_asked(OPERATION_RELEASE)->worker, 1);
+}
+
+/* One try in a round for a user who does not answer, and one for a target until somebody asks. */
+static void test_taken_over_in_vain(void **state)
+{
+    (void)state;
+    struct probe_error error = {""};
+    char *bytes = NULL;
+    size_t length = 0;
+    struct file *holds[] = {open_file(0, "hold", true), open_file(1, "hold", true)};
+    struct file *look = open_file(0, "hold", false);
+    struct file *other = open_file(1, "hold", false);
+    ended[0] = silent[1] = silent[2] = true;
+    for (size_t round = 1; round <= 2; round++) {
+        next_worker = round;
+        orphans_look_after(&server);
+        assert_taken_over(round, round);
+    }
+    next_worker = 3;
+    orphans_look_after(&server);
+    assert_taken_over(2, 2);
+    look->route.worker = other->route.worker = worker_of(3);
+    assert_int_equal(file_read(&server, look, 0, 16, &bytes, &length, &error), 0);
+    assert_int_equal(file_read(&server, other, 0, 16, &bytes, &length, &error), 0);
+    assert_taken_over(4, 3);
+    close_file(look);
+    close_file(other);
+    for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
+        close_file(holds[i]);
+}
+
+static void test_no_round_at_the_end_of_the_server(void **state)
+{
+    (void)state;
+    struct file *hold = open_file(0, "hold", true);
+    ended[0] = true;
+    next_worker = 1;
+    atomic_store(&server.ending, true);
+    orphans_look_after(&server);
+    assert_taken_over(0, 0);
+    close_file(hold);
+    assert_taken_over(1, 1);
+    assert_int_equal(last_asked(OPERATION_RELEASE)->worker, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_told_of_a_reset, begin, end),
+        cmocka_unit_test_setup_teardown(test_taken_over_at_the_end, begin, end),
+        cmocka_unit_test_setup_teardown(test_taken_over_in_vain, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_round_at_the_end_of_the_server, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
