@@ -230,8 +230,8 @@ class Session:
         return path
 
     def time(self, count, cases, pause=100):
-        """Times cases {LABEL: (OPERATION, PATH)} with the program timer: {LABEL: [ns]}, after place()
-        at that place. For `walk` and `find` it is the time for each file."""
+        """Times cases {LABEL: (OPERATION, PATH)} with the program timer, at the place of place():
+        {LABEL: [ns]}. Of operations on several files it is the time for each."""
         words = []
         for label, (operation, path) in cases.items():
             words += [label.replace(" ", "_"), operation, path, ","]

@@ -3,8 +3,8 @@
 """One file: what it costs to switch one probe, and to read whether it is on.
 
 The target is root's, and another user's (through that user's worker); it has one site, and
-100,000. Each write really switches, as `1` and `0` take turns. Servers and caller have CPUs of their
-own, and then share one.
+100,000. Each write really switches, as `1` and `0` take turns. Servers and caller have CPUs of
+their own, and then share one.
 """
 import bench
 

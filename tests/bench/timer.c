@@ -6,10 +6,13 @@
  *
  * OP, each from before the open until the close has returned:
  *     write     open, write `1` and `0` by turns, close
+ *     pair      two such writes, `1` and `0`
+ *     series    ten of them, for the state in which a server is that has just served
  *     read      open, read once, close
  *     walk      what `grep -r . PATH` does: list, open and read every file to its end
  *     find      what `find PATH` does: list, and ask for attributes
- *     run       starts PATH, a command with words between single spaces, and waits for its end
+ *     run       starts PATH, a command with words between single spaces, and waits for its end;
+ *               what it says is not shown
  * Each round does every one of them once, in an order that is drawn anew: what a case finds in the
  * caches is what the one before it has left there. After each it waits, busily, so that what a
  * server still has to do (a RELEASE) is not counted with the next. With -c all is done on that CPU.
@@ -30,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CASES_MAX = 16, WORDS_MAX = 16, NS = 1000000000 };
+enum { CASES_MAX = 16, WORDS_MAX = 16, SERIES = 10, NS = 1000000000 };
 
 struct timed {
     const char *label;
@@ -52,6 +55,20 @@ static unsigned long run_write(const struct timed *timed, unsigned long round)
     if (fd < 0 || write(fd, text, 1) != 1 || close(fd) < 0)
         err(1, "cannot write %s", timed->path);
     return 1;
+}
+
+static unsigned long run_pair(const struct timed *timed, unsigned long round)
+{
+    (void)round;
+    return run_write(timed, 0) + run_write(timed, 1);
+}
+
+static unsigned long run_series(const struct timed *timed, unsigned long round)
+{
+    (void)round;
+    for (unsigned long i = 0; i < SERIES; i++)
+        run_write(timed, i);
+    return SERIES;
 }
 
 static unsigned long run_read(const struct timed *timed, unsigned long round)
@@ -115,24 +132,28 @@ static unsigned long run_command(const struct timed *timed, unsigned long round)
     char *words[WORDS_MAX + 1] = {NULL};
     pid_t pid = 0;
     int status = 0;
+    posix_spawn_file_actions_t actions;
     (void)round;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
     snprintf(line, sizeof(line), "%s", timed->path);
     char *rest = line;
     for (size_t i = 0; rest && i < WORDS_MAX; i++)
         words[i] = strsep(&rest, " ");
-    if (posix_spawn(&pid, words[0], NULL, NULL, words, environ) != 0 ||
+    if (posix_spawn(&pid, words[0], &actions, NULL, words, environ) != 0 ||
         waitpid(pid, &status, 0) != pid || status != 0)
         errx(1, "'%s' failed", timed->path);
+    posix_spawn_file_actions_destroy(&actions);
     return 1;
 }
 
 static const struct {
     const char *name;
     unsigned long (*run)(const struct timed *timed, unsigned long round);
-} operations[] = {{"write", run_write},
-                  {"read", run_read},
-                  {"walk", run_walk},
-                  {"find", run_find},
+} operations[] = {{"write", run_write}, {"pair", run_pair}, {"series", run_series},
+                  {"read", run_read},   {"walk", run_walk}, {"find", run_find},
                   {"run", run_command}};
 
 static void stay_on(int cpu)
