@@ -38,8 +38,8 @@ long() {
 # What is started goes where test users reach it.
 copy_programs() {
     server_program >/dev/null
-    cp "$targets/demo-ocaml_1" "$targets/libplug.so" "$targets/tally" "$targets/upheaval" \
-        "$build/tests/storm/tracer" "$build/tests/storm/writers" "$work/bin"
+    cp "$targets/demo-ocaml_1" "$targets/libplug.so" "$targets/many-1000" "$targets/tally" \
+        "$targets/upheaval" "$build/tests/storm/tracer" "$build/tests/storm/writers" "$work/bin"
 }
 
 # driver NAME ARGUMENT...: runs storm/NAME.py in a pid namespace, where all that it has started ends

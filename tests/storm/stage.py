@@ -86,6 +86,14 @@ class Tally(watch.Target):
         print(f"a target: {text.strip()}")
 
 
+class Broad(watch.Target):
+    """A target with a thousand probes; see tests/targets/many.py."""
+
+    def __init__(self, stage, user=None):
+        self.child = stage.start(user, "many-1000")
+        super().__init__(self.child.pid)
+
+
 class Stage:
     def __init__(self, options):
         self.options = options
@@ -104,6 +112,9 @@ class Stage:
 
     def tallies(self):
         return [Tally(self), Tally(self, self.options.user)]
+
+    def broad(self):
+        return [Broad(self), Broad(self, self.options.user)]
 
     def writers(self, seed, milliseconds, trees, *arguments):
         command = [f"{self.options.programs}/writers", "-s", str(seed), "-m", str(milliseconds),
