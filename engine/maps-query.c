@@ -71,7 +71,7 @@ int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *ma
 
 bool maps_is_special(int fd, const struct mapping *mapping)
 {
-    char name[SPECIAL_SIZE];
+    char name[SPECIAL_SIZE] = "";
     struct query query = {
         .size = sizeof(query),
         .address = mapping->start,

@@ -35,7 +35,9 @@ struct caller answer_caller(fuse_req_t request)
 void answer_error(fuse_req_t request, int status)
 {
     int errnum = -status;
-    if (errnum == EFAULT || errnum == EAGAIN || errnum == EROFS || errnum == EPIPE)
+    /* Told ENOSYS once, the kernel would never again ask for what it is the answer to. */
+    if (errnum == EFAULT || errnum == EAGAIN || errnum == EROFS || errnum == EPIPE ||
+        errnum == ENOSYS)
         errnum = EIO;
     fuse_reply_err(request, errnum);
 }
