@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sha2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -52,12 +53,12 @@ static void unlist_target(struct inodes *inodes, struct target *target)
 
 /*
  * Ends a use. A target that nobody uses is kept where its files have times of their own, or its
- * error_log has lines.
+ * error_log has lines, until it is known to have ended.
  */
 static void drop_target(struct inodes *inodes, struct target *target)
 {
-    if (--target->users > 0 ||
-        (target->listed && (target->written || failures_exist(&target->failures))))
+    if (--target->users > 0 || (target->listed && !target->ended &&
+                                (target->written || failures_exist(&target->failures))))
         return;
     unlist_target(inodes, target);
 }
@@ -213,7 +214,7 @@ int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target
     struct target *target = NULL;
     struct target *next = NULL;
     HASH_ITER (hh, inodes->targets, target, next) {
-        if (!result || !wanted(target))
+        if (!result || (wanted && !wanted(target)))
             continue;
         target->users++;
         result[found++] = target;
@@ -233,43 +234,101 @@ void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t c
     free(targets);
 }
 
-static bool may_end(const struct target *target)
+/* Names as they are found; ROOM is for so many. */
+struct stale_names {
+    struct stale_name *names;
+    size_t count, room;
+};
+
+static void add_stale(struct stale_names *stale, uint64_t directory, const char *name)
 {
-    return target->users == 0 || !target->told;
+    if (stale->count == stale->room) {
+        size_t room = stale->room ? stale->room * 2 : 64;
+        struct stale_name *larger = reallocarray(stale->names, room, sizeof(*larger));
+        if (!larger)
+            return;
+        stale->names = larger;
+        stale->room = room;
+    }
+    struct stale_name *added = &stale->names[stale->count++];
+    added->directory = directory;
+    snprintf(added->name, sizeof(added->name), "%s", name);
 }
 
-/* TARGET, in use by the caller, has ended. Returns whether the kernel is to be told that it has. */
-static bool end_target(struct inodes *inodes, struct target *target, bool may_tell)
+/* The files in the directory of a process, whether the kernel knows them or not. */
+static void add_stale_files(struct stale_names *stale, uint64_t directory)
 {
-    bool tell = target->users > 1 && !target->told && may_tell;
+    for (unsigned int kind = 0; kind < node_kind_count; kind++) {
+        if (node_kinds[kind].place == PLACE_PROCESS && node_kinds[kind].name)
+            add_stale(stale, directory, node_kinds[kind].name);
+    }
+}
+
+/* The number of the directory of TARGET, as inode_number() has it. */
+static uint64_t directory_of(const struct inodes *inodes, const struct target *target)
+{
+    const struct inode inode = {.key = make_key(inodes, target, NULL)};
+    return inode_number(&inode, tree_directory(PLACE_PROCESS));
+}
+
+/* What INODE, of a target that has ended, is known by. Called with the lock held. */
+static void add_names_of(const struct inodes *inodes, const struct inode *inode,
+                         struct stale_names *stale)
+{
+    char pid[16];
+    uint64_t directory = directory_of(inodes, inode->target);
+    if (inode->probe && inode->target->told) {
+        add_stale(stale, directory, inode->probe);
+    } else if (!inode->probe) {
+        snprintf(pid, sizeof(pid), "%d", inode->target->pid);
+        add_stale(stale, inode_number(&inodes->root, tree_directory(PLACE_ROOT)), pid);
+        if (inode->target->told)
+            add_stale_files(stale, directory);
+    }
+}
+
+static void add_names(struct inodes *inodes, struct stale_names *stale)
+{
+    pthread_mutex_lock(&inodes->lock);
+    for (const struct inode *inode = inodes->table; inode; inode = inode->hh.next) {
+        if (inode->target->ended)
+            add_names_of(inodes, inode, stale);
+    }
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+/* TARGET, in use by the caller, has ended. Called with the lock held. */
+static void end_target(struct inodes *inodes, struct target *target)
+{
+    target->told = target->ended;
+    target->ended = true;
     if (target->users == 1)
         unlist_target(inodes, target);
-    target->told |= tell;
-    return tell;
 }
 
-size_t inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                    void *data, pid_t *ended, size_t room)
+void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                  void *data, struct stale_name **names, size_t *count)
 {
-    size_t told = 0;
+    struct stale_names stale = {.names = NULL};
     struct target **targets = NULL;
-    size_t count = 0;
+    size_t target_count = 0;
     pthread_mutex_lock(&inodes->lock);
     inodes->added = 0;
     pthread_mutex_unlock(&inodes->lock);
-    if (inodes_get_targets(inodes, may_end, &targets, &count) < 0)
-        return 0;
-    for (size_t i = 0; i < count; i++) {
-        /* The kernel is asked without the lock: nobody else's names wait for its answers. */
-        if (alive(data, targets[i]))
-            continue;
-        pthread_mutex_lock(&inodes->lock);
-        if (end_target(inodes, targets[i], told < room))
-            ended[told++] = targets[i]->pid;
-        pthread_mutex_unlock(&inodes->lock);
+    if (inodes_get_targets(inodes, NULL, &targets, &target_count) == 0) {
+        for (size_t i = 0; i < target_count; i++) {
+            /* The kernel is asked without the lock: nobody else's names wait for its answers. */
+            if (alive(data, targets[i]))
+                continue;
+            pthread_mutex_lock(&inodes->lock);
+            end_target(inodes, targets[i]);
+            pthread_mutex_unlock(&inodes->lock);
+        }
+        inodes_put_targets(inodes, targets, target_count);
+        add_names(inodes, &stale);
     }
-    inodes_put_targets(inodes, targets, count);
-    return told;
+    *names = stale.names;
+    *count = stale.count;
 }
 
 int inodes_get_process(struct inodes *inodes, struct target *target,

@@ -15,6 +15,7 @@
 #include "held.h"
 #include "tree.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -42,7 +43,8 @@ struct target {
     struct written *written; /* by number */
     UT_hash_handle hh;       /* by pid; only the latest of a pid is found there */
     bool listed;
-    bool told; /* that it has ended */
+    bool ended; /* as a sweep has found */
+    bool told;  /* its name was stale in a sweep before */
 };
 
 /* A directory that the kernel knows, and the files in it. */
@@ -83,7 +85,7 @@ int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image
 void inodes_put_target(struct inodes *inodes, struct target *target);
 
 /*
- * All targets that are WANTED, which is asked with the lock held: each is in use until
+ * All targets that are WANTED (NULL: all), which is asked with the lock held: each is in use until
  * inodes_put_targets(), which frees TARGETS, too. Errors: ENOMEM.
  */
 int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target *target),
@@ -124,12 +126,19 @@ bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t n
 /* Have so many targets come since the last sweep that the next is worth its while? */
 bool inodes_are_due(struct inodes *inodes);
 
+/* A name in a directory, which the kernel has and should forget. */
+struct stale_name {
+    uint64_t directory; /* its number */
+    char name[NAME_MAX + 1];
+};
+
 /*
- * Forgets targets that nothing refers to and that are not ALIVE any more. Those that the kernel
- * still has names of are told, each once: their pids go into ENDED, which has room for ROOM.
- * Returns how many that were.
+ * Forgets targets that nothing refers to and that are not ALIVE any more. Of those that the kernel
+ * still has names of, it gives these names, for the caller to free: at first those of their
+ * directories in the root, and if that does not help (what is open keeps its name, and what has
+ * been open may, too), in later sweeps all names in them. Without memory, some are left out.
  */
-size_t inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                    void *data, pid_t *ended, size_t room);
+void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                  void *data, struct stale_name **names, size_t *count);
 
 #endif

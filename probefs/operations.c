@@ -20,9 +20,6 @@
 
 enum { MAX_BACKGROUND = 60000, MAX_WRITE = 1 << 20 };
 
-/* So many processes that have ended are forgotten at once. */
-enum { ENDED_MAX = 1024 };
-
 /* Room for a file's name, and for what was asked, in a line of the log. */
 enum { NODE_NAME_SIZE = 32, ASKED_SIZE = 256 };
 
@@ -101,13 +98,14 @@ static int find_directory(struct server *server, const struct inode *parent, con
     return status;
 }
 
-/* For inodes_sweep(). */
+/* For inodes_sweep(). What cannot be asked for (without descriptors, say) may be alive. */
 static bool is_alive(void *data, const struct target *target)
 {
     const struct server *server = data;
     struct probe_image_id id;
-    return router_identify(server->router, target->pid, &id) == 0 &&
-           probe_image_id_equal(&id, &target->id);
+    int status = router_identify(server->router, target->pid, &id);
+    return status == 0 ? probe_image_id_equal(&id, &target->id)
+                       : status != -ENOENT && status != -ESRCH;
 }
 
 /*
@@ -117,15 +115,15 @@ static bool is_alive(void *data, const struct target *target)
  */
 static void forget_ended(struct server *server)
 {
-    pid_t ended[ENDED_MAX];
-    char name[16];
+    struct stale_name *names = NULL;
+    size_t count = 0;
     if (!inodes_are_due(&server->inodes))
         return;
-    size_t count = inodes_sweep(&server->inodes, is_alive, server, ended, ENDED_MAX);
-    for (size_t i = 0; i < count; i++) {
-        size_t length = (size_t)snprintf(name, sizeof(name), "%d", ended[i]);
-        fuse_lowlevel_notify_inval_entry(server->session, FUSE_ROOT_ID, name, length);
-    }
+    inodes_sweep(&server->inodes, is_alive, server, &names, &count);
+    for (size_t i = 0; i < count; i++)
+        fuse_lowlevel_notify_inval_entry(server->session, names[i].directory, names[i].name,
+                                         strlen(names[i].name));
+    free(names);
 }
 
 static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)

@@ -8,6 +8,10 @@
 
 static struct inodes inodes;
 
+/* What the last sweep gave. */
+static struct stale_name *stale;
+static size_t stale_count;
+
 static int set_up(void **state)
 {
     (void)state;
@@ -17,6 +21,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    free(stale);
     inodes_done(&inodes);
     return 0;
 }
@@ -193,6 +198,22 @@ static bool is_alive(void *data, const struct target *target)
     return target->pid == *(const pid_t *)data;
 }
 
+/* Returns how many names are stale, where the process ALIVE alone is alive. */
+static size_t sweep(pid_t alive)
+{
+    free(stale);
+    inodes_sweep(&inodes, is_alive, &alive, &stale, &stale_count);
+    return stale_count;
+}
+
+static bool was_stale(uint64_t directory, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < stale_count; i++)
+        found |= stale[i].directory == directory && strcmp(stale[i].name, name) == 0;
+    return found;
+}
+
 static bool has_time(struct target *target, uint64_t number)
 {
     struct timespec time = {.tv_sec = -1};
@@ -217,18 +238,14 @@ static void test_times_outlive_the_node(void **state)
 
     target = get(7, 1);
     assert_true(has_time(target, number));
-    /* A target in use is not swept, and neither is one that is alive. */
-    pid_t alive = 0;
-    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
-    assert_true(has_time(target, number));
+    /* One that is alive is not swept; one in use that has ended is forgotten with its last use. */
     inodes_put_target(&inodes, target);
-    alive = 7;
-    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
+    sweep(7);
     target = get(7, 1);
     assert_true(has_time(target, number));
+    sweep(0);
+    assert_true(has_time(target, number));
     inodes_put_target(&inodes, target);
-    alive = 0;
-    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
     target = get(7, 1);
     assert_false(has_time(target, number));
     inodes_put_target(&inodes, target);
@@ -242,24 +259,32 @@ static void test_times_outlive_the_node(void **state)
     inodes_put_target(&inodes, target);
 }
 
-/* Of what has ended, the kernel is told once, and it is forgotten when the kernel has done so. */
+/*
+ * Of what has ended, the kernel is told the name; all names in it, too, where it does not forget
+ * it; and nothing where it does.
+ */
 static void test_names_of_what_has_ended(void **state)
 {
     (void)state;
-    pid_t alive = 8;
-    pid_t ended[2] = {0, 0};
     struct inode *inode = NULL;
     struct target *seven = get(7, 1);
     struct target *eight = get(8, 1);
+    uint64_t probe = directory_of(look_up(seven, "gc"));
     assert_int_equal(inodes_look_up(&inodes, seven, NULL, &inode), 0);
     uint64_t number = inode_number(inode, tree_directory(PLACE_PROCESS));
     inodes_put_target(&inodes, seven);
-    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 0), 0); /* no room: later */
-    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 2), 1);
-    assert_int_equal(ended[0], 7);
-    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 2), 0);
+    assert_int_equal(sweep(8), 1);
+    assert_true(was_stale(1, "7"));
+    assert_true(sweep(8) > 2);
+    assert_true(was_stale(1, "7"));
+    assert_true(was_stale(number, "gc"));
+    assert_true(was_stale(number, "enabled"));
+    inodes_forget(&inodes, probe, 1);
+    sweep(8);
+    assert_false(was_stale(number, "gc"));
+    assert_true(was_stale(number, "enabled"));
     inodes_forget(&inodes, number, 1);
-    assert_int_equal(inodes_sweep(&inodes, is_alive, &alive, ended, 2), 0);
+    assert_int_equal(sweep(8), 0);
     inodes_put_target(&inodes, eight);
 }
 
@@ -279,7 +304,8 @@ static void test_a_sweep_locks_nothing(void **state)
     int asked = 0;
     struct target *seven = get(7, 1);
     struct target *eight = get(8, 1);
-    inodes_sweep(&inodes, is_unlocked, &asked, NULL, 0);
+    free(stale);
+    inodes_sweep(&inodes, is_unlocked, &asked, &stale, &stale_count);
     assert_int_equal(asked, 2);
     inodes_put_target(&inodes, seven);
     inodes_put_target(&inodes, eight);
@@ -311,8 +337,7 @@ static void test_targets_in_use(void **state)
 static void test_when_a_sweep_is_due(void **state)
 {
     (void)state;
-    pid_t alive = 0;
-    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
+    sweep(0);
     assert_false(inodes_are_due(&inodes));
     for (pid_t pid = 1000; pid < 1032; pid++)
         inodes_set_written(&inodes, get(pid, 1), 5);
@@ -322,7 +347,7 @@ static void test_when_a_sweep_is_due(void **state)
         inodes_put_target(&inodes, target);
         inodes_put_target(&inodes, target);
     }
-    inodes_sweep(&inodes, is_alive, &alive, NULL, 0);
+    sweep(0);
     assert_false(inodes_are_due(&inodes));
 }
 
