@@ -2,12 +2,13 @@
 /*
  * paused THREADS: how long it was kept from running.
  *
- * One thread looks at the clock all the time; the others, THREADS (2 at least) in all with the main
- * one, sleep.
- * For each byte on standard input it prints the longest time between two looks since the last.
+ * One thread looks at the clock all the time; the others, THREADS in all with the main one, sleep.
+ * A single thread does all of it. For each byte on standard input it prints the longest time
+ * between two looks since the last.
  */
 #include "ocaml-probes.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -35,17 +36,43 @@ static long long now(void)
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
+/* Returns when that was. */
+static long long look_once(long long last)
+{
+    long long next = now();
+    if (next - last > atomic_load_explicit(&longest, memory_order_relaxed))
+        atomic_store(&longest, next - last);
+    atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
+    return next;
+}
+
 static void *look(void *data)
 {
     (void)data;
-    for (long long last = now();;) {
-        long long next = now();
-        if (next - last > atomic_load_explicit(&longest, memory_order_relaxed))
-            atomic_store(&longest, next - last);
-        atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
-        last = next;
-    }
+    for (long long last = now();;)
+        last = look_once(last);
     return NULL;
+}
+
+static void answer(long long pause)
+{
+    printf("%lld\n", pause);
+    fflush(stdout);
+}
+
+/* Until standard input ends. */
+static void look_and_answer(void)
+{
+    char byte = 0;
+    ssize_t got = -1;
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+    for (long long last = now(); got != 0; last = look_once(last)) {
+        got = read(STDIN_FILENO, &byte, 1);
+        if (got != 1)
+            continue;
+        answer(atomic_exchange(&longest, 0));
+        last = now();
+    }
 }
 
 /* A pause that is not over has not been seen yet. */
@@ -81,9 +108,9 @@ int main(int argc, char **argv)
     PROBE_SITE(paused);
     printf("pid %d\n", (int)getpid());
     fflush(stdout);
-    while (read(STDIN_FILENO, &byte, 1) == 1) {
-        printf("%lld\n", take_longest());
-        fflush(stdout);
-    }
+    if (count <= 1)
+        look_and_answer();
+    while (read(STDIN_FILENO, &byte, 1) == 1)
+        answer(take_longest());
     return 0;
 }
