@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +36,9 @@
 
 /* How many processes are remembered; what was found the longest time ago is forgotten first. */
 enum { ENTRIES_MAX = 16384 };
+
+/* For each new one it is asked whether so many of the longest known are still there. */
+enum { LOOKED_AT = 2 };
 
 /* How long the files of the code are taken for the same, where the mappings are. */
 enum { CHECK_SECONDS = 2 };
@@ -98,22 +102,50 @@ static bool recall(struct probe_survey *survey, pid_t pid, const struct probe_im
     return known;
 }
 
+static bool exists(const struct probe_survey *survey, pid_t pid)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "%d", pid);
+    return faccessat(survey->engine->proc, name, F_OK, 0) == 0;
+}
+
+/* Adds ENTRY as the latest known. Called with the lock held. */
+static void add(struct probe_survey *survey, struct entry *entry)
+{
+    entry->hh = (UT_hash_handle){0};
+    HASH_ADD_INT(survey->entries, pid, entry);
+    if (!entry->hh.tbl)
+        free(entry);
+}
+
+/* Forgets what has ended of the longest known; the others become the latest. Likewise. */
+static void forget_ended(struct probe_survey *survey)
+{
+    for (int i = 0; i < LOOKED_AT && survey->entries; i++) {
+        struct entry *entry = survey->entries;
+        HASH_DEL(survey->entries, entry);
+        if (exists(survey, entry->pid))
+            add(survey, entry);
+        else
+            free(entry);
+    }
+}
+
 /* Keeps what was found; it is no failure if that cannot be done. */
 static void remember(struct probe_survey *survey, const struct entry *found)
 {
     struct entry *entry = NULL;
     pthread_mutex_lock(&survey->lock);
     HASH_FIND_INT(survey->entries, &found->pid, entry);
-    if (entry)
+    if (entry) {
         HASH_DEL(survey->entries, entry);
-    else
+    } else {
+        forget_ended(survey);
         entry = malloc(sizeof(*entry));
+    }
     if (entry) {
         *entry = *found;
-        entry->hh = (UT_hash_handle){0};
-        HASH_ADD_INT(survey->entries, pid, entry);
-        if (!entry->hh.tbl)
-            free(entry);
+        add(survey, entry);
     }
     if (HASH_COUNT(survey->entries) > ENTRIES_MAX)
         forget(survey, survey->entries);

@@ -459,13 +459,48 @@ static void test_service(void **state)
     run(serve, "11111");
 }
 
+/* A process of its own is found, and ends. */
+static void find_one(struct probe_engine *engine, struct probe_survey *survey)
+{
+    struct probe_image_id id;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(probe_image_identify(engine, child, &id), 0);
+    assert_int_equal(probe_survey_find(survey, child, &id, NULL), 0);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* What a survey keeps of processes that have ended does not become more with them. */
+static void test_surveying_many(void **state)
+{
+    enum { SOME = 8, MANY = 64 };
+    struct probe_engine *engine = NULL;
+    struct probe_survey *survey = NULL;
+    int64_t live[2] = {0, 0};
+    (void)state;
+    assert_int_equal(probe_engine_new(NULL, &engine), 0);
+    assert_int_equal(probe_survey_new(engine, &survey), 0);
+    for (int i = 0; i < MANY; i++) {
+        find_one(engine, survey);
+        live[i >= SOME] = faults_of_process()->live;
+    }
+    assert_true(live[1] <= live[0] + 2);
+    probe_survey_free(survey);
+    probe_engine_free(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),     cmocka_unit_test(test_looking_again),
         cmocka_unit_test(test_switching),  cmocka_unit_test(test_switching_stopped),
         cmocka_unit_test(test_references), cmocka_unit_test(test_programs),
-        cmocka_unit_test(test_service),
+        cmocka_unit_test(test_service),    cmocka_unit_test(test_surveying_many),
     };
     return cmocka_run_group_tests(tests, start_target, stop_target);
 }
