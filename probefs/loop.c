@@ -215,9 +215,12 @@ static bool begin_receiving(struct loop *loop)
     while (loop->receiving && !fuse_session_exited(loop->session))
         pthread_cond_wait(&loop->called, &loop->lock);
     loop->idle--;
-    loop->receiving = !fuse_session_exited(loop->session);
+    /* At the end, another may still be receiving. */
+    if (fuse_session_exited(loop->session))
+        return false;
+    loop->receiving = true;
     loop->receiver = pthread_self();
-    return loop->receiving;
+    return true;
 }
 
 /* A request was received, and will be served by this thread. */
@@ -301,8 +304,11 @@ static bool look(struct loop *loop, bool signalled)
     if (signalled)
         fuse_session_exit(loop->session);
     bool ended = fuse_session_exited(loop->session);
-    if (ended)
+    if (ended) {
         wake_receiver(loop);
+        pthread_cond_broadcast(&loop->called);
+        pthread_cond_signal(&loop->ended);
+    }
     loop->armed = ended ? loop->receiving : look_for_slow(loop);
     if (loop->armed)
         arm(loop);
