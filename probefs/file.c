@@ -151,9 +151,8 @@ static int lock_holds(struct target *target, struct probe_error *error)
     return fail_busy(target, held_lock(&target->held), error);
 }
 
-/* All below are called with the lock of the target's holds held. */
-
-/* The claims on the probes in NAMES, each ended by a NUL, have ended. */
+/* The claims on the probes in NAMES, each ended by a NUL, have ended. Called with the holds' lock.
+ */
 static void end_claims(struct held *held, const char *names, size_t length)
 {
     struct held_file *file = NULL;
@@ -187,6 +186,9 @@ static int open_hold(struct server *server, struct file *file, struct probe_erro
         file->held.saved_length = call.out_length;
         call.out = NULL;
     }
+    /* The end of its worker may have been looked after before there was this one. */
+    if (status == 0 && orphan_is(&file->held))
+        orphans_take_over(server, held);
     pthread_mutex_unlock(&held->lock);
     free(call.out);
     return status;
@@ -197,14 +199,14 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
               struct probe_error *error)
 {
     struct file file = {.inode = inode, .kind = kind, .write = write};
-    int status = wait_for_releases(inode->target, error);
-    if (status == 0)
-        status = find_route(server, inode, kind, caller, &file.route, error);
+    int status = find_route(server, inode, kind, caller, &file.route, error);
     if (status < 0)
         return status;
     *result = file; /* a hold's place in the target's list is in the caller's struct */
-    status =
-        is_hold(result) ? open_hold(server, result, error) : open_simple(server, result, error);
+    status = wait_for_releases(inode->target, error);
+    if (status == 0)
+        status =
+            is_hold(result) ? open_hold(server, result, error) : open_simple(server, result, error);
     if (status < 0) {
         router_end(&result->route);
         return status == -ESRCH ? -ESTALE : status;

@@ -28,6 +28,7 @@ void held_add(struct held *held, struct held_file *file)
 {
     DL_APPEND(held->files, file);
     atomic_fetch_add(&held->count, 1);
+    held->given_up = false;
 }
 
 void held_remove(struct held *held, struct held_file *file)

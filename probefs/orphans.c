@@ -14,14 +14,31 @@ bool orphan_is(const struct held_file *held)
     return held->saved && router_is_broken(&held->file->route);
 }
 
-int orphan_take_over(struct server *server, struct held_file *held, struct probe_error *error)
+/* Opens the file again in another worker. Where that fails, it stays one of the worker that ended.
+ */
+static int move(struct server *server, struct held_file *held, struct probe_error *error)
 {
     struct file *file = held->file;
-    struct target *target = file->inode->target;
-    int status = router_renew(server->router, &file->route);
+    struct route old = file->route;
+    struct route another;
+    int status = router_find_another(server->router, &old, &another);
     if (status < 0)
         return status;
+    file->route = another;
     status = file_reopen(server, file, held->saved, held->saved_length, error);
+    if (status < 0) {
+        router_end(&file->route);
+        file->route = old;
+    } else {
+        router_end(&old);
+    }
+    return status;
+}
+
+int orphan_take_over(struct server *server, struct held_file *held, struct probe_error *error)
+{
+    struct target *target = held->file->inode->target;
+    int status = move(server, held, error);
     if (status == -ESRCH || status == -ENOENT)
         held_end_claim(held);
     else if (status < 0 && !held->told)
@@ -44,7 +61,9 @@ int orphans_take_over(struct server *server, struct held *held)
     DL_FOREACH(held->files, orphan)
     {
         int status = orphan_is(orphan) ? orphan_take_over(server, orphan, &error) : 0;
-        result = result < 0 ? result : status;
+        /* What has no claim any more is settled. */
+        if (status < 0 && orphan->saved)
+            result = status;
         if (status == -ETIMEDOUT)
             return status;
     }

@@ -159,14 +159,14 @@ bool router_is_broken(const struct route *route)
     return route->worker && worker_is_gone(route->worker);
 }
 
-int router_renew(struct router *router, struct route *route)
+int router_find_another(struct router *router, const struct route *route, struct route *another)
 {
     struct worker *worker = NULL;
     int status = workers_get(router->workers, worker_identity(route->worker), &worker);
     if (status < 0)
         return status;
-    worker_put(route->worker);
-    route->worker = worker;
+    *another = *route;
+    another->worker = worker;
     return 0;
 }
 
@@ -280,7 +280,13 @@ int router_call(struct router *router, const struct route *route, struct call *c
 /* Has the worker died in the call? Then there is another now. */
 static bool is_renewed(struct router *router, struct route *route, int status)
 {
-    return status == -EIO && router_is_broken(route) && router_renew(router, route) == 0;
+    struct route another;
+    if (status != -EIO || !router_is_broken(route) ||
+        router_find_another(router, route, &another) < 0)
+        return false;
+    router_end(route);
+    *route = another;
+    return true;
 }
 
 int router_call_first(struct router *router, struct route *route, struct call *call)

@@ -33,10 +33,12 @@ int router_begin(struct router *router, const struct process_user *user, gid_t c
                  enum authority authority, bool outlives_server, struct route *route);
 void router_end(struct route *route);
 
-/* Is the service that ROUTE leads to there no more? Then another of the same identity may be had.
- * Errors: those of workers_get(). */
+/*
+ * Is the service that ROUTE leads to there no more? Then ANOTHER route, to one of the same
+ * identity, may be had. Errors: those of workers_get().
+ */
 bool router_is_broken(const struct route *route);
-int router_renew(struct router *router, struct route *route);
+int router_find_another(struct router *router, const struct route *route, struct route *another);
 
 /*
  * Makes CALL on that route. Returns 0, or the error of the call as a negative errno value, with a

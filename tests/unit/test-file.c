@@ -26,6 +26,7 @@ static struct server server;
 static struct inode *probes[2]; /* gc_start of two targets */
 static char workers[WORKERS];
 static bool ended[WORKERS], silent[WORKERS];
+static int refusal[WORKERS]; /* of a hold that is to be taken over */
 static size_t next_worker;
 static struct asked asked[ASKED_MAX];
 static size_t asked_count;
@@ -68,10 +69,11 @@ bool router_is_broken(const struct route *route)
     return ended[number_of(route)];
 }
 
-int router_renew(struct router *router, struct route *route)
+int router_find_another(struct router *router, const struct route *route, struct route *another)
 {
     (void)router;
-    route->worker = worker_of(next_worker);
+    *another = *route;
+    another->worker = worker_of(next_worker);
     return 0;
 }
 
@@ -97,6 +99,8 @@ int router_call(struct router *router, const struct route *route, struct call *c
         ended[this->worker] = true;
         return -ETIMEDOUT;
     }
+    if (this->operation == OPERATION_OPEN && call->in_length > 0 && refusal[this->worker] < 0)
+        return refusal[this->worker];
     if (this->operation == OPERATION_OPEN && call->request.write && call->in_length == 0)
         answer(call, "saved", 5);
     if (this->operation == OPERATION_WRITE && call->request.report_resets)
@@ -118,6 +122,7 @@ static int begin(void **state)
     memset(&server, 0, sizeof(server));
     memset(ended, 0, sizeof(ended));
     memset(silent, 0, sizeof(silent));
+    memset(refusal, 0, sizeof(refusal));
     next_worker = asked_count = 0;
     pthread_mutex_init(&server.closing_lock, NULL);
     assert_int_equal(inodes_init(&server.inodes), 0);
@@ -280,6 +285,43 @@ static void test_taken_over_in_vain(void **state)
         close_file(holds[i]);
 }
 
+/* A worker that takes over nothing is asked nothing about it; the next try is another's. */
+static void test_taking_over_is_refused(void **state)
+{
+    (void)state;
+    struct file *hold = open_file(0, "hold", true);
+    ended[0] = true;
+    next_worker = 1;
+    refusal[1] = -EACCES;
+    orphans_look_after(&server);
+    assert_taken_over(1, 1);
+    next_worker = 2;
+    close_file(hold);
+    assert_taken_over(2, 2);
+    assert_int_equal(count_asked(OPERATION_RELEASE), 1);
+    assert_int_equal(last_asked(OPERATION_RELEASE)->worker, 2);
+}
+
+/* A hold whose probe has gone is settled, and no reason to wait with the others the next time. */
+static void test_one_of_two_has_gone(void **state)
+{
+    (void)state;
+    struct file *gone = open_file(0, "hold", true);
+    ended[0] = true;
+    next_worker = 1;
+    refusal[1] = -ENOENT;
+    orphans_look_after(&server);
+    assert_taken_over(1, 1);
+    refusal[1] = 0;
+    struct file *hold = open_file(0, "hold", true);
+    ended[1] = true;
+    next_worker = 2;
+    orphans_look_after(&server);
+    assert_taken_over(2, 2);
+    close_file(gone);
+    close_file(hold);
+}
+
 static void test_no_round_at_the_end_of_the_server(void **state)
 {
     (void)state;
@@ -300,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_told_of_a_reset, begin, end),
         cmocka_unit_test_setup_teardown(test_taken_over_at_the_end, begin, end),
         cmocka_unit_test_setup_teardown(test_taken_over_in_vain, begin, end),
+        cmocka_unit_test_setup_teardown(test_taking_over_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(test_one_of_two_has_gone, begin, end),
         cmocka_unit_test_setup_teardown(test_no_round_at_the_end_of_the_server, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
