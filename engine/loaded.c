@@ -419,8 +419,9 @@ bool loaded_is_current(const struct probe_engine *engine, const struct probe_ima
     struct stat status = {0};
     struct object *object = NULL;
     const struct mapping *mapping = loaded->is_program ? NULL : find_mapping(loaded, maps);
-    if (!mapping || image_stat_file(engine, image, mapping, &status) < 0)
-        return true;
+    int result = mapping ? image_stat_file(engine, image, mapping, &status) : -EPERM;
+    if (result < 0)
+        return result != -ENOENT; /* then there is no such mapping any more */
     if (object_cache_find(engine->cache, &status, &object) == 0)
         object_cache_put(engine->cache, object);
     return object == loaded->object;

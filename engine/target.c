@@ -274,28 +274,6 @@ static int fail_look(const struct probe_target *target, int status, struct probe
                      strerror(-status));
 }
 
-int target_look_at_all(struct probe_target *target, struct probe_error *error)
-{
-    struct maps maps;
-    int status = maps_read(target->image.maps, &maps);
-    if (status == 0 && maps.count == 0) {
-        maps_done(&maps);
-        status = -ESRCH;
-    }
-    if (status < 0)
-        return fail_look(target, status, error);
-    if (target->generation == 0 || target->replaced || !maps_have_same_files(&target->maps, &maps))
-        status = find_probes(target, &maps, error);
-    if (status < 0) {
-        maps_done(&maps);
-        return status;
-    }
-    maps_done(&target->maps);
-    target->maps = maps;
-    target->read_anew = true;
-    return 0;
-}
-
 bool target_verify_file(struct probe_target *target, const struct loaded *loaded)
 {
     struct loaded *item = (struct loaded *)loaded;
@@ -316,6 +294,29 @@ static bool verify_files(struct probe_target *target)
             return false;
     }
     return true;
+}
+
+int target_look_at_all(struct probe_target *target, struct probe_error *error)
+{
+    struct maps maps;
+    int status = maps_read(target->image.maps, &maps);
+    if (status == 0 && maps.count == 0) {
+        maps_done(&maps);
+        status = -ESRCH;
+    }
+    if (status < 0)
+        return fail_look(target, status, error);
+    if (target->generation == 0 || target->replaced ||
+        !maps_have_same_files(&target->maps, &maps) || !verify_files(target))
+        status = find_probes(target, &maps, error);
+    if (status < 0) {
+        maps_done(&maps);
+        return status;
+    }
+    maps_done(&target->maps);
+    target->maps = maps;
+    target->read_anew = true;
+    return 0;
 }
 
 int target_check(struct probe_target *target, struct probe_error *error)
@@ -347,7 +348,6 @@ void target_distrust(struct probe_target *target)
     probe_target_doubt(target);
     for (size_t i = 0; i < target->maps.count; i++)
         target->maps.items[i].verified = false;
-    set_verified(target, false);
     target->read_anew = false;
 }
 
@@ -356,6 +356,7 @@ int probe_target_glance(struct probe_target *target, struct probe_error *error)
     if (target->image.maps < 0)
         return error_set(error, EACCES, "process %d is not open", target->image.pid);
     target_distrust(target);
+    set_verified(target, false);
     int same = target->generation == 0
                    ? 0
                    : loaded_compare(&target->loaded, &target->maps, target->image.maps);

@@ -52,7 +52,7 @@ int target_check(struct probe_target *target, struct probe_error *error);
 
 /*
  * What is known of the mappings may have changed, and the image too: target_verify() is to ask for
- * each, and target_check() for the image.
+ * each, and target_check() for the image. (Of files, target_verify_file() asks once for each look.)
  */
 void target_distrust(struct probe_target *target);
 

@@ -9,8 +9,9 @@
  *   5. write, counter by counter and site by site; if a write fails, write the inverse
  *
  * Nothing is written before step 5, and whatever fails before it has changed nothing. Where the
- * target is to be stopped, steps 2 and 3 are done before, and 3 to 5 while it is: what step 4 asks
- * of the mappings that are written is all that counts by then, and the target waits.
+ * target is to be stopped for this, steps 2 and 3 are done before, and 3 to 5 while it is: what
+ * step 4 asks of the mappings that are written is all that counts by then, and the target waits.
+ * Files are asked for before, as the server of such a file may be what is stopped.
  */
 #include "update.h"
 
@@ -234,12 +235,8 @@ static int verify_all(struct probe_target *target, const struct probe_snapshot *
     const struct mapping *code = NULL;
     const struct mapping *data = NULL;
     int status = 1;
-    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++) {
+    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++)
         status = verify(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
-        /* Nothing at a counter tells that it is one, as the bytes at a site do. */
-        if (status == 1)
-            status = target_verify_file(target, snapshot->counters[i].loaded);
-    }
     for (size_t i = 0; i < snapshot->site_count && status == 1; i++) {
         if (snapshot->sites[i].patched)
             status = verify(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
@@ -247,20 +244,40 @@ static int verify_all(struct probe_target *target, const struct probe_snapshot *
     return status;
 }
 
+/* Errors: EAGAIN objects came or went. */
+static int check_generation(const struct probe_update *update, struct probe_error *error)
+{
+    if (update->generation == update->target->generation)
+        return 0;
+    return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                     update->target->image.pid);
+}
+
+/*
+ * Asks whether the files are those whose counters are to be written: nothing at a counter tells
+ * that it is one, as the bytes at a site do. Errors: EAGAIN objects came or went.
+ */
+static int know_files(struct probe_update *update, const struct probe_snapshot *snapshot,
+                      struct probe_error *error)
+{
+    bool same = true;
+    for (size_t i = 0; i < snapshot->counter_count && same; i++)
+        same = target_verify_file(update->target, snapshot->counters[i].loaded);
+    int status = same ? 0 : target_look_at_all(update->target, error);
+    return status < 0 ? status : check_generation(update, error);
+}
+
 /* Brings what is known of those mappings to this moment. Errors: EAGAIN objects came or went. */
 static int know_mappings(struct probe_update *update, const struct probe_snapshot *snapshot,
                          struct probe_error *error)
 {
-    struct probe_target *target = update->target;
-    int status = verify_all(target, snapshot, error);
+    int status = verify_all(update->target, snapshot, error);
     if (status == 0)
-        status = target_look_at_all(target, error);
+        status = target_look_at_all(update->target, error);
     if (status < 0)
         return status;
-    if (update->generation != target->generation)
-        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
-                         target->image.pid);
-    return 0;
+    status = check_generation(update, error);
+    return status < 0 ? status : know_files(update, snapshot, error);
 }
 
 /* Does every address lie where this object's counters and sites may lie? */
@@ -326,7 +343,9 @@ static int apply_to_known(struct probe_update *update, const struct memory_write
     if (status < 0)
         return status;
     status = writer ? apply_snapshot(update, &snapshot, writer, error)
-                    : texts_init(target, &snapshot, &texts, error);
+                    : know_files(update, &snapshot, error);
+    if (status == 0 && !writer)
+        status = texts_init(target, &snapshot, &texts, error);
     texts_done(&texts);
     snapshot_done(&snapshot);
     return status;
@@ -338,12 +357,9 @@ static int apply_once(struct probe_update *update, const struct memory_writer *w
 {
     struct probe_target *target = update->target;
     int status = probe_target_glance(target, error);
-    if (status < 0)
-        return status;
-    if (update->generation != target->generation)
-        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
-                         target->image.pid);
-    return apply_to_known(update, writer, error);
+    if (status == 0)
+        status = check_generation(update, error);
+    return status < 0 ? status : apply_to_known(update, writer, error);
 }
 
 struct stopped_update {
