@@ -65,19 +65,32 @@ static size_t take_answers(struct scan_entry *entries, size_t count, const struc
     return answered;
 }
 
-static void find_with_image(struct router *router, const struct route *route,
-                            struct scan_entry *entry)
+static int find_with_image(struct router *router, const struct route *route,
+                           struct scan_entry *entry)
 {
     struct call call = CALL_INIT;
     call.request.operation = OPERATION_FIND;
     call.request.pid = entry->pid;
     call.request.id = entry->id;
-    entry->has_probes = router_call(router, route, &call) == 0;
+    int status = router_call(router, route, &call);
+    entry->has_probes = status == 0;
     free(call.out);
+    return status;
 }
 
-/* Asks for the next entries from FIRST on; returns how many were answered, or an error. */
-static ssize_t scan_some(struct group *group, struct route *route, size_t first)
+static bool is_past(const struct timespec *end)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > end->tv_sec || (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
+}
+
+/*
+ * Asks for the next entries from FIRST on, and until END for those of them that need an image;
+ * returns how many were answered, or an error.
+ */
+static ssize_t scan_some(struct group *group, struct route *route, size_t first,
+                         const struct timespec *end)
 {
     struct scan_entry *entries = &group->entries[first];
     size_t left = group->count - first;
@@ -90,8 +103,10 @@ static ssize_t scan_some(struct group *group, struct route *route, size_t first)
     size_t answered = status == 0 ? take_answers(entries, count, &call) : 0;
     free(call.out);
     for (size_t i = 0; i < answered; i++) {
-        if (entries[i].needs_image && group->authority == AUTHORITY_ADMIN)
-            find_with_image(group->router, route, &entries[i]);
+        if (!entries[i].needs_image || group->authority != AUTHORITY_ADMIN)
+            continue;
+        if (find_with_image(group->router, route, &entries[i]) == -ETIMEDOUT || is_past(end))
+            return -ETIMEDOUT;
     }
     return status < 0 ? status : answered > 0 ? (ssize_t)answered : -EIO;
 }
@@ -100,15 +115,14 @@ static ssize_t scan_some(struct group *group, struct route *route, size_t first)
 static void scan_group(struct group *group, atomic_bool *is_slow)
 {
     struct route route;
-    struct timespec start;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    now = start;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += SCAN_SECONDS;
     ssize_t answered = router_begin(group->router, &group->user, group->caller_gid,
                                     group->authority, false, &route);
     for (size_t i = 0; i < group->count && answered >= 0 && !atomic_load(is_slow);
          i += (size_t)answered) {
-        if (route.worker && now.tv_sec - start.tv_sec >= SCAN_SECONDS) {
+        if (route.worker && is_past(&end)) {
             log_message(PROBE_LOG_WARNING,
                         "a listing leaves out some processes of user %u: its "
                         "worker takes too long",
@@ -116,8 +130,7 @@ static void scan_group(struct group *group, atomic_bool *is_slow)
             answered = -ETIMEDOUT;
             break;
         }
-        answered = scan_some(group, &route, i);
-        clock_gettime(CLOCK_MONOTONIC, &now);
+        answered = scan_some(group, &route, i, &end);
     }
     if (answered == -ETIMEDOUT)
         atomic_store(is_slow, true);

@@ -20,7 +20,8 @@ enum { THREADS = 17, PROCESSES = 100000 };
 static pid_t process_count;
 static unsigned int hidden; /* user whose service does what `fails` says; 0: none */
 static int fails;
-static atomic_uint asked[USERS];
+static bool lent; /* it needs an image for each process, and does not answer then */
+static atomic_uint asked[USERS], asked_with_image;
 
 static uid_t user_of(pid_t pid)
 {
@@ -91,7 +92,8 @@ void router_end(struct route *route)
 int router_call(struct router *router, const struct route *route, struct call *call)
 {
     (void)router, (void)route, (void)call;
-    return -EIO;
+    atomic_fetch_add(&asked_with_image, 1);
+    return -ETIMEDOUT;
 }
 
 int router_ask(struct router *router, struct route *route, struct call *call)
@@ -104,7 +106,8 @@ int router_ask(struct router *router, struct route *route, struct call *call)
     struct scan_entry *entries = exact_copy(call->in, call->in_length);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(user_of(entries[i].pid), route->uid);
-        entries[i].has_probes = has_probes(entries[i].pid);
+        entries[i].needs_image = lent && route->uid == hidden;
+        entries[i].has_probes = !entries[i].needs_image && has_probes(entries[i].pid);
     }
     call->out = (char *)entries;
     call->out_length = call->in_length;
@@ -116,7 +119,7 @@ int router_ask(struct router *router, struct route *route, struct call *call)
 static bool is_expected(pid_t pid, uid_t caller)
 {
     return has_probes(pid) && (caller == 0 || user_of(pid) == caller) &&
-           (fails == 0 || user_of(pid) != hidden);
+           ((fails == 0 && !lent) || user_of(pid) != hidden);
 }
 
 /* All that the caller is to see, and nothing else, in order. */
@@ -146,6 +149,8 @@ static int begin(void **state)
     process_count = PROCESSES;
     hidden = 0;
     fails = 0;
+    lent = false;
+    atomic_store(&asked_with_image, 0);
     return 0;
 }
 
@@ -169,6 +174,18 @@ static void test_a_user_who_does_not_answer(void **state)
     check_listing(0);
     assert_true(atomic_load(&asked[SILENT]) > 0);
     assert_true(atomic_load(&asked[SILENT]) <= THREADS);
+    assert_true(atomic_load(&asked[DEAF]) > THREADS);
+}
+
+/* The same, where each process is asked for by itself. */
+static void test_a_user_who_does_not_answer_with_images(void **state)
+{
+    (void)state;
+    hidden = SILENT;
+    lent = true;
+    check_listing(0);
+    assert_true(atomic_load(&asked_with_image) > 0);
+    assert_true(atomic_load(&asked_with_image) <= THREADS);
     assert_true(atomic_load(&asked[DEAF]) > THREADS);
 }
 
@@ -198,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_all, begin),
         cmocka_unit_test_setup(test_a_user_who_does_not_answer, begin),
+        cmocka_unit_test_setup(test_a_user_who_does_not_answer_with_images, begin),
         cmocka_unit_test_setup(test_a_user_whose_service_fails, begin),
         cmocka_unit_test_setup(test_a_stranger, begin),
     };
