@@ -180,6 +180,27 @@ refused() {
     done
 }
 
+# Idle threads sleep, one may be serving, one receiving: all have to hear of the end, at any moment.
+@test "SIGTERM among many requests: the server ends at once, with success" {
+    local round readers
+    start many-1000
+    for round in {1..12}; do
+        start_server
+        readers=()
+        for _ in 1 2 3 4; do
+            # Slow ones, for which other threads are called, and quick ones.
+            while cat "$mnt/$pid/info" "$mnt/$pid"/probe_0000*/enabled; do :; done \
+                >/dev/null 2>&1 3>&- &
+            readers+=($!)
+        done
+        wait_until "(( \$(ls /proc/$server/task | wc -l) > 6 ))"
+        kill -TERM "$server"
+        wait_until "! is_running $server" 3
+        wait "$server"
+        wait "${readers[@]}" || true
+    done
+}
+
 @test "two servers at once show and switch the same" {
     start_server
     mkdir "$work/mnt2"
