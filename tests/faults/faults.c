@@ -81,7 +81,7 @@ static bool fails(void)
     if (faults->first < 0)
         return false;
     int64_t left = atomic_fetch_sub(&faults->first, 1);
-    if (left > 0)
+    if (left != 0) /* or, negative: somebody has ended it meanwhile */
         return false;
     if (atomic_fetch_sub(&faults->count, 1) > 0) {
         atomic_store(&faults->first, 0);
