@@ -2,33 +2,20 @@
 #include "answer.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-static bool is_in_group(fuse_req_t request, const struct fuse_ctx *context, int64_t group)
-{
-    if (group == NO_GROUP)
-        return false;
-    if (context->gid == (gid_t)group)
-        return true;
-    int count = fuse_req_getgroups(request, 0, NULL);
-    gid_t *groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
-    int got = groups ? fuse_req_getgroups(request, count, groups) : 0;
-    bool found = false;
-    for (int i = 0; i < got && i < count && !found; i++)
-        found = groups[i] == (gid_t)group;
-    free(groups);
-    return found;
-}
+#include <linux/fuse.h>
+#include <unistd.h>
 
 struct caller answer_caller(fuse_req_t request)
 {
     const struct server *server = fuse_req_userdata(request);
     const struct fuse_ctx *context = fuse_req_ctx(request);
+    int64_t group = server->options->group;
     return (struct caller){
         .pid = context->pid,
         .uid = context->uid,
         .gid = context->gid,
-        .in_group = is_in_group(request, context, server->options->group),
+        .in_group = group != NO_GROUP && (context->gid == (gid_t)group ||
+                                          process_is_in_group(context->pid, (gid_t)group)),
     };
 }
 

@@ -89,6 +89,47 @@ pid_t process_of_thread(pid_t tid)
     return (pid_t)process;
 }
 
+/* Finds a group in the field of that name, in a text that comes piece by piece. */
+struct group_search {
+    gid_t gid;
+    size_t matched; /* of the name */
+    bool digits;    /* what stands before is a number, so far NUMBER */
+    uint64_t number;
+    bool found, ended;
+};
+
+static void search_groups(struct group_search *search, char byte)
+{
+    static const char name[] = "\nGroups:";
+    if (search->matched < sizeof(name) - 1) {
+        search->matched = byte == name[search->matched] ? search->matched + 1 : byte == '\n';
+    } else if (byte >= '0' && byte <= '9') {
+        search->number = search->number * 10 + (uint64_t)(byte - '0');
+        search->digits = true;
+    } else {
+        search->found = search->digits && search->number == search->gid;
+        search->ended = search->found || byte == '\n';
+        search->number = 0;
+        search->digits = false;
+    }
+}
+
+bool process_is_in_group(pid_t tid, gid_t gid)
+{
+    struct group_search search = {.gid = gid};
+    char text[4096];
+    snprintf(text, sizeof(text), "/proc/%d/status", tid);
+    int fd = open(text, O_RDONLY | O_CLOEXEC);
+    for (ssize_t got = fd < 0 ? 0 : 1; got > 0 && !search.ended;) {
+        got = read(fd, text, sizeof(text));
+        for (ssize_t i = 0; i < got && !search.ended; i++)
+            search_groups(&search, text[i]);
+    }
+    if (fd >= 0)
+        close(fd);
+    return search.found;
+}
+
 /* Has the main thread ended? Then the process's memory is seen through any other. */
 static bool main_thread_has_ended(pid_t pid)
 {

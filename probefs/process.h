@@ -27,7 +27,13 @@ int process_ask_user(int process, struct process_user *user);
 /* The process that thread TID belongs to, or -ENOENT. */
 pid_t process_of_thread(pid_t tid);
 
-/* The owner of the process's memory: its user, or root where it is not dumpable. */
+/* Is GID one of the supplementary groups of thread TID? Needs no memory, however many there are. */
+bool process_is_in_group(pid_t tid, gid_t gid);
+
+/*
+ * The owner of the process's memory: its user, or root where it is not dumpable. Errors: ENOENT it
+ * has gone; ENOMEM.
+ */
 int process_find_owner(pid_t pid, uid_t *uid, gid_t *gid);
 
 /* All processes, in the order of their numbers; to be freed. Errors: ENOMEM, those of /proc. */

@@ -71,6 +71,21 @@ static void test_this_process(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+static void test_groups(void **state)
+{
+    (void)state;
+    gid_t groups[1024];
+    int count = getgroups(ARRAY_LENGTH(groups), groups);
+    assert_true(count >= 0);
+    for (gid_t gid = 0; gid < 3000; gid++) {
+        bool is_in = false;
+        for (int i = 0; i < count; i++)
+            is_in = is_in || groups[i] == gid;
+        assert_int_equal(process_is_in_group(getpid(), gid), is_in);
+    }
+    assert_false(process_is_in_group(0, 0));
+}
+
 static void test_no_process(void **state)
 {
     (void)state;
@@ -102,9 +117,8 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pids),
-        cmocka_unit_test(test_this_process),
-        cmocka_unit_test(test_no_process),
+        cmocka_unit_test(test_pids),       cmocka_unit_test(test_this_process),
+        cmocka_unit_test(test_no_process), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
