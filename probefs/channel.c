@@ -178,18 +178,32 @@ static int send_payload(int channel, const char *bytes, size_t length,
     return status;
 }
 
-/* Receives LENGTH bytes, packet by packet, into what grows with them. */
-static int receive_pieces(int channel, size_t length, char **result,
+/* Leaves out what there is no memory for, so that what follows is in its place. */
+static int skip_pieces(int channel, size_t length, const struct timespec *deadline)
+{
+    char byte = 0;
+    int status = 0;
+    for (size_t at = 0; at < length && status == 0; at += PACKET_MAX) {
+        size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
+        status = wait_for(channel, POLLIN, deadline);
+        if (status == 0 &&
+            recv(channel, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) != (ssize_t)piece)
+            status = -EPIPE;
+    }
+    return status < 0 ? status : -ENOMEM;
+}
+
+/* Receives LENGTH bytes, packet by packet, into what has ROOM, and grows with them. */
+static int receive_pieces(int channel, size_t length, char **result, size_t room,
                           const struct timespec *deadline)
 {
-    size_t room = 0;
     for (size_t at = 0; at < length;) {
         size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
         if (at + piece > room) {
             room = length < 2 * room + PAYLOAD_FIRST ? length : 2 * room + PAYLOAD_FIRST;
             char *larger = realloc(*result, room);
             if (!larger)
-                return -ENOMEM;
+                return skip_pieces(channel, length - at, deadline);
             *result = larger;
         }
         int status = receive_packet(channel, *result + at, piece, NULL, NULL, deadline);
@@ -202,27 +216,37 @@ static int receive_pieces(int channel, size_t length, char **result,
 
 static int copy_small(const char small[PAYLOAD_SMALL], size_t length, char **result)
 {
-    *result = malloc(length);
+    if (!*result)
+        *result = malloc(length);
     if (!*result)
         return -ENOMEM;
     memcpy(*result, small, length);
     return 0;
 }
 
-/* Receives the payload that is said to have LENGTH bytes, if these are not more than MAX. */
+/*
+ * Receives the payload that is said to have LENGTH bytes, if these are not more than MAX; into what
+ * CALL has spare, if that is enough. With ENOMEM it is lost, and the channel in order.
+ */
 static int receive_payload(int channel, uint64_t length, uint64_t max,
-                           const char small[PAYLOAD_SMALL], char **result,
+                           const char small[PAYLOAD_SMALL], struct call *call, char **result,
                            const struct timespec *deadline)
 {
     char *bytes = NULL;
+    size_t room = 0;
     *result = NULL;
     if (length == 0)
         return 0;
     if (length > max)
         return -EPIPE;
+    if (call->spare && length <= call->spare_size) {
+        bytes = call->spare;
+        room = call->spare_size;
+        call->spare = NULL;
+    }
     int status = length <= PAYLOAD_SMALL
                      ? copy_small(small, (size_t)length, &bytes)
-                     : receive_pieces(channel, (size_t)length, &bytes, deadline);
+                     : receive_pieces(channel, (size_t)length, &bytes, room, deadline);
     if (status < 0) {
         free(bytes);
         return status;
@@ -364,16 +388,19 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     if (status == 0)
         status = receive_reply(channel, call, &reply, deadline);
     if (status == 0)
-        status = receive_payload(channel, reply.payload, reply_max(call), reply.small, &call->out,
-                                 deadline);
-    if (status != 0)
+        status = receive_payload(channel, reply.payload, reply_max(call), reply.small, call,
+                                 &call->out, deadline);
+    if (status < 0 && status != -ENOMEM)
         return status;
     call->reply = reply.reply;
     /* A number that is no errno would leave the caller of the mount without an answer. */
     if (call->reply.error < 0 || call->reply.error > ERRNO_MAX)
         call->reply.error = EIO;
     call->reply.sentence.text[sizeof(call->reply.sentence.text) - 1] = '\0';
-    call->out_length = (size_t)reply.payload;
+    call->out_length = call->out ? (size_t)reply.payload : 0;
+    /* It was done all the same: the reply's handle may have to be released. */
+    if (status == -ENOMEM)
+        call->reply.error = ENOMEM;
     return 0;
 }
 
@@ -389,10 +416,13 @@ int channel_receive(int channel, struct call *call)
     call->request = packet.request;
     call->request.probe[sizeof(call->request.probe) - 1] = '\0';
     call->image = packet.image;
-    if (!image_take(&call->image, fds, fd_count) ||
-        receive_payload(channel, packet.payload, PAYLOAD_MAX, packet.small, &payload, NULL) < 0) {
+    int status = image_take(&call->image, fds, fd_count)
+                     ? receive_payload(channel, packet.payload, PAYLOAD_MAX, packet.small, call,
+                                       &payload, NULL)
+                     : -EPIPE;
+    if (status < 0) {
         probe_image_done(&call->image);
-        return -EPIPE;
+        return status;
     }
     call->in = payload;
     call->in_length = (size_t)packet.payload;
@@ -408,6 +438,14 @@ int channel_reply(int channel, const struct call *call)
     fill_small(packet.small, call->out, call->out_length);
     int status = send_packet(channel, &packet, sizeof(packet), NULL, 0, NULL);
     return status < 0 ? status : send_payload(channel, call->out, call->out_length, NULL);
+}
+
+int channel_refuse(int channel, bool last)
+{
+    struct call call = CALL_INIT;
+    call.reply.error = ENOMEM;
+    call.reply.last = last;
+    return channel_reply(channel, &call);
 }
 
 int channel_send_fd(int channel, int fd)

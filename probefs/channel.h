@@ -29,14 +29,20 @@ int channel_pair(int ends[2]);
 /*
  * Sends CALL's request and waits for its reply until DEADLINE (CLOCK_MONOTONIC). The image's
  * descriptors stay the caller's. Errors: ETIMEDOUT; EPIPE the other end has gone or makes no
- * sense; ENOMEM. After an error the channel is of no use any more.
+ * sense. After an error the channel is of no use any more. A payload that there is no memory for is
+ * ENOMEM in the reply.
  */
 int channel_call(int channel, struct call *call, const struct timespec *deadline);
 
-/* The other side: waits for a request. Returns 0, or -EPIPE where the client has gone. */
+/*
+ * The other side: waits for a request. Errors: EPIPE the client has gone; ENOMEM there is one,
+ * which is to be refused.
+ */
 int channel_receive(int channel, struct call *call);
 /* Answers it. */
 int channel_reply(int channel, const struct call *call);
+/* The same with ENOMEM; LAST: the client is to use another channel from now on. */
+int channel_refuse(int channel, bool last);
 
 /* For the side that answers, before it does: asks for a mapped file. Returns it or -errno. */
 int channel_ask_mapped(int channel, uint64_t start, uint64_t end);

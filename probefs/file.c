@@ -7,7 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <utlist.h>
+
+/* Names of probes that lose their references come in so much memory, mostly. */
+enum { RESETS_SIZE = 64 << 10 };
+
+/* Between the first two tries to close a hold, and between later ones. */
+enum { AGAIN_NS = 10000000, AGAIN_MAX_NS = 640000000 };
 
 static bool is_current(void *data, const struct target *target)
 {
@@ -476,12 +483,19 @@ static int change(struct server *server, struct file *file, struct call *call,
         return status;
     orphans_take_over(server, held);
     call->request.report_resets = held->files;
-    status = make_call(server, &file->route, call, error);
+    if (held->files && file->route.worker) {
+        call->spare = malloc(RESETS_SIZE);
+        call->spare_size = RESETS_SIZE;
+        status = call->spare ? 0 : -ENOMEM;
+    }
+    if (status == 0)
+        status = make_call(server, &file->route, call, error);
     if (status == 0 && call->out_length > 0) {
         end_claims(held, call->out, call->out_length);
         forward_resets(server, file, call);
     }
     pthread_mutex_unlock(&held->lock);
+    free(call->spare);
     free(call->out);
     return status;
 }

@@ -63,6 +63,7 @@ struct reply {
     /* The service may not open the image with that access: the server may, and ask again. */
     bool needs_image;
     bool sees_maps; /* but it may see its mappings */
+    bool last;      /* the channel of this reply is of no use any more */
     uint64_t handle;
     struct probe_error sentence;
 };
@@ -75,6 +76,13 @@ struct call {
     /* Opens what the image has mapped from START to END; NULL: the worker gets no such file. */
     int (*open_mapped)(void *data, uint64_t start, uint64_t end);
     void *open_mapped_data;
+
+    /*
+     * Memory for the reply's payload, if it fits, or NULL: with it, a reply to what has had its
+     * effect is not lost. It is used, or stays the caller's.
+     */
+    char *spare;
+    size_t spare_size;
 
     struct reply reply;
     char *out; /* the reply's payload; allocated for the caller, or NULL */

@@ -61,18 +61,38 @@ static void *serve_channel(void *data)
     struct call call;
     free(data);
     served_channel = thread.channel;
-    while (channel_receive(thread.channel, &call) == 0) {
+    for (int status = 0; status == 0;) {
+        status = channel_receive(thread.channel, &call);
+        if (status == -ENOMEM) {
+            status = channel_refuse(thread.channel, false);
+            continue;
+        }
+        if (status < 0)
+            break;
         atomic_fetch_add(&thread.work->calls, 1);
         service_call(thread.work->service, &call);
         atomic_fetch_sub(&thread.work->calls, 1);
-        int status = channel_reply(thread.channel, &call);
+        status = channel_reply(thread.channel, &call);
         free((char *)call.in);
         free(call.out);
-        if (status < 0)
-            break;
     }
     close(thread.channel);
     return NULL;
+}
+
+/* Without a thread for it, CHANNEL is closed; but not before the call that comes on it is answered.
+ */
+static void refuse_channel(int channel)
+{
+    struct call call;
+    int status = channel_receive(channel, &call);
+    if (status == 0) {
+        probe_image_done(&call.image);
+        free((char *)call.in);
+    }
+    if (status == 0 || status == -ENOMEM)
+        channel_refuse(channel, true);
+    close(channel);
 }
 
 static void start_channel(struct work *work, int channel)
@@ -88,7 +108,7 @@ static void start_channel(struct work *work, int channel)
     if (!thread || pthread_create(&id, &attributes, serve_channel, thread) != 0) {
         log_message(PROBE_LOG_ERROR, "a worker cannot start a thread");
         free(thread);
-        close(channel); /* the server sees it closed, and answers its caller */
+        refuse_channel(channel);
     }
     pthread_attr_destroy(&attributes);
 }
@@ -106,7 +126,10 @@ static void drain(struct work *work)
 /* Supplementary groups as at the user's login; none where the user is not in the database. */
 static int take_groups(uid_t uid, gid_t gid)
 {
+    errno = 0;
     const struct passwd *user = getpwuid(uid);
+    if (!user && (errno == ENOMEM || errno == EMFILE || errno == ENFILE))
+        return -1;
     return user ? initgroups(user->pw_name, gid) : setgroups(0, NULL);
 }
 

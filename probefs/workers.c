@@ -123,17 +123,17 @@ static int spawn(const struct workers *workers, const struct worker_identity *id
 /*
  * A descriptor for the child PID that was just started. Children are reaped by the kernel, so if
  * it has ended already, its number may be another process's: then that is no child of ours, as no
- * other is started meanwhile.
+ * other is started meanwhile. Errors: EIO it has ended.
  */
 static int open_child(pid_t pid, int *result)
 {
     siginfo_t unused;
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
-        return -errno;
+        return errno == ESRCH ? -EIO : -errno;
     if (waitid(P_PIDFD, (id_t)pidfd, &unused, WEXITED | WNOHANG | WNOWAIT) < 0) {
         close(pidfd);
-        return -ECHILD;
+        return -EIO;
     }
     *result = pidfd;
     return 0;
@@ -552,6 +552,9 @@ int worker_call(struct worker *worker, struct call *call)
     int status = channel_call(channel, call, &deadline);
     if (status < 0)
         return fail_call(worker, channel, status);
-    give_channel(worker, channel);
+    if (call->reply.last)
+        close(channel);
+    else
+        give_channel(worker, channel);
     return 0;
 }
