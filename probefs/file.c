@@ -387,13 +387,18 @@ static int make_failures(struct server *server, struct file *file, struct probe_
         return status;
     take_problems(failures, problems, length);
     free(problems);
-    free(file->text);
-    file->text = NULL;
-    FILE *out = open_memstream(&file->text, &file->length);
+    struct text text;
+    FILE *out = text_open(&text);
     if (!out)
         return -ENOMEM;
     failures_print(failures, out);
-    return fclose(out) == 0 ? 0 : -ENOMEM;
+    status = text_close(&text, out);
+    if (status < 0)
+        return status;
+    free(file->text);
+    file->text = text.bytes;
+    file->length = text.length;
+    return 0;
 }
 
 static int copy_failures(const struct file *file, uint64_t offset, size_t size, char **bytes,

@@ -117,9 +117,12 @@ int node_control_write(struct service_file *file, const char *text, size_t lengt
         return status;
     const char *newline = memrchr(joined, '\n', joined_length);
     size_t lines = newline ? (size_t)(newline + 1 - joined) : 0;
-    status = apply(file, joined, lines, error);
+    /* First what has no effect: behind the update nothing may fail. */
+    status = keep_cut(file->cut, joined + lines, joined_length - lines, file->owner, error);
     if (status == 0)
-        status = keep_cut(file->cut, joined + lines, joined_length - lines, file->owner, error);
+        status = apply(file, joined, lines, error);
+    if (status < 0)
+        forget_cut(file->cut);
     free(joined);
     return status;
 }

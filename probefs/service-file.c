@@ -17,22 +17,47 @@ ssize_t service_file_probe(const struct service_file *file, struct probe_error *
     return index;
 }
 
-/* Tells the holds there are, and whoever asked for it, whose references UPDATE has forgotten. */
-static int end_claims(const struct service_file *file, const struct probe_update *update)
+/* Whose references an update forgets: found before it, so that nothing can fail behind it. */
+struct claims {
+    size_t *indices;
+    size_t count;
+    struct text names; /* for whoever asked for them */
+};
+
+static void claims_done(struct claims *claims)
 {
-    size_t *indices = NULL;
-    size_t count = 0;
+    free(claims->indices);
+    free(claims->names.bytes);
+}
+
+static int claims_find(const struct service_file *file, const struct probe_update *update,
+                       struct claims *claims)
+{
     if (!file->holds->list && !file->resets)
         return 0;
-    int status = probe_update_resets(update, &indices, &count);
-    for (size_t i = 0; i < count; i++) {
-        const char *name = probe_target_name(file->target, indices[i]);
-        holds_end_claims(file->holds, name);
-        if (file->resets)
-            fwrite(name, strlen(name) + 1, 1, file->resets);
+    int status = probe_update_resets(update, &claims->indices, &claims->count);
+    if (status < 0 || !file->resets || claims->count == 0)
+        return status;
+    FILE *out = text_open(&claims->names);
+    if (!out)
+        return -ENOMEM;
+    for (size_t i = 0; i < claims->count; i++) {
+        const char *name = probe_target_name(file->target, claims->indices[i]);
+        fwrite(name, strlen(name) + 1, 1, out);
     }
-    free(indices);
-    return status;
+    return text_close(&claims->names, out);
+}
+
+/* Tells the holds there are, and whoever asked for it. */
+static void claims_end(const struct service_file *file, struct claims *claims)
+{
+    for (size_t i = 0; i < claims->count; i++)
+        holds_end_claims(file->holds, probe_target_name(file->target, claims->indices[i]));
+    if (!file->resets)
+        return;
+    free(file->resets->bytes);
+    *file->resets = claims->names;
+    claims->names = (struct text){.bytes = NULL};
 }
 
 /* One try. Errors: EAGAIN objects came or went. */
@@ -40,13 +65,17 @@ static int try_update(struct service_file *file, service_file_fill *fill, const 
                       struct probe_error *error)
 {
     struct probe_update *update = NULL;
+    struct claims claims = {.indices = NULL};
     if (probe_update_new(file->target, &update) < 0)
         return -ENOMEM;
     int status = fill(file, update, data, error);
     if (status == 0)
+        status = claims_find(file, update, &claims);
+    if (status == 0)
         status = probe_update_apply(update, error);
     if (status == 0)
-        status = end_claims(file, update);
+        claims_end(file, &claims);
+    claims_done(&claims);
     probe_update_free(update);
     return status;
 }

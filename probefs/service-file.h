@@ -4,8 +4,7 @@
 #define PROBEFS_SERVICE_FILE_H
 
 #include "holds.h"
-
-#include <stdio.h>
+#include "text.h"
 
 /* The end of a write that did not end its line; see node-control.c. */
 struct cut_line {
@@ -21,8 +20,9 @@ struct service_file {
     struct hold **hold;          /* where this open file keeps its hold, if it is one */
     struct cut_line *cut;        /* where it keeps its cut line */
     uint64_t owner;              /* of this write or flush */
-    FILE *resets;                /* gets the names of probes whose references were forgotten */
-    const char *saved;           /* at open: a hold that is taken over, or NULL */
+    /* Gets the names of probes whose references were forgotten, each ended by a NUL, if not NULL */
+    struct text *resets;
+    const char *saved; /* at open: a hold that is taken over, or NULL */
     size_t saved_length;
 };
 

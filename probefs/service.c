@@ -14,6 +14,7 @@
 #include "log.h"
 #include "service-access.h"
 #include "service-targets.h"
+#include "text.h"
 #include "tree.h"
 #include "waiting.h"
 
@@ -346,24 +347,21 @@ static int begin_access(struct service *service, struct handle *handle, struct c
 static int make_text_once(struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    struct text text;
+    FILE *out = text_open(&text);
     if (!out)
         return -ENOMEM;
     int status = handle->kind->read(&file, out, &call->reply.sentence);
     if (status == 0)
         status = probe_target_confirm(file.target, &call->reply.sentence);
-    bool failed = ferror(out);
-    if (fclose(out) != 0 || failed)
-        status = status < 0 ? status : -ENOMEM;
-    if (status < 0) {
-        free(text);
-        return status;
+    int kept = text_close(&text, out);
+    if (status < 0 || kept < 0) {
+        free(text.bytes);
+        return status < 0 ? status : kept;
     }
     free(handle->text);
-    handle->text = text;
-    handle->length = length;
+    handle->text = text.bytes;
+    handle->length = text.length;
     return 0;
 }
 
@@ -417,21 +415,6 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
     return copy_text(handle, call);
 }
 
-/* The end of a write: what was gathered for the reply goes into it. */
-static int take_resets(struct service_file *file, char **names, const size_t *length,
-                       struct call *call)
-{
-    if (!file->resets)
-        return 0;
-    if (fclose(file->resets) != 0) {
-        free(*names);
-        return -ENOMEM;
-    }
-    call->out = *names;
-    call->out_length = *length;
-    return 0;
-}
-
 /* Whatever is wrong with what was written: that the image has gone comes first. */
 static int change(struct service_file *file, const struct node_kind *kind, struct call *call)
 {
@@ -450,21 +433,21 @@ static int change(struct service_file *file, const struct node_kind *kind, struc
 static int write_handle(struct service *service, struct handle *handle, struct call *call)
 {
     struct service_file file = file_of(handle, call);
-    char *names = NULL;
-    size_t length = 0;
+    struct text resets = {.bytes = NULL};
     bool flush = call->request.operation == OPERATION_FLUSH;
     if (!handle->kind->write || handle->access < PROBE_WRITE)
         return -EBADF;
     if (flush && !handle->kind->flush)
         return 0;
-    if (call->request.report_resets && !(file.resets = open_memstream(&names, &length)))
-        return -ENOMEM;
+    if (call->request.report_resets)
+        file.resets = &resets;
     int status = begin_access(service, handle, call);
     if (status == 0)
         status = change(&file, handle->kind, call);
     access_end(handle->target);
-    int reported = take_resets(&file, &names, &length, call);
-    return status < 0 ? status : reported;
+    call->out = resets.bytes;
+    call->out_length = resets.length;
+    return status;
 }
 
 /* Ends the claims of holds on the probes that are named, each name ended by a NUL. */
