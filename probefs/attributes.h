@@ -16,7 +16,7 @@ struct ownership {
     gid_t gid;
 };
 
-/* Errors: ENOENT the process has gone. */
+/* Errors: ENOENT the process has gone; ENOMEM. */
 int attributes_find_owner(const struct server *server, const struct inode *inode,
                           struct ownership *owner);
 

@@ -29,6 +29,7 @@ struct group {
     size_t count, room;
     size_t first;        /* the first group of that uid, where it stands: */
     atomic_bool is_slow; /* its worker does not answer, or not in time: it is not asked again */
+    int status;          /* ENOMEM: it could not be asked for */
 };
 
 static int group_add(struct group *group, pid_t pid, const struct probe_image_id *id)
@@ -102,6 +103,10 @@ static ssize_t scan_some(struct group *group, struct route *route, size_t first,
     int status = router_ask(group->router, route, &call);
     size_t answered = status == 0 ? take_answers(entries, count, &call) : 0;
     free(call.out);
+    /* A worker that has no memory is its user's own business: see scan_group(). */
+    if (status == -ENOMEM && route->worker && group->authority == AUTHORITY_ADMIN &&
+        call.reply.error != 0)
+        status = -EIO;
     for (size_t i = 0; i < answered; i++) {
         if (!entries[i].needs_image || group->authority != AUTHORITY_ADMIN)
             continue;
@@ -111,7 +116,10 @@ static ssize_t scan_some(struct group *group, struct route *route, size_t first,
     return status < 0 ? status : answered > 0 ? (ssize_t)answered : -EIO;
 }
 
-/* One user's many processes must not keep the listing from its end. */
+/*
+ * One user's many processes must not keep the listing from its end, nor a worker that has trouble;
+ * what the server itself has no memory for is not left out.
+ */
 static void scan_group(struct group *group, atomic_bool *is_slow)
 {
     struct route route;
@@ -134,6 +142,7 @@ static void scan_group(struct group *group, atomic_bool *is_slow)
     }
     if (answered == -ETIMEDOUT)
         atomic_store(is_slow, true);
+    group->status = answered == -ENOMEM ? -ENOMEM : 0;
     router_end(&route);
 }
 
@@ -198,9 +207,11 @@ static void identify(const struct listing *listing, struct candidate *candidate)
     candidate->status = find_user(candidate->pid, &candidate->user);
     if (candidate->status == 0 && !listing->admin && candidate->user.uid != listing->caller->uid)
         candidate->status = -ENOENT;
-    if (candidate->status == 0 &&
-        router_identify(listing->router, candidate->pid, &candidate->id) < 0)
-        candidate->status = -ENOENT;
+    if (candidate->status < 0)
+        return;
+    int status = router_identify(listing->router, candidate->pid, &candidate->id);
+    if (status < 0)
+        candidate->status = status == -ENOMEM ? status : -ENOENT;
 }
 
 /* A thread that identifies some candidates after the other, until none is left. */
@@ -291,8 +302,11 @@ static int collect(const struct listing *listing, struct listed_process **result
                    size_t *result_count)
 {
     size_t count = 0;
-    for (size_t g = 0; g < listing->count; g++)
+    for (size_t g = 0; g < listing->count; g++) {
+        if (listing->groups[g].status < 0)
+            return listing->groups[g].status;
         count += listing->groups[g].count;
+    }
     struct listed_process *processes = calloc(count + 1, sizeof(*processes));
     if (!processes)
         return -ENOMEM;

@@ -146,9 +146,10 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         }
         number = inode_number(inode, tree_directory(inode->place));
     }
-    if (attributes_find_owner(server, inode, &owner) < 0) {
+    int status = attributes_find_owner(server, inode, &owner);
+    if (status < 0) {
         inodes_forget(&server->inodes, number, 1);
-        answer_error(request, -ENOENT);
+        answer_error(request, status);
         return;
     }
     fill_entry(server, inode, number, &owner, &entry);
@@ -294,6 +295,7 @@ struct listing {
     bool plus;
     const struct target *target; /* whose owner was asked for last, in this reply */
     struct ownership owner;
+    int status; /* ENOMEM: there are more entries, but no memory for the next */
 };
 
 /* Adds one entry; returns false, and has no effect, where there is no room for it. */
@@ -352,26 +354,31 @@ static int find_owner(struct listing *listing, struct server *server, const stru
     return status;
 }
 
-/* Adds the entry at OFFSET; its node counts as looked up where the kernel learns of it (plus). */
+/*
+ * Adds the entry at OFFSET; its node counts as looked up where the kernel learns of it (plus).
+ * Returns false where the reply ends before it.
+ */
 static bool add_node(struct listing *listing, struct server *server,
                      const struct directory *directory, off_t offset)
 {
     const struct directory_entry *node = &directory->entries[offset - 2];
     struct fuse_entry_param entry;
     struct inode *inode = NULL;
-    if (look_up_entry(server, directory, node, &inode) < 0)
-        return true; /* left out */
+    listing->status = look_up_entry(server, directory, node, &inode);
+    if (listing->status < 0)
+        return false;
     unsigned int kind = node->kind >= 0 ? (unsigned int)node->kind : tree_directory(inode->place);
     uint64_t number = inode_number(inode, kind);
-    bool there = find_owner(listing, server, inode) == 0;
-    bool added = there;
-    if (there) {
+    int found = find_owner(listing, server, inode);
+    bool added = found == 0;
+    listing->status = found == -ENOMEM ? found : 0;
+    if (added) {
         fill_entry(server, inode, number, &listing->owner, &entry);
         added = add_entry(listing, node->name, &entry, offset + 1);
     }
     if (!added || !listing->plus)
         inodes_forget(&server->inodes, number, 1);
-    return added || !there;
+    return added || found == -ENOENT;
 }
 
 static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
@@ -397,7 +404,11 @@ static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, o
         added = add_dot(&listing, directory, offset);
     for (; added && (size_t)offset - 2 < directory->count; offset++)
         added = add_node(&listing, server, directory, offset);
-    fuse_reply_buf(request, listing.bytes, listing.used);
+    /* What was added is answered first; who asks for the rest may get it. */
+    if (listing.status < 0 && listing.used == 0)
+        fail_on(request, directory->inode, number, "read the directory", listing.status, &error);
+    else
+        fuse_reply_buf(request, listing.bytes, listing.used);
     free(listing.bytes);
 }
 

@@ -141,13 +141,13 @@ static bool main_thread_has_ended(pid_t pid)
 }
 
 /* The owner of mem under another thread's number; that of one that is ending is root. */
-static void find_owner_by_threads(pid_t pid, struct stat *owner)
+static int find_owner_by_threads(pid_t pid, struct stat *owner)
 {
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d/task", pid);
     DIR *tasks = opendir(path);
     if (!tasks)
-        return;
+        return errno == ENOMEM ? -ENOMEM : 0;
     for (struct dirent *task; owner->st_uid == 0 && (task = readdir(tasks));) {
         char name[64];
         struct stat status;
@@ -156,6 +156,7 @@ static void find_owner_by_threads(pid_t pid, struct stat *owner)
             *owner = status;
     }
     closedir(tasks);
+    return 0;
 }
 
 int process_find_owner(pid_t pid, uid_t *uid, gid_t *gid)
@@ -165,8 +166,8 @@ int process_find_owner(pid_t pid, uid_t *uid, gid_t *gid)
     snprintf(path, sizeof(path), "/proc/%d/mem", pid);
     if (stat(path, &status) < 0)
         return -ENOENT;
-    if (status.st_uid == 0 && main_thread_has_ended(pid))
-        find_owner_by_threads(pid, &status);
+    if (status.st_uid == 0 && main_thread_has_ended(pid) && find_owner_by_threads(pid, &status) < 0)
+        return -ENOMEM;
     *uid = status.st_uid;
     *gid = status.st_gid;
     return 0;

@@ -75,8 +75,11 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 
 /* ---- routes ----------------------------------------------------------------------------- */
 
-/* A user of the database has the group of the database; it is what a login would give. */
-static bool read_login_group(uid_t uid, gid_t *gid)
+/*
+ * A user of the database has the group of the database; it is what a login would give. Returns 1, 0
+ * where the user is not in it, or an error where that could not be found out.
+ */
+static int read_login_group(uid_t uid, gid_t *gid)
 {
     struct passwd entry;
     struct passwd *found = NULL;
@@ -84,19 +87,23 @@ static bool read_login_group(uid_t uid, gid_t *gid)
     int status = ERANGE;
     for (size_t size = 1024; status == ERANGE && size <= PASSWD_SIZE_MAX; size *= 4) {
         char *larger = realloc(buffer, size);
-        if (!larger)
+        if (!larger) {
+            status = ENOMEM;
             break;
+        }
         buffer = larger;
         status = getpwuid_r(uid, &entry, buffer, size, &found);
     }
     if (status == 0 && found)
         *gid = found->pw_gid;
     free(buffer);
+    if (status == ENOMEM || status == EMFILE || status == ENFILE)
+        return -status;
     return status == 0 && found;
 }
 
 /* The same, at most LOGIN_SECONDS old: the database can be on another machine. */
-static bool find_login_group(struct router *router, uid_t uid, gid_t *gid)
+static int find_login_group(struct router *router, uid_t uid, gid_t *gid)
 {
     struct login *login = &router->logins[uid % LOGINS];
     struct timespec now;
@@ -106,7 +113,10 @@ static bool find_login_group(struct router *router, uid_t uid, gid_t *gid)
     pthread_mutex_unlock(&router->login_lock);
     if (known.until <= now.tv_sec || known.uid != uid) {
         known = (struct login){.uid = uid, .until = now.tv_sec + LOGIN_SECONDS};
-        known.exists = read_login_group(uid, &known.gid);
+        int status = read_login_group(uid, &known.gid);
+        if (status < 0)
+            return status;
+        known.exists = status;
         pthread_mutex_lock(&router->login_lock);
         *login = known;
         pthread_mutex_unlock(&router->login_lock);
@@ -124,8 +134,9 @@ static int find_identity(struct router *router, const struct process_user *user,
                          enum authority authority, struct worker_identity *identity)
 {
     *identity = (struct worker_identity){.uid = user->uid, .gid = user->gid};
-    if (find_login_group(router, user->uid, &identity->gid))
-        return 0;
+    int found = find_login_group(router, user->uid, &identity->gid);
+    if (found != 0)
+        return found < 0 ? found : 0;
     return authority == AUTHORITY_OWN && caller_gid != user->gid ? -EACCES : 0;
 }
 

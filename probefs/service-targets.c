@@ -120,6 +120,17 @@ static void forget_oldest(struct service_targets *targets)
         unlist(targets, target);
 }
 
+/* To the end of the order. */
+static void move_to_end(struct service_targets *targets, struct service_target *target)
+{
+    HASH_DEL(targets->table, target);
+    target->hh.tbl = NULL;
+    HASH_ADD_INT(targets->table, pid, target);
+    target->listed = target->hh.tbl != NULL;
+    if (!target->listed && target->users == 0)
+        target_free(target);
+}
+
 void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep)
 {
     pthread_mutex_lock(&targets->lock);
@@ -130,13 +141,9 @@ void service_targets_put(struct service_targets *targets, struct service_target 
     } else if (!keep || atomic_load(&target->gone)) {
         unlist(targets, target);
     } else {
-        /* To the end of the order. */
-        HASH_DEL(targets->table, target);
-        target->hh.tbl = NULL;
-        HASH_ADD_INT(targets->table, pid, target);
-        target->listed = target->hh.tbl != NULL;
-        if (!target->listed && target->users == 0)
-            target_free(target);
+        /* The last has its place: to take out the only one would be to make a table anew. */
+        if (target->hh.next)
+            move_to_end(targets, target);
         if (HASH_COUNT(targets->table) > UNUSED_MAX)
             forget_oldest(targets);
     }

@@ -168,6 +168,10 @@ static int scan(struct service *service, struct call *call)
     for (; done < count && (done == 0 || has_time(&start)); done++) {
         struct scan_entry *entry = &entries[done];
         int found = probe_survey_find(service->survey, entry->pid, &entry->id, NULL);
+        if (found == -ENOMEM) { /* else a process would be missing, for no reason */
+            free(entries);
+            return found;
+        }
         entry->has_probes = found == 1;
         entry->needs_image = found == -EACCES || found == -EPERM;
     }
