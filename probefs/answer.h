@@ -18,4 +18,7 @@ void answer_error(fuse_req_t request, int status);
 void answer_failure(fuse_req_t request, const struct inode *inode, const char *what, int status,
                     const struct probe_error *error);
 
+/* Answers request UNIQUE, which the library was not told of, in its place. */
+void answer_directly(struct fuse_session *session, uint64_t unique, int status);
+
 #endif

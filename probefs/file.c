@@ -513,13 +513,21 @@ int file_write(struct server *server, struct file *file, uint64_t owner, const c
     call.request.owner = owner;
     call.in = bytes;
     call.in_length = length;
-    return change(server, file, &call, error);
+    int status = change(server, file, &call, error);
+    if (status == 0 && length > 0)
+        atomic_store(&file->cut, bytes[length - 1] != '\n');
+    return status;
+}
+
+bool file_needs_flush(const struct file *file)
+{
+    return file->kind->flush && atomic_load(&file->cut);
 }
 
 int file_flush(struct server *server, struct file *file, uint64_t owner, struct probe_error *error)
 {
     struct call call;
-    if (!file->write || !file->kind->flush)
+    if (!file_needs_flush(file))
         return 0;
     init_call(&call, file, OPERATION_FLUSH);
     call.request.owner = owner;

@@ -11,6 +11,7 @@ struct file {
     struct route route;
     uint64_t handle;
     bool write;
+    atomic_bool cut; /* its last write did not end its line: a flush may have something to do */
     struct held_file held; /* in the target's list, where this is a hold */
     pthread_mutex_t lock;  /* guards what follows: reads of one file come at the same time, too */
     char *text;            /* what the server made of a read: see has_failures */
@@ -47,6 +48,8 @@ int file_write(struct server *server, struct file *file, uint64_t owner, const c
 
 /* OWNER has closed a descriptor of it. Errors: those of the service. */
 int file_flush(struct server *server, struct file *file, uint64_t owner, struct probe_error *error);
+/* May there be something to do then? */
+bool file_needs_flush(const struct file *file);
 
 /* May CALLER look into the directory INODE, and is its target still there? Errors: as for open. */
 int file_check(struct server *server, struct inode *inode, const struct caller *caller,

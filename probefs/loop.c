@@ -20,7 +20,8 @@
  */
 #include "loop.h"
 
-#include "file.h"
+#include "answer.h"
+#include "giveback.h"
 #include "patience.h"
 
 #include <errno.h>
@@ -48,8 +49,11 @@ enum { USER_MAX = THREADS_MAX / 2 };
 /* It is not said more often than once in this time that some are refused. */
 static const uint64_t TELL_NS = 60000000000;
 
-/* When a request counts as slow, and how long it is tried to receive before sleeping. */
-enum { TICK_NS = 1000000, TRY_NS = 25000, NS = 1000000000 };
+/*
+ * When a request counts as slow, how long it is tried to receive before sleeping, and after which
+ * time without memory to receive again.
+ */
+enum { TICK_NS = 1000000, TRY_NS = 25000, MEMORY_NS = 10000000, NS = 1000000000 };
 
 /* For the one thread that waits for requests; nothing happens where others send it. */
 enum { WAKE_SIGNAL = SIGURG };
@@ -66,7 +70,8 @@ struct served {
 };
 
 struct loop {
-    struct fuse_session *session;
+    struct server *server;
+    struct fuse_session *session; /* the server's, and so is what follows */
     struct waiting *waiting;
     int signals; /* a signalfd */
     int ticks;   /* a timerfd */
@@ -113,16 +118,11 @@ int loop_block_signals(void)
 static int note_request(struct loop *loop, const struct fuse_buf *buffer,
                         struct fuse_in_header *header)
 {
-    struct fuse_release_in release;
     *header = (struct fuse_in_header){0};
     if (buffer->size < sizeof(*header))
         return waiting_begin(loop->waiting, 0);
     memcpy(header, buffer->mem, sizeof(*header));
-    if (header->opcode == FUSE_RELEASE && buffer->size >= sizeof(*header) + sizeof(release)) {
-        memcpy(&release, (const char *)buffer->mem + sizeof(*header), sizeof(release));
-        if (release.fh)
-            file_expect_close((struct file *)(uintptr_t)release.fh);
-    }
+    giveback_expect(buffer->mem, buffer->size);
     return waiting_begin(loop->waiting, (pid_t)header->pid);
 }
 
@@ -348,14 +348,18 @@ static void end_session(struct loop *loop, int status)
     pthread_cond_broadcast(&loop->called);
 }
 
-/* Answers in the place of the library. */
-static void refuse(struct loop *loop, const struct fuse_in_header *header)
+/*
+ * The library has no memory to receive into: requests wait, and others receive meanwhile, who have
+ * theirs. Called with the lock held, and by the one who was to receive.
+ */
+static void wait_for_memory(struct loop *loop)
 {
-    const struct fuse_out_header answer = {
-        .len = sizeof(answer), .error = -ETIMEDOUT, .unique = header->unique};
-    /* It fails where nobody waits for it any more. */
-    if (write(fuse_session_fd(loop->session), &answer, sizeof(answer)) < 0)
-        log_message(PROBE_LOG_DEBUG, "a request that is to be refused was taken back");
+    const struct timespec pause = {.tv_nsec = MEMORY_NS};
+    loop->receiving = false;
+    pthread_cond_signal(&loop->called);
+    pthread_mutex_unlock(&loop->lock);
+    nanosleep(&pause, NULL);
+    pthread_mutex_lock(&loop->lock);
 }
 
 static void *serve_requests(void *data)
@@ -369,6 +373,10 @@ static void *serve_requests(void *data)
         int result = receive(loop, served.header.opcode, &buffer);
         int slot = result > 0 ? note_request(loop, &buffer, &served.header) : 0;
         pthread_mutex_lock(&loop->lock);
+        if (result == -ENOMEM) {
+            wait_for_memory(loop);
+            continue;
+        }
         if (result <= 0) {
             end_session(loop, result);
             break;
@@ -378,8 +386,8 @@ static void *serve_requests(void *data)
         bool refused = is_one_too_many(loop, &served.header);
         pthread_mutex_unlock(&loop->lock);
         if (refused)
-            refuse(loop, &served.header);
-        else
+            answer_directly(loop->session, served.header.unique, -ETIMEDOUT);
+        else if (!giveback_serve(loop->server, buffer.mem, buffer.size))
             fuse_session_process_buf(loop->session, &buffer);
         waiting_end(loop->waiting, slot);
         pthread_mutex_lock(&loop->lock);
@@ -456,15 +464,16 @@ static void loop_free(struct loop *loop)
     free(loop);
 }
 
-int loop_serve(struct fuse_session *session, struct waiting *waiting)
+int loop_serve(struct server *server)
 {
     /* Not on the stack: a thread that hangs in a target may outlive this call. */
     struct loop *loop = calloc(1, sizeof(*loop));
     pthread_condattr_t attributes;
     if (!loop)
         return -ENOMEM;
-    loop->session = session;
-    loop->waiting = waiting;
+    loop->server = server;
+    loop->session = server->session;
+    loop->waiting = server->waiting;
     loop->signals = loop->ticks = -1;
     loop->uid = geteuid();
     loop->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);

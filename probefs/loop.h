@@ -10,12 +10,12 @@
 int loop_block_signals(void);
 
 /*
- * Serves SESSION until it is unmounted, or SIGINT, SIGTERM or SIGHUP comes. Unlike FUSE's own loop,
- * requests are received one after the other, and the release of a hold is noted before the next
- * request is received: no look can overtake it. Errors: ENOMEM, EAGAIN, EMFILE it cannot start;
- * ETIMEDOUT a thread hangs in a target: nothing that it uses may be freed. Who waits for an answer
- * stands in WAITING.
+ * Serves the server's session until it is unmounted, or SIGINT, SIGTERM or SIGHUP comes. Unlike
+ * FUSE's own loop, requests are received one after the other, and the release of a hold is noted
+ * before the next request is received: no look can overtake it. Who waits for an answer stands in
+ * the server's table of those. Errors: ENOMEM, EAGAIN, EMFILE it cannot start; ETIMEDOUT a thread
+ * hangs in a target: nothing that it uses may be freed.
  */
-int loop_serve(struct fuse_session *session, struct waiting *waiting);
+int loop_serve(struct server *server);
 
 #endif

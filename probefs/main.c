@@ -189,7 +189,7 @@ static int mount_and_serve(struct fuse_args *args, struct server *server)
         return -EIO;
     /* Workers are reaped by the kernel; so it must not be before fusermount3 was waited for. */
     signal(SIGCHLD, SIG_IGN);
-    int status = loop_serve(session, server->waiting);
+    int status = loop_serve(server);
     atomic_store(&server->ending, true);
     fuse_session_unmount(session);
     if (status == -ETIMEDOUT) {

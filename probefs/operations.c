@@ -158,19 +158,6 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     forget_ended(server);
 }
 
-static void op_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
-{
-    inodes_forget(&server_of(request)->inodes, number, count);
-    fuse_reply_none(request);
-}
-
-static void op_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
-{
-    for (size_t i = 0; i < count; i++)
-        inodes_forget(&server_of(request)->inodes, forgets[i].ino, forgets[i].nlookup);
-    fuse_reply_none(request);
-}
-
 /* ---- attributes ------------------------------------------------------------------------- */
 
 /* Is the image of the node's target still there? Else the error for a name, or for what is open. */
@@ -276,15 +263,6 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
         directory_close(directory);
     }
     forget_ended(server);
-}
-
-static void op_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
-{
-    struct directory *directory = (struct directory *)(uintptr_t)info->fh;
-    (void)number;
-    inodes_closed(&server_of(request)->inodes, directory->inode);
-    directory_close(directory);
-    fuse_reply_err(request, 0);
 }
 
 /* The bytes of a reply to readdir, as they are added up. */
@@ -473,15 +451,6 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     }
 }
 
-static void op_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
-{
-    struct file *file = (struct file *)(uintptr_t)info->fh;
-    (void)number;
-    if (file)
-        file_release(server_of(request), file);
-    fuse_reply_err(request, 0);
-}
-
 static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
@@ -559,20 +528,16 @@ static void op_init(void *data, struct fuse_conn_info *connection)
 const struct fuse_lowlevel_ops server_operations = {
     .init = op_init,
     .lookup = op_lookup,
-    .forget = op_forget,
-    .forget_multi = op_forget_multi,
     .getattr = op_getattr,
     .setattr = op_setattr,
     .readlink = op_readlink,
     .opendir = op_opendir,
     .readdir = op_readdir,
     .readdirplus = op_readdirplus,
-    .releasedir = op_releasedir,
     .open = op_open,
     .read = op_read,
     .write = op_write,
     .flush = op_flush,
-    .release = op_release,
     .create = refuse_create,
     .mknod = refuse_mknod,
     .mkdir = refuse_mkdir,
