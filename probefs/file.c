@@ -108,7 +108,7 @@ static int open_handle(struct server *server, struct file *file, struct call *ca
     int status = router_call_first(server->router, &file->route, call);
     if (status < 0)
         *error = call->reply.sentence;
-    else
+    if (status == 0 || call->reply.handle != 0)
         file->handle = call->reply.handle;
     return status;
 }
@@ -184,7 +184,7 @@ static int open_hold(struct server *server, struct file *file, struct probe_erro
         return status;
     orphans_take_over(server, held);
     status = open_handle(server, file, &call, error);
-    if (status == 0) {
+    if (status == 0 || file->handle != 0) {
         file->held = (struct held_file){.file = file};
         held_add(held, &file->held);
     }
@@ -214,13 +214,13 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
     if (status == 0)
         status =
             is_hold(result) ? open_hold(server, result, error) : open_simple(server, result, error);
-    if (status < 0) {
+    if (status < 0 && result->handle == 0) {
         router_end(&result->route);
         return status == -ESRCH ? -ESTALE : status;
     }
     pthread_mutex_init(&result->lock, NULL);
     inodes_opened(&server->inodes, inode);
-    return 0;
+    return status;
 }
 
 static int close_handle(struct server *server, struct file *file, struct probe_error *error)
@@ -234,19 +234,54 @@ static int close_handle(struct server *server, struct file *file, struct probe_e
 
 /*
  * Where the worker has ended, or ends in the middle, another gives the reference back. (One that
- * does not answer hangs where it looks at the target, and has written nothing yet.)
+ * does not answer hangs where it looks at the target, and has written nothing yet.) Returns false
+ * where that is to be tried again, as there is no memory, or no worker to be had: then all is as
+ * before. Else the hold is not in HELD any more.
  */
-static int close_hold(struct server *server, struct file *file, struct probe_error *error)
+static bool close_hold(struct server *server, struct held *held, struct file *file, int *result,
+                       struct probe_error *error)
 {
+    pthread_mutex_lock(&held->lock);
     int status = router_is_broken(&file->route) ? -EIO : close_handle(server, file, error);
     if (status < 0 && orphan_is(&file->held)) {
         status = orphan_take_over(server, &file->held, error);
         if (status == 0)
             status = close_handle(server, file, error);
     }
-    bool claimed = file->held.saved;
-    held_end_claim(&file->held);
-    return claimed ? status : 0;
+    bool done = status != -ENOMEM && (status != -EIO || !orphan_is(&file->held));
+    *result = file->held.saved ? status : 0;
+    if (done) {
+        held_end_claim(&file->held);
+        held_remove(held, &file->held);
+    }
+    pthread_mutex_unlock(&held->lock);
+    return done;
+}
+
+/*
+ * Nobody would close it another time; so it is tried for as long as the server runs. Looks do not
+ * wait for that: what they see is so.
+ */
+static int close_hold_at_last(struct server *server, struct file *file, struct probe_error *error)
+{
+    struct timespec pause = {.tv_nsec = AGAIN_NS};
+    struct held *held = &file->inode->target->held;
+    int status = 0;
+    bool done = close_hold(server, held, file, &status, error);
+    held_end_release(held, status);
+    while (!done && !fuse_session_exited(server->session)) {
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < AGAIN_MAX_NS)
+            pause.tv_nsec *= 2;
+        done = close_hold(server, held, file, &status, error);
+    }
+    if (!done) { /* the worker's end releases it */
+        pthread_mutex_lock(&held->lock);
+        held_end_claim(&file->held);
+        held_remove(held, &file->held);
+        pthread_mutex_unlock(&held->lock);
+    }
+    return status;
 }
 
 void file_expect_close(struct file *file)
@@ -257,15 +292,10 @@ void file_expect_close(struct file *file)
 
 static int close_any(struct server *server, struct file *file)
 {
-    struct held *held = &file->inode->target->held;
     struct probe_error error = {""};
     int status = 0;
     if (is_hold(file)) {
-        pthread_mutex_lock(&held->lock);
-        held_remove(held, &file->held);
-        status = close_hold(server, file, &error);
-        pthread_mutex_unlock(&held->lock);
-        held_end_release(held, status);
+        status = close_hold_at_last(server, file, &error);
     } else {
         status = close_handle(server, file, &error);
         /* What was open in a worker that has ended is closed with it. */

@@ -21,7 +21,8 @@ struct file {
 
 /*
  * Opens the node of KIND in INODE for CALLER. Errors: ESTALE the target, or the probe, has gone;
- * EACCES, EPERM; those of the service.
+ * EACCES, EPERM; those of the service. Where FILE has a handle after ENOMEM, it is a hold that is
+ * open all the same, as there was no memory to undo that: it has to be closed.
  */
 int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
               const struct caller *caller, bool write, struct file *file,

@@ -72,6 +72,8 @@ int holds_release(struct holds *holds, struct probe_target *target, struct hold 
 {
     int status =
         target && hold->reference ? probe_reference_give(target, hold->reference, error) : 0;
+    if (status == -ENOMEM)
+        return status;
     DL_DELETE(holds->list, hold);
     hold_free(hold);
     return status;

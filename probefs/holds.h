@@ -26,7 +26,7 @@ int holds_take_over(struct holds *holds, const char *bytes, size_t length, const
 
 /*
  * Takes it away again, unless its claim has ended or TARGET is NULL (it cannot be reached), and
- * frees HOLD. Errors: those of an update.
+ * frees HOLD. Errors: those of an update; where it is ENOMEM, all is as before.
  */
 int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,
                   struct probe_error *error);

@@ -404,7 +404,10 @@ static void op_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, o
 
 /* ---- files ------------------------------------------------------------------------------ */
 
-/* Opens a file of a process; FILE stays NULL for those that the server knows by heart. */
+/*
+ * Opens a file of a process; the result stays NULL for those that the server knows by heart. After
+ * an error there is one where it has to be released: see file_open().
+ */
 static int open_file(struct server *server, uint64_t number, const struct caller *caller,
                      bool write, struct file **result, struct probe_error *error)
 {
@@ -422,7 +425,7 @@ static int open_file(struct server *server, uint64_t number, const struct caller
     if (!file)
         return -ENOMEM;
     int status = file_open(server, inode, kind, caller, write, file, error);
-    if (status < 0)
+    if (status < 0 && file->handle == 0)
         free(file);
     else
         *result = file;
@@ -438,8 +441,12 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     struct file *file = NULL;
     int status = open_file(server, number, &caller, write, &file, &error);
     if (status < 0) {
+        if (file) /* before anybody hears of it */
+            file_expect_close(file);
         fail_on(request, inodes_find(&server->inodes, number), number, write ? "write" : "read",
                 status, &error);
+        if (file)
+            file_release(server, file);
         return;
     }
     info->fh = (uintptr_t)file;

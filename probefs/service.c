@@ -28,6 +28,9 @@
 /* How long the end of a worker waits for targets that are in use, in nanoseconds. */
 enum { HOLD_WAIT_NS = 600000000 };
 
+/* Between two tries to do what there is no memory for. */
+enum { MEMORY_WAIT_NS = 10000000 };
+
 /* Objects that come and go make a read start over, so often at most. */
 enum { TRIES = 10 };
 
@@ -221,16 +224,24 @@ static struct service_file file_of(struct handle *handle, const struct call *cal
     };
 }
 
-/* Gives back the reference of a hold. Called with the target's lock held. */
+/*
+ * Gives back the reference of a hold. Called with the target's lock held. Without memory the hold
+ * stays, and so does the way to its image: it can be given back another time.
+ */
 static int release_hold(struct service *service, struct handle *handle, struct call *call)
 {
+    struct probe_target *target = handle->target->target;
     call->image = handle->kept;
     handle->kept = PROBE_IMAGE_NONE;
     int status = access_begin(service->engine, handle->target, call, PROBE_WRITE);
-    int released =
-        holds_release(&handle->target->holds, status == 0 ? handle->target->target : NULL,
-                      handle->hold, &call->reply.sentence);
-    handle->hold = NULL;
+    int released = status;
+    if (status != -ENOMEM)
+        released = holds_release(&handle->target->holds, status == 0 ? target : NULL, handle->hold,
+                                 &call->reply.sentence);
+    if (released != -ENOMEM)
+        handle->hold = NULL;
+    else if (probe_target_copy_image(target, &handle->kept) < 0)
+        handle->kept = PROBE_IMAGE_NONE;
     access_end(handle->target);
     return status < 0 ? status : released;
 }
@@ -312,7 +323,8 @@ static int open_handle(struct service *service, struct call *call)
     access_note_end(handle->target, status);
     access_end(handle->target);
     pthread_mutex_unlock(&handle->target->lock);
-    if (status < 0)
+    /* A hold that could not be given back has to be released, as one that was opened. */
+    if (status < 0 && !handle->hold)
         remove_handle(service, handle);
     else
         call->reply.handle = handle->number;
@@ -328,8 +340,11 @@ static int release_handle(struct service *service, struct call *call)
     pthread_mutex_lock(&handle->target->lock);
     if (handle->hold)
         status = release_hold(service, handle, call);
+    bool stays = handle->hold;
     access_note_end(handle->target, status);
     pthread_mutex_unlock(&handle->target->lock);
+    if (stays)
+        return status;
     remove_handle(service, handle);
     /* A target that has gone has taken its counters along. */
     return status == -ESRCH || status == -ENOENT ? 0 : status;
@@ -520,8 +535,16 @@ void service_call(struct service *service, struct call *call)
     call->reply.error = -status;
 }
 
+static bool is_before(const struct timespec *time)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec < time->tv_sec || (now.tv_sec == time->tv_sec && now.tv_nsec < time->tv_nsec);
+}
+
 void service_end_holds(struct service *service)
 {
+    const struct timespec pause = {.tv_nsec = MEMORY_WAIT_NS};
     struct handle *handle = NULL;
     struct handle *next = NULL;
     struct timespec until;
@@ -540,8 +563,8 @@ void service_end_holds(struct service *service)
         /* Whoever has the lock may hang in this target's memory. */
         if (pthread_mutex_clocklock(&handle->target->lock, CLOCK_MONOTONIC, &until) != 0)
             continue;
-        if (handle->hold)
-            release_hold(service, handle, &call);
+        while (handle->hold && release_hold(service, handle, &call) == -ENOMEM && is_before(&until))
+            nanosleep(&pause, NULL);
         pthread_mutex_unlock(&handle->target->lock);
     }
     pthread_mutex_unlock(&service->lock);
