@@ -387,7 +387,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
         status = send_payload(channel, call->in, call->in_length, deadline);
     if (status == 0)
         status = receive_reply(channel, call, &reply, deadline);
-    if (status < 0)
+    if (status != 0)
         return status;
     status = receive_payload(channel, reply.payload, reply_max(call), reply.small, call, &call->out,
                              deadline);
