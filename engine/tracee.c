@@ -481,15 +481,24 @@ static int start(struct tracee_stop *stop, struct probe_error *error)
     return status;
 }
 
-int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
-                 struct tracee_stop **result, struct probe_error *error)
+static struct tracee_stop *new_stop(const struct probe_engine *engine, pid_t pid,
+                                    const struct timespec *deadline)
 {
     struct tracee_stop *stop = calloc(1, sizeof(*stop));
     if (!stop)
-        return error_memory(error);
+        return NULL;
     stop->engine = engine;
     stop->pid = pid;
     stop->deadline = *deadline;
+    return stop;
+}
+
+int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+                 struct tracee_stop **result, struct probe_error *error)
+{
+    struct tracee_stop *stop = new_stop(engine, pid, deadline);
+    if (!stop)
+        return error_memory(error);
     int status = start(stop, error);
     if (status == 0)
         *result = stop;
@@ -499,12 +508,9 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
 int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
                const struct tracee_task *task, struct probe_error *error)
 {
-    struct tracee_stop *stop = calloc(1, sizeof(*stop));
+    struct tracee_stop *stop = new_stop(engine, pid, deadline);
     if (!stop)
         return error_memory(error);
-    stop->engine = engine;
-    stop->pid = pid;
-    stop->deadline = *deadline;
     stop->once = stop->acting = true;
     stop->prepare = task->prepare;
     stop->act = task->act;

@@ -126,14 +126,29 @@ void service_free(struct service *service)
 
 /* ---- find and scan ---------------------------------------------------------------------- */
 
+/* The target of the call, in use and locked. */
+static int lock_target(struct service *service, const struct call *call,
+                       struct service_target **target)
+{
+    int status =
+        service_targets_get(&service->targets, call->request.pid, &call->request.id, target);
+    if (status == 0)
+        pthread_mutex_lock(&(*target)->lock);
+    return status;
+}
+
+static void unlock_target(struct service *service, struct service_target *target, bool keep)
+{
+    pthread_mutex_unlock(&target->lock);
+    service_targets_put(&service->targets, target, keep);
+}
+
 static int find(struct service *service, struct call *call)
 {
     struct service_target *target = NULL;
-    int status =
-        service_targets_get(&service->targets, call->request.pid, &call->request.id, &target);
+    int status = lock_target(service, call, &target);
     if (status < 0)
         return status;
-    pthread_mutex_lock(&target->lock);
     /* What is open already, for reading say, shows the names as well. */
     if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
         status = access_begin(service->engine, target, call, PROBE_NAMES);
@@ -143,8 +158,7 @@ static int find(struct service *service, struct call *call)
                                 : count == 0))
         status = -ENOENT;
     access_end(target);
-    pthread_mutex_unlock(&target->lock);
-    service_targets_put(&service->targets, target, count > 0);
+    unlock_target(service, target, count > 0);
     return status;
 }
 
@@ -473,19 +487,16 @@ static int write_handle(struct service *service, struct handle *handle, struct c
 static int reset(struct service *service, struct call *call)
 {
     struct service_target *target = NULL;
-    int status =
-        service_targets_get(&service->targets, call->request.pid, &call->request.id, &target);
+    int status = lock_target(service, call, &target);
     if (status < 0)
         return status;
-    pthread_mutex_lock(&target->lock);
     for (size_t at = 0; at < call->in_length;) {
         size_t length = strnlen(call->in + at, call->in_length - at);
         if (at + length < call->in_length)
             holds_end_claims(&target->holds, call->in + at);
         at += length + 1;
     }
-    pthread_mutex_unlock(&target->lock);
-    service_targets_put(&service->targets, target, true);
+    unlock_target(service, target, true);
     return 0;
 }
 
