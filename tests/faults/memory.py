@@ -175,7 +175,7 @@ class Ordeal:
 
     def __init__(self, mount, faults, target):
         self.mount, self.faults, self.target = mount, faults, target
-        self.runs = self.failed = 0
+        self.runs = self.failed = self.hits = 0
         self.findings = []
 
     def becomes(self, state):
@@ -210,6 +210,7 @@ class Ordeal:
             self.settle()
         hit = self.faults.now.hits > 0
         self.runs += 1
+        self.hits += hit
         self.failed += failure is not None
         wrong = []
         if failure and not (hit and failure in operation.allowed):
@@ -242,7 +243,8 @@ class Ordeal:
                 demand(first < RUNS_MAX, f"{operation.name}: allocations without end")
 
     def finish(self, who):
-        print(f"{who}: {self.runs} operations, {self.failed} of them failed")
+        print(f"{who}: {self.runs} operations, {self.hits} met a failure, {self.failed} failed")
+        demand(self.hits > 0 and self.failed > 0, "no allocation failed: nothing was tested")
         demand(not self.findings, "\n".join(self.findings))
 
 

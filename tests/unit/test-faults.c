@@ -229,7 +229,9 @@ static void test_states(void **state)
     run(look, "00000");
 }
 
-/* The start of a library that this process has loaded: its headers, which nobody needs for now. */
+/* The start of a library that this process has loaded: its headers, which can be missed for a
+ * moment.
+ */
 static struct mapping find_headers(const char *name)
 {
     struct maps maps;
