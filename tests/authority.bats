@@ -3,24 +3,12 @@
 #
 # Who may see and switch what. One mount of root's for all; a and b are ordinary users.
 
-load lib/session
+load lib/session-with-users
 load lib/authority
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin
     start_server
-}
-
-teardown() {
-    session_end
 }
 
 @test "a user's own processes work through root's mount" {

@@ -4,24 +4,12 @@
 # Containers are namespaces: of users, of pids, of mounts; around the processes that are looked at,
 # around whoever looks, and around the server.
 
-load lib/session
+load lib/session-with-users
 load lib/authority
 
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
-
-setup() {
-    session_begin
-}
-
 teardown() {
-    if [ "${share:-}" ]; then
-        umount -R -l "$share" || true
+    if [ "${share:-}" ] && findmnt -n -M "$share" >/dev/null; then
+        umount -R -l "$share"
     fi
     session_end
 }

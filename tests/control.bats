@@ -10,10 +10,6 @@ setup() {
     start_server
 }
 
-teardown() {
-    session_end
-}
-
 start_demo() {
     start "${1:-demo-ocaml_1}" -q
     control=$mnt/$pid/control

@@ -4,26 +4,14 @@
 # Authority is what it was when a file was opened: it stays with the open file, wherever that goes,
 # and is asked for anew by every open.
 
-load lib/session
+load lib/session-with-users
 load lib/authority
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin
     start_server
     cp "$tests/lib/passing.py" "$work"
     chmod 1777 "$work"
-}
-
-teardown() {
-    session_end
 }
 
 # passes FROM TO FILE... -- ACTION...: FROM opens and sends the files, TO acts. Sets: output.

@@ -3,16 +3,8 @@
 #
 # error_log: a whole sentence for every failure.
 
-load lib/session
+load lib/session-with-users
 load lib/tracers
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin

@@ -4,15 +4,7 @@
 # A kernel that refuses forced writes to code (proc_mem.force_override): processes are stopped for a
 # moment, and written to with ptrace. The refusal is injected: see targets/refuse.c.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
@@ -22,10 +14,6 @@ setup() {
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$work/bin/refuse" "$work/bin/refused-probefs" \
         > "$work/bin/probefs"
     chmod 755 "$work/bin/probefs"
-}
-
-teardown() {
-    session_end
 }
 
 # said: how often the log speaks of the refusal.
@@ -141,13 +129,7 @@ END
 @test "a stopped process stays stopped" {
     start_server
     start demo-ocaml_1
-    kill -STOP "$pid"
-    wait_until "grep -q '^State:.T' /proc/$pid/status"
-    echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
-    grep -q '^State:.T' "/proc/$pid/status"
-    kill -CONT "$pid"
-    says '^gc_start'
+    stays_stopped
 }
 
 @test "a process whose only thread waits for the mount: ETIMEDOUT, and no deadlock" {

@@ -3,17 +3,9 @@
 #
 # hold: a reference for as long as a file is open.
 
-load lib/session
+load lib/session-with-users
 load lib/own
 load lib/tracers
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin

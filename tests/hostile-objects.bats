@@ -5,15 +5,7 @@
 # contradict the format, loaded by dlopen, are in objects.bats; a file that never answers in
 # hostile.bats.)
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
@@ -21,10 +13,6 @@ setup() {
     # Somebody's, who has nothing to do with it.
     start_as b demo-ocaml_1 -q
     others=$pid
-}
-
-teardown() {
-    session_end
 }
 
 # hostile USER ACTION WORD...: see hostile.py. Sets: pid, out.

@@ -6,15 +6,7 @@
 #
 # Not to be run beside other suites: all servers on the machine look at c's processes.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin

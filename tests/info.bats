@@ -10,10 +10,6 @@ setup() {
     start_server
 }
 
-teardown() {
-    session_end
-}
-
 # expected_info PID: the lines of info, from the independent reader. Names that need no escape.
 expected_info() {
     peek "$1" | awk '

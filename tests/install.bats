@@ -16,10 +16,6 @@ setup() {
     done
 }
 
-teardown() {
-    session_end
-}
-
 # completed SHELL LINE: what LINE becomes with all of its completions, words apart by one space.
 completed() {
     local directory=$work/complete

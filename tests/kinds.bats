@@ -3,23 +3,11 @@
 #
 # Processes of unusual kinds, and a process that changes its own probes.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
     start_server
-}
-
-teardown() {
-    session_end
 }
 
 # is_not_shown PID: neither listed nor there, in a listing that shows others.

@@ -11,10 +11,6 @@ setup() {
     install_copy
 }
 
-teardown() {
-    session_end
-}
-
 # build_option NAME
 build_option() {
     meson introspect --buildoptions "$build" | python3 -c '

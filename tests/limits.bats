@@ -4,19 +4,7 @@
 # What runs out: descriptors, the log's disk, patience with 10,000 open files. (Memory is in the unit
 # test `faults`.) Whatever fails says so by an errno, and works again when there is enough.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
-
-setup() {
-    session_begin
-}
+load lib/session-with-users
 
 teardown() {
     [ ! -e "$work/small/log" ] || cp "$work/small/log" "$work/out/log"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The server under valgrind's memcheck, at what it does for root's processes. Its workers cannot be:
-# a worker starts through /proc/self/exe, which is valgrind's own program then.
+# a worker starts through /proc/self/exe, which is valgrind's own program then. Where memcheck finds
+# something, the server does not end with success, and its log says what.
 
 load lib/session
 
@@ -16,11 +17,6 @@ exec valgrind --quiet --error-exitcode=99 --leak-check=full \\
     --errors-for-leak-kinds=definite,indirect "$work/bin/plain/probefs" "\$@"
 END
     chmod 755 "$work/bin/probefs"
-}
-
-# The server's status is 99 where memcheck has found something; it says what in the server's log.
-teardown() {
-    session_end
 }
 
 # What users do with the processes of root's. That there is no worker (with some versions of valgrind,

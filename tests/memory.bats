@@ -5,23 +5,7 @@
 # driver is faults/memory.py. It runs once, in a plain build: where there are sanitizers, malloc is
 # theirs.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
-
-setup() {
-    session_begin
-}
-
-teardown() {
-    session_end
-}
+load lib/session-with-users
 
 @test "an allocation that fails, or all from one on: ENOMEM or success, and nothing is lost" {
     server_program > /dev/null

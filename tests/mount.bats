@@ -6,16 +6,6 @@
 load lib/session
 load lib/installed
 
-setup_file() {
-    users_create
-    install_once
-}
-
-teardown_file() {
-    install_remove
-    users_remove
-}
-
 setup() {
     session_begin
     namespace_begin

@@ -3,16 +3,8 @@
 #
 # Names that need escaping or are too long, names in several places, `self` and README.
 
-load lib/session
+load lib/session-with-users
 load lib/own
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin

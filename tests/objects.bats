@@ -3,23 +3,11 @@
 #
 # Programs and libraries in every format and of every build: what is found in them.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
     start_server
-}
-
-teardown() {
-    session_end
 }
 
 # works_like_demo PROGRAM: all of a demo's probes are found, and each does what it should.

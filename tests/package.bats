@@ -19,10 +19,6 @@ setup_file() {
             dpkg-buildpackage -us -uc -b >"$packages/log" 2>&1) || { cat "$packages/log"; return 1; }
 }
 
-setup() {
-    session_begin
-}
-
 teardown() {
     chroot_end
     session_end

@@ -3,15 +3,7 @@
 #
 # probe-run: programs that start with their probes on.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
@@ -19,10 +11,6 @@ setup() {
     cp "$build/probe-run/probe-run" "$probe_run"
     target libconstruct.so >/dev/null
     report=$(target report)
-}
-
-teardown() {
-    session_end
 }
 
 # has_status EXPECTED COMMAND...

@@ -3,15 +3,7 @@
 #
 # engine=ptrace: all threads are stopped for an update, and let go as they were.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
@@ -106,13 +98,7 @@ refused_in_time() {
 
 @test "a stopped process stays stopped" {
     start demo-ocaml_1
-    kill -STOP "$pid"
-    wait_until "grep -q '^State:.T' /proc/$pid/status"
-    echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
-    grep -q '^State:.T' "/proc/$pid/status"
-    kill -CONT "$pid"
-    says '^gc_start'
+    stays_stopped
 }
 
 @test "stopped and continued while updates stop it: it is as it was told last" {

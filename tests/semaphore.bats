@@ -3,17 +3,9 @@
 #
 # The counter of a probe: references that come and go, and the kernel's own.
 
-load lib/session
+load lib/session-with-users
 load lib/own
 load lib/tracers
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin

@@ -3,23 +3,11 @@
 #
 # The server as a program: how it starts, what it refuses, how it ends.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
     probefs=$(server_program)
-}
-
-teardown() {
-    session_end
 }
 
 # In the background, as users start it. Ends with the unmount.

@@ -4,17 +4,9 @@
 # Processes that are not what their user could trace: setuid and setgid programs, daemons that gave
 # up their privileges; and the moment in which a process becomes one.
 
-load lib/session
+load lib/session-with-users
 load lib/authority
 load lib/tracers
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin

@@ -10,10 +10,6 @@ setup() {
     start_server
 }
 
-teardown() {
-    session_end
-}
-
 # break_it: what the outside hand does; a function of each test. It starts from all off, and
 # leaves probe $probe (in the tree: $shown) of $pid at X.
 

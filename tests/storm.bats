@@ -4,15 +4,7 @@
 # and a soak. The programs that do this are in storm/. With PROBEFS_LONG=1 all of it goes on for
 # long; PROBEFS_SEED chooses other random numbers than those of every day.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin
@@ -20,10 +12,6 @@ setup() {
     ASAN_OPTIONS+=":quarantine_size_mb=1:thread_local_quarantine_size_kb=16"
     seed=${PROBEFS_SEED:-20}
     echo "PROBEFS_SEED=$seed"
-}
-
-teardown() {
-    session_end
 }
 
 # long SHORT LONG: how much of something is done.

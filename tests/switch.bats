@@ -10,10 +10,6 @@ setup() {
     start_server
 }
 
-teardown() {
-    session_end
-}
-
 start_demo() {
     start demo-ocaml_1 -i 20
     enabled=$mnt/$pid/gc_start/enabled

@@ -7,16 +7,6 @@ load lib/session
 load lib/installed
 load lib/systemd
 
-setup_file() {
-    users_create
-    install_once
-}
-
-teardown_file() {
-    install_remove
-    users_remove
-}
-
 setup() {
     session_begin
     systemd_begin

@@ -3,15 +3,7 @@
 #
 # Holds outlive the worker that keeps them: its user may kill it, or it may hang and be ended.
 
-load lib/session
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
+load lib/session-with-users
 
 setup() {
     session_begin

@@ -10,10 +10,6 @@ setup() {
     start_server
 }
 
-teardown() {
-    session_end
-}
-
 ls_mount() {
     # -U: in the order of the server
     find "$mnt" -mindepth 1 -maxdepth 1 -printf '%f\n'

@@ -5,16 +5,8 @@
 # the capability. The kernel here may have it or not: a preloaded library (targets/yama.c) refuses
 # to the workers what it would.
 
-load lib/session
+load lib/session-with-users
 load lib/authority
-
-setup_file() {
-    users_create
-}
-
-teardown_file() {
-    users_remove
-}
 
 setup() {
     session_begin
@@ -22,10 +14,6 @@ setup() {
     # The library has nothing to do with the sanitizer, which would like to be the first.
     export ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0"
     LD_PRELOAD=$work/bin/yama.so start_server
-}
-
-teardown() {
-    session_end
 }
 
 @test "a user reads all of that user's processes" {

@@ -7,7 +7,7 @@
 # The system's directories that the namespace has with our programs, and what stands in their place.
 declare -gA program_directories=()
 
-# install_once, for setup_file: installs into a directory. Sets: installed.
+# install_once: installs into a directory. Sets: installed.
 install_once() {
     installed=$(mktemp -d /tmp/probefs-test.XXXXXX)
     export installed
@@ -16,7 +16,6 @@ install_once() {
         { cat "$installed/log"; return 1; }
 }
 
-# install_remove, for teardown_file.
 install_remove() {
     rm -rf --one-file-system "$installed"
 }
@@ -70,4 +69,14 @@ namespace_end() {
         wait_until "! is_running ${server:-0}" || return 1
     done
     stop "$namespace"
+}
+
+setup_file() {
+    users_create
+    install_once
+}
+
+teardown_file() {
+    install_remove
+    users_remove
 }

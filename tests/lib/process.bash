@@ -148,3 +148,14 @@ is_let_go() {
     awk '$1 == "TracerPid:" && $2 != 0 || $1 == "State:" && tolower($2) == "t" { exit 1 }' \
         /proc/"$1"/task/*/status
 }
+
+# stays_stopped: $pid, a demo-ocaml_1, is stopped, switched, and runs on when it is told to.
+stays_stopped() {
+    kill -STOP "$pid"
+    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    echo 1 >"$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    grep -q '^State:.T' "/proc/$pid/status"
+    kill -CONT "$pid"
+    says '^gc_start'
+}

@@ -4,8 +4,6 @@
 # A test's session: a private directory, servers, target programs, users; and the end of them all.
 #
 #     load lib/session
-#     setup() { session_begin; }
-#     teardown() { session_end; }
 #
 #     @test "a probe is switched on" {
 #         start_server
@@ -13,6 +11,9 @@
 #         echo 1 > "$mnt/$pid/gc_start/enabled"
 #         wait_until 'grep -q gc_start "$out"'
 #     }
+#
+# A suite with more to do has a setup() or teardown() of its own, with session_begin and session_end
+# in it. One that needs ordinary users loads lib/session-with-users instead.
 #
 # Surprises:
 # - `start` and `start_server` set variables, so they must not run in a subshell: no $(start ...),
@@ -112,4 +113,12 @@ wait_until() {
         fi
         sleep 0.02
     done
+}
+
+setup() {
+    session_begin
+}
+
+teardown() {
+    session_end
 }

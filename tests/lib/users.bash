@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Ordinary users: a and b, and c, who is hostile. `run` makes them for all suites; a suite that is
-# run by itself makes them in setup_file and removes them in teardown_file.
+# run by itself makes and removes them (session-with-users.bash).
 
 user_name() {
     case $1 in

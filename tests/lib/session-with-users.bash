@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# A session (session.bash) of a suite that needs ordinary users.
+
+load lib/session
+
+setup_file() {
+    users_create
+}
+
+teardown_file() {
+    users_remove
+}
