@@ -32,6 +32,11 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
 int file_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
                 struct probe_error *error);
 
+/* Does it take away a reference when it is closed? */
+bool file_is_hold(const struct file *file);
+/* Closes what is open in the service, and nothing else. Errors: those of the service. */
+int file_close_handle(struct server *server, struct file *file, struct probe_error *error);
+
 /* Closes it. For a hold, file_expect_close() must have been called when the request came. */
 void file_close(struct server *server, struct file *file);
 void file_expect_close(struct file *file);
