@@ -26,11 +26,11 @@ static bool close_hold(struct server *server, struct held *held, struct file *fi
                        struct probe_error *error)
 {
     pthread_mutex_lock(&held->lock);
-    int status = router_is_broken(&file->route) ? -EIO : file_close_handle(server, file, error);
+    int status = router_is_broken(&file->route) ? -EIO : file_handle_close(server, file, error);
     if (status < 0 && orphan_is(&file->held)) {
         status = orphan_take_over(server, &file->held, error);
         if (status == 0)
-            status = file_close_handle(server, file, error);
+            status = file_handle_close(server, file, error);
     }
     bool done = status != -ENOMEM && (status != -EIO || !orphan_is(&file->held));
     *result = file->held.saved ? status : 0;
@@ -53,7 +53,7 @@ static int close_hold_at_last(struct server *server, struct file *file, struct p
     int status = 0;
     bool done = close_hold(server, held, file, &status, error);
     held_end_release(held, status);
-    while (!done && !fuse_session_exited(server->session)) {
+    while (!done && !atomic_load(&server->ending)) {
         nanosleep(&pause, NULL);
         if (pause.tv_nsec < AGAIN_MAX_NS)
             pause.tv_nsec *= 2;
@@ -81,7 +81,7 @@ static int close_any(struct server *server, struct file *file)
     if (file_is_hold(file)) {
         status = close_hold_at_last(server, file, &error);
     } else {
-        status = file_close_handle(server, file, &error);
+        status = file_handle_close(server, file, &error);
         /* What was open in a worker that has ended is closed with it. */
         if (status < 0 && router_is_broken(&file->route))
             status = 0;
@@ -133,7 +133,7 @@ static void close_holds(struct server *server, struct file *file)
     for (struct file *next = closing ? NULL : file; next;) {
         pthread_mutex_unlock(&server->closing_lock);
         int status = close_for_good(server, next);
-        bool leave = status == -ETIMEDOUT && fuse_session_exited(server->session);
+        bool leave = status == -ETIMEDOUT && atomic_load(&server->ending);
         pthread_mutex_lock(&server->closing_lock);
         next = leave ? NULL : mine.files;
         if (next)

@@ -59,73 +59,11 @@ static int find_route(struct server *server, const struct inode *inode,
     return status < 0 && !is_current(server, target) ? -ESTALE : status;
 }
 
-/* Names alone need no access to memory; a file that is not written needs none for writing. */
-static enum probe_access access_for(const struct node_kind *kind, bool write)
-{
-    if (kind->type != NODE_FILE)
-        return PROBE_NAMES;
-    return write ? PROBE_WRITE : PROBE_READ;
-}
-
-static void init_call(struct call *call, const struct file *file, enum operation operation)
-{
-    const struct inode *inode = file->inode;
-    *call = CALL_INIT;
-    call->request.access = access_for(file->kind, file->write);
-    call->request.handle = file->handle;
-    call->request.operation = operation;
-    call->request.pid = inode->target->pid;
-    call->request.id = inode->target->id;
-    if (inode->probe)
-        snprintf(call->request.probe, sizeof(call->request.probe), "%s", inode->probe);
-}
-
-/* Makes the call; its sentence is the error's. */
-static int make_call(struct server *server, const struct route *route, struct call *call,
-                     struct probe_error *error)
-{
-    int status = router_call(server->router, route, call);
-    if (status < 0 && error)
-        *error = call->reply.sentence;
-    return status;
-}
-
-bool file_is_hold(const struct file *file)
-{
-    return file->write && file->kind->outlives_server;
-}
-
-/* Opens the handle of FILE, whose route and inode are known; CALL brings, and gets, a payload. */
-static int open_handle(struct server *server, struct file *file, struct call *call,
-                       struct probe_error *error)
-{
-    call->request.kind = (unsigned int)(file->kind - node_kinds);
-    call->request.write = file->write;
-    int status = router_call_first(server->router, &file->route, call);
-    if (status < 0)
-        *error = call->reply.sentence;
-    if (status == 0 || call->reply.handle != 0)
-        file->handle = call->reply.handle;
-    return status;
-}
-
-int file_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
-                struct probe_error *error)
-{
-    struct call call;
-    init_call(&call, file, OPERATION_OPEN);
-    call.in = bytes;
-    call.in_length = length;
-    int status = open_handle(server, file, &call, error);
-    free(call.out);
-    return status;
-}
-
 static int open_simple(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
-    init_call(&call, file, OPERATION_OPEN);
-    int status = open_handle(server, file, &call, error);
+    file_handle_init_call(&call, file, OPERATION_OPEN);
+    int status = file_handle_open(server, file, &call, error);
     free(call.out);
     return status;
 }
@@ -174,12 +112,12 @@ static int open_hold(struct server *server, struct file *file, struct probe_erro
 {
     struct call call;
     struct held *held = &file->inode->target->held;
-    init_call(&call, file, OPERATION_OPEN);
+    file_handle_init_call(&call, file, OPERATION_OPEN);
     int status = lock_holds(file->inode->target, error);
     if (status < 0)
         return status;
     orphans_take_over(server, held);
-    status = open_handle(server, file, &call, error);
+    status = file_handle_open(server, file, &call, error);
     if (status == 0 || file->handle != 0) {
         file->held = (struct held_file){.file = file};
         held_add(held, &file->held);
@@ -219,35 +157,7 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
     return status;
 }
 
-int file_close_handle(struct server *server, struct file *file, struct probe_error *error)
-{
-    struct call call;
-    init_call(&call, file, OPERATION_RELEASE);
-    int status = make_call(server, &file->route, &call, error);
-    free(call.out);
-    return status;
-}
-
 /* ---- reading ---------------------------------------------------------------------------- */
-
-static int read_handle(struct server *server, struct file *file, uint64_t offset, size_t size,
-                       char **bytes, size_t *length, struct probe_error *error)
-{
-    struct call call;
-    init_call(&call, file, OPERATION_READ);
-    call.request.offset = offset;
-    call.request.size = (uint32_t)size;
-    int status = make_call(server, &file->route, &call, error);
-    if (status == 0 && call.out_length > size)
-        status = -EIO;
-    if (status < 0) {
-        free(call.out);
-        return status;
-    }
-    *bytes = call.out;
-    *length = call.out_length;
-    return 0;
-}
 
 /* What the service knows of objects that cannot be used becomes part of the target's failures. */
 static void take_problems(struct failures *failures, char *text, size_t length)
@@ -272,7 +182,7 @@ static int make_failures(struct server *server, struct file *file, struct probe_
     struct failures *failures = &file->inode->target->failures;
     char *problems = NULL;
     size_t length = 0;
-    int status = read_handle(server, file, 0, PROBLEMS_SIZE, &problems, &length, error);
+    int status = file_handle_read(server, file, 0, PROBLEMS_SIZE, &problems, &length, error);
     if (status < 0)
         return status;
     take_problems(failures, problems, length);
@@ -324,7 +234,7 @@ static int read_hold(struct server *server, struct file *file, uint64_t offset, 
     if (status < 0)
         return status;
     orphans_take_over(server, held);
-    status = read_handle(server, file, offset, size, bytes, length, error);
+    status = file_handle_read(server, file, offset, size, bytes, length, error);
     pthread_mutex_unlock(&held->lock);
     return status;
 }
@@ -339,7 +249,7 @@ int file_read(struct server *server, struct file *file, uint64_t offset, size_t 
         return read_hold(server, file, offset, size, bytes, length, error);
     return file->kind->has_failures
                ? read_failures(server, file, offset, size, bytes, length, error)
-               : read_handle(server, file, offset, size, bytes, length, error);
+               : file_handle_read(server, file, offset, size, bytes, length, error);
 }
 
 /* ---- writing ---------------------------------------------------------------------------- */
@@ -358,10 +268,10 @@ static void forward_resets(struct server *server, struct file *file, const struc
         /* It looks at no memory, and so is lent none. */
         const struct route route = {worker, AUTHORITY_NONE, file->route.uid};
         struct call call;
-        init_call(&call, file, OPERATION_RESET);
+        file_handle_init_call(&call, file, OPERATION_RESET);
         call.in = done->out;
         call.in_length = done->out_length;
-        make_call(server, &route, &call, NULL);
+        file_handle_call(server, &route, &call, NULL);
         free(call.out);
         told = worker;
     }
@@ -384,7 +294,7 @@ static int change(struct server *server, struct file *file, struct call *call,
         status = call->spare ? 0 : -ENOMEM;
     }
     if (status == 0)
-        status = make_call(server, &file->route, call, error);
+        status = file_handle_call(server, &file->route, call, error);
     if (status == 0 && call->out_length > 0) {
         end_claims(held, call->out, call->out_length);
         forward_resets(server, file, call);
@@ -399,7 +309,7 @@ int file_write(struct server *server, struct file *file, uint64_t owner, const c
                size_t length, struct probe_error *error)
 {
     struct call call;
-    init_call(&call, file, OPERATION_WRITE);
+    file_handle_init_call(&call, file, OPERATION_WRITE);
     call.request.owner = owner;
     call.in = bytes;
     call.in_length = length;
@@ -419,7 +329,7 @@ int file_flush(struct server *server, struct file *file, uint64_t owner, struct 
     struct call call;
     if (!file_needs_flush(file))
         return 0;
-    init_call(&call, file, OPERATION_FLUSH);
+    file_handle_init_call(&call, file, OPERATION_FLUSH);
     call.request.owner = owner;
     return change(server, file, &call, error);
 }

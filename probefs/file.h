@@ -3,21 +3,7 @@
 #ifndef PROBEFS_FILE_H
 #define PROBEFS_FILE_H
 
-#include "server.h"
-
-struct file {
-    struct inode *inode;
-    const struct node_kind *kind;
-    struct route route;
-    uint64_t handle;
-    bool write;
-    atomic_bool cut; /* its last write did not end its line: a flush may have something to do */
-    struct held_file held; /* in the target's list, where this is a hold */
-    pthread_mutex_t lock;  /* guards what follows: reads of one file come at the same time, too */
-    char *text;            /* what the server made of a read: see has_failures */
-    size_t length;
-    struct file *prev, *next; /* of a user's holds that wait to be closed */
-};
+#include "file-handle.h"
 
 /*
  * Opens the node of KIND in INODE for CALLER. Errors: ESTALE the target, or the probe, has gone;
@@ -27,15 +13,6 @@ struct file {
 int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
               const struct caller *caller, bool write, struct file *file,
               struct probe_error *error);
-
-/* Opens a hold again, as BYTES from its first open say, by its route. Errors: as for open. */
-int file_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
-                struct probe_error *error);
-
-/* Does it take away a reference when it is closed? */
-bool file_is_hold(const struct file *file);
-/* Closes what is open in the service, and nothing else. Errors: those of the service. */
-int file_close_handle(struct server *server, struct file *file, struct probe_error *error);
 
 /* Closes it. For a hold, file_expect_close() must have been called when the request came. */
 void file_close(struct server *server, struct file *file);

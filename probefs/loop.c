@@ -126,6 +126,13 @@ static int note_request(struct loop *loop, const struct fuse_buf *buffer,
     return waiting_begin(loop->waiting, (pid_t)header->pid);
 }
 
+/* No more requests. */
+static void end(struct loop *loop)
+{
+    atomic_store(&loop->server->ending, true);
+    fuse_session_exit(loop->session);
+}
+
 /* ---- receiving -------------------------------------------------------------------------- */
 
 static uint64_t now(void)
@@ -302,7 +309,7 @@ static void wake_receiver(const struct loop *loop)
 static bool look(struct loop *loop, bool signalled)
 {
     if (signalled)
-        fuse_session_exit(loop->session);
+        end(loop);
     bool ended = fuse_session_exited(loop->session);
     if (ended) {
         wake_receiver(loop);
@@ -341,7 +348,7 @@ static void *watch(void *data)
 /* The session is over, or failed; nobody waits for requests any more. */
 static void end_session(struct loop *loop, int status)
 {
-    fuse_session_exit(loop->session);
+    end(loop);
     loop->receiving = false;
     if (loop->status == 0)
         loop->status = status;
@@ -445,7 +452,7 @@ static int serve(struct loop *loop)
     if (status == 0)
         status = wait_for_end(loop);
     else
-        fuse_session_exit(loop->session);
+        end(loop);
     arm(loop); /* for the watchdog to see that it is over */
     pthread_mutex_unlock(&loop->lock);
     pthread_join(watchdog, NULL);

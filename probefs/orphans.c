@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "orphans.h"
 
-#include "file.h"
+#include "file-handle.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -25,7 +25,7 @@ static int move(struct server *server, struct held_file *held, struct probe_erro
     if (status < 0)
         return status;
     file->route = another;
-    status = file_reopen(server, file, held->saved, held->saved_length, error);
+    status = file_handle_reopen(server, file, held->saved, held->saved_length, error);
     if (status < 0) {
         router_end(&file->route);
         file->route = old;
