@@ -6,7 +6,9 @@
 #ifndef ENGINE_ARCH_H
 #define ENGINE_ARCH_H
 
-#include "object.h"
+#include "probe-engine.h"
+
+enum { SITE_LENGTH = 6 }; /* nop, opcode, four bytes that never change */
 
 /* Where in a site's bytes the switch is: the one byte that is ever written. */
 extern const uint8_t arch_switch_offset;

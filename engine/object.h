@@ -10,6 +10,7 @@
 #ifndef ENGINE_OBJECT_H
 #define ENGINE_OBJECT_H
 
+#include "arch.h"
 #include "error.h"
 
 #include <pthread.h>
@@ -32,8 +33,6 @@ struct site {
     uint32_t counter;   /* index among the object's counters */
     bool patched;
 };
-
-enum { SITE_LENGTH = 6 }; /* nop, opcode, four bytes that never change */
 
 /* All notes of one shown name. */
 struct object_probe {

@@ -6,6 +6,9 @@
 
 #include "error.h"
 
+/* Is it a pair START,STOP of names? */
+bool select_is_pair(const char *pattern);
+
 /* Names, sorted by byte value, and whose they are. */
 struct select_names {
     const char *owner; /* for a sentence: "process 12" */

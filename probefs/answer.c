@@ -9,13 +9,12 @@ struct caller answer_caller(fuse_req_t request)
 {
     const struct server *server = fuse_req_userdata(request);
     const struct fuse_ctx *context = fuse_req_ctx(request);
-    int64_t group = server->options->group;
     return (struct caller){
         .pid = context->pid,
         .uid = context->uid,
         .gid = context->gid,
-        .in_group = group != NO_GROUP && (context->gid == (gid_t)group ||
-                                          process_is_in_group(context->pid, (gid_t)group)),
+        .in_group = server->has_group && (context->gid == server->group ||
+                                          process_is_in_group(context->pid, server->group)),
     };
 }
 

@@ -3,6 +3,7 @@
 #ifndef PROBEFS_ANSWER_H
 #define PROBEFS_ANSWER_H
 
+#include "libfuse.h"
 #include "server.h"
 
 /* Who has sent REQUEST. */

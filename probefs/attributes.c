@@ -9,8 +9,8 @@ int attributes_find_owner(const struct server *server, const struct inode *inode
         return 0;
     }
     int status = process_find_owner(inode->target->pid, &owner->uid, &owner->gid);
-    if (status == 0 && server->options->group != NO_GROUP)
-        owner->gid = (gid_t)server->options->group;
+    if (status == 0 && server->has_group)
+        owner->gid = server->group;
     return status;
 }
 
@@ -24,7 +24,7 @@ static mode_t permissions(const struct server *server, const struct node_kind *k
         mode |= S_IWUSR;
     if (kind->everybody)
         return mode | mode >> 3 | mode >> 6;
-    return server->options->group != NO_GROUP ? mode | mode >> 3 : mode;
+    return server->has_group ? mode | mode >> 3 : mode;
 }
 
 void attributes_fill(struct server *server, struct target *target, uint64_t number,

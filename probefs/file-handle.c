@@ -43,7 +43,7 @@ bool file_is_hold(const struct file *file)
 
 /* Opens the handle of FILE, whose route and inode are known; CALL brings, and gets, a payload. */
 int file_handle_open(struct server *server, struct file *file, struct call *call,
-                       struct probe_error *error)
+                     struct probe_error *error)
 {
     call->request.kind = (unsigned int)(file->kind - node_kinds);
     call->request.write = file->write;
@@ -56,7 +56,7 @@ int file_handle_open(struct server *server, struct file *file, struct call *call
 }
 
 int file_handle_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
-                struct probe_error *error)
+                       struct probe_error *error)
 {
     struct call call;
     file_handle_init_call(&call, file, OPERATION_OPEN);
@@ -77,7 +77,7 @@ int file_handle_close(struct server *server, struct file *file, struct probe_err
 }
 
 int file_handle_read(struct server *server, struct file *file, uint64_t offset, size_t size,
-                       char **bytes, size_t *length, struct probe_error *error)
+                     char **bytes, size_t *length, struct probe_error *error)
 {
     struct call call;
     file_handle_init_call(&call, file, OPERATION_READ);
@@ -94,4 +94,3 @@ int file_handle_read(struct server *server, struct file *file, uint64_t offset, 
     *length = call.out_length;
     return 0;
 }
-

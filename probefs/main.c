@@ -4,21 +4,19 @@
  * unmounted or told to end. As a worker it is another program: see worker.h.
  */
 #include "loop.h"
+#include "mount.h"
+#include "options.h"
 #include "orphans.h"
 #include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <mntent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- the background --------------------------------------------------------------------- */
@@ -77,114 +75,13 @@ static void tell_ready(void *data)
     ready->fd = -1;
 }
 
-/* ---- mounting --------------------------------------------------------------------------- */
+/* ---- serving ----------------------------------------------------------------------------- */
 
-/* A server that was killed leaves a mount that answers ENOTCONN: it makes room for the new one. */
-static int clear_corpse(const char *mountpoint)
+static int mount_and_serve(struct fuse_args *args, const struct options *options,
+                           struct server *server)
 {
-    struct statx status;
-    /* The kernel may still know what the server had said of its root: ask for the truth. */
-    if (statx(AT_FDCWD, mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) == 0 ||
-        errno != ENOTCONN)
-        return 0;
-    if (umount2(mountpoint, MNT_DETACH) == 0)
-        return 0;
-    if (errno != EPERM)
-        return -errno;
-    /* An ordinary user's mount is taken down by FUSE's own setuid program. */
-    pid_t child = fork();
-    if (child == 0) {
-        execlp("fusermount3", "fusermount3", "-u", "-z", mountpoint, (char *)NULL);
-        _exit(127);
-    }
-    int result = 0;
-    if (child < 0 || waitpid(child, &result, 0) < 0 || result != 0)
-        return -EPERM;
-    return 0;
-}
-
-static bool is_our_mount(const char *mountpoint)
-{
-    FILE *mounts = setmntent("/proc/self/mounts", "r");
-    bool found = false;
-    if (!mounts)
-        return false;
-    for (const struct mntent *entry; !found && (entry = getmntent(mounts));)
-        found =
-            strcmp(entry->mnt_dir, mountpoint) == 0 && strcmp(entry->mnt_type, "fuse.probefs") == 0;
-    endmntent(mounts);
-    return found;
-}
-
-/* Is there a directory to mount at, and no mount of ours at it already? Says so, if not. */
-static int check_mountpoint(const char *mountpoint)
-{
-    struct stat status;
-    if (stat(mountpoint, &status) < 0) {
-        fprintf(stderr, "probefs: cannot mount at '%s': %s\n", mountpoint, strerror(errno));
-        return -EIO;
-    }
-    if (!S_ISDIR(status.st_mode)) {
-        fprintf(stderr, "probefs: cannot mount at '%s': it is no directory\n", mountpoint);
-        return -EIO;
-    }
-    if (is_our_mount(mountpoint)) {
-        fprintf(stderr, "probefs: '%s' is a probefs mount already\n", mountpoint);
-        return -EIO;
-    }
-    return 0;
-}
-
-/*
- * What the kernel is to know of every mount of ours, whatever was asked for: it checks the modes,
- * for all users; and there is nothing to be run, no device. `mount -a` knows a mount by its source.
- */
-static int add_mount_options(struct fuse_args *args, const char *source)
-{
-    char *name = NULL;
-    char *options = NULL;
-    if (asprintf(&name, "fsname=%s", source) < 0)
-        return -ENOMEM;
-    int status = fuse_opt_add_opt_escaped(&options, name);
-    if (status == 0)
-        status = fuse_opt_add_opt(&options, "subtype=probefs,default_permissions,nosuid,nodev");
-    if (status == 0 && geteuid() == 0)
-        status = fuse_opt_add_opt(&options, "allow_other");
-    if (status == 0)
-        status = fuse_opt_add_arg(args, "-o");
-    if (status == 0)
-        status = fuse_opt_add_arg(args, options);
-    free(options);
-    free(name);
-    return status < 0 ? -ENOMEM : 0;
-}
-
-static struct fuse_session *mount_session(struct fuse_args *args, struct server *server)
-{
-    const char *mountpoint = server->options->mountpoint;
-    int status = clear_corpse(mountpoint);
-    if (status < 0) {
-        fprintf(stderr, "probefs: cannot clear the dead mount at '%s': %s\n", mountpoint,
-                strerror(-status));
-        return NULL;
-    }
-    if (check_mountpoint(mountpoint) < 0)
-        return NULL;
     struct fuse_session *session =
-        fuse_session_new(args, &server_operations, sizeof(server_operations), server);
-    if (!session)
-        return NULL;
-    if (fuse_session_mount(session, mountpoint) < 0) {
-        fuse_session_destroy(session);
-        return NULL;
-    }
-    server->session = session;
-    return session;
-}
-
-static int mount_and_serve(struct fuse_args *args, struct server *server)
-{
-    struct fuse_session *session = mount_session(args, server);
+        mount_session(args, options->source, options->mountpoint, server);
     if (!session)
         return -EIO;
     /* Workers are reaped by the kernel; so it must not be before fusermount3 was waited for. */
@@ -212,9 +109,8 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int new_router(struct server *server)
+static int new_router(struct server *server, const struct options *options)
 {
-    const struct options *options = server->options;
     const struct workers_options workers = {
         .log_level = options->log_level,
         .to_syslog = !options->foreground,
@@ -231,7 +127,8 @@ static int run(struct fuse_args *args, const struct options *options)
 {
     struct ready ready = {.fd = -1};
     struct server server = {
-        .options = options,
+        .has_group = options->has_group,
+        .group = options->group,
         .uid = geteuid(),
         .gid = getegid(),
         .closing_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -252,9 +149,9 @@ static int run(struct fuse_args *args, const struct options *options)
     if (status == 0)
         status = waiting_new(&server.waiting);
     if (status == 0)
-        status = new_router(&server);
+        status = new_router(&server, options);
     if (status == 0) {
-        status = mount_and_serve(args, &server);
+        status = mount_and_serve(args, options, &server);
         router_free(server.router);
         /* Files that are still open refer to what would be freed below, and end with the process.
          */
@@ -276,9 +173,7 @@ static int main_of_server(int argc, char **argv)
     } else if (status == 0 && options.version) {
         printf("probefs %s\n", PROBEFS_VERSION);
     } else if (status == 0) {
-        status = add_mount_options(&args, options.source);
-        if (status == 0)
-            status = run(&args, &options);
+        status = run(&args, &options);
         if (status < 0 && status != -EIO)
             fprintf(stderr, "probefs: %s\n", strerror(-status));
     }

@@ -3,7 +3,7 @@
  * The FUSE operations. Each finds its node, asks who calls where that matters, makes one call
  * below, and answers exactly once.
  */
-#include "server.h"
+#include "operations.h"
 
 #include "answer.h"
 #include "attributes.h"
@@ -532,7 +532,7 @@ static void op_init(void *data, struct fuse_conn_info *connection)
         server->mounted(server->mounted_data);
 }
 
-const struct fuse_lowlevel_ops server_operations = {
+const struct fuse_lowlevel_ops operations = {
     .init = op_init,
     .lookup = op_lookup,
     .getattr = op_getattr,

@@ -75,19 +75,19 @@ static int take_option(void *data, const char *argument, int key, struct fuse_ar
     }
 }
 
-static int parse_group(const char *text, int64_t *group)
+static int parse_group(const char *text, gid_t *group)
 {
     char *end = NULL;
     errno = 0;
     unsigned long number = strtoul(text, &end, 10);
     if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && number < UINT32_MAX) {
-        *group = (int64_t)number;
+        *group = (gid_t)number;
         return 0;
     }
     const struct group *found = getgrnam(text);
     if (!found)
         return fail("there is no group '%s'", text);
-    *group = (int64_t)found->gr_gid;
+    *group = found->gr_gid;
     return 0;
 }
 
@@ -107,6 +107,7 @@ static int interpret(const struct raw_options *raw, struct options *options)
         return fail("'%s' is no log level: use error, warning, info or debug", raw->log);
     if (raw->group && geteuid() != 0)
         return fail("gid=%s: only root's server may serve others than its own user", raw->group);
+    options->has_group = raw->group;
     if (raw->group && parse_group(raw->group, &options->group) < 0)
         return -1;
     options->source = strdup(raw->word_count > 1 ? raw->words[0] : "probefs");
@@ -127,7 +128,7 @@ static int interpret(const struct raw_options *raw, struct options *options)
 int options_parse(struct fuse_args *args, struct options *options)
 {
     struct raw_options raw = {0};
-    *options = (struct options){.group = NO_GROUP, .log_level = PROBE_LOG_WARNING};
+    *options = (struct options){.log_level = PROBE_LOG_WARNING};
     int status = fuse_opt_parse(args, &raw, specification, take_option);
     if (status == 0) {
         options->help = raw.help;

@@ -3,14 +3,10 @@
 #ifndef PROBEFS_OPTIONS_H
 #define PROBEFS_OPTIONS_H
 
-#define FUSE_USE_VERSION 314
-#include <fuse_lowlevel.h>
-
+#include "libfuse.h"
 #include "log.h"
 
 #include <sys/types.h>
-
-enum { NO_GROUP = -1 };
 
 struct options {
     char *source; /* what the table of mounts shows in the place of a device */
@@ -20,7 +16,8 @@ struct options {
     enum probe_log_level log_level;
     enum probe_method method;
     bool allow_gigatext;
-    int64_t group; /* of -o gid=, or NO_GROUP */
+    bool has_group; /* of -o gid=: */
+    gid_t group;
 };
 
 /*

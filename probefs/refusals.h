@@ -3,8 +3,7 @@
 #ifndef PROBEFS_REFUSALS_H
 #define PROBEFS_REFUSALS_H
 
-#define FUSE_USE_VERSION 314
-#include <fuse_lowlevel.h>
+#include "libfuse.h"
 
 void refuse_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
                    struct fuse_file_info *info);

@@ -4,7 +4,6 @@
 #define PROBEFS_SERVER_H
 
 #include "inodes.h"
-#include "options.h"
 #include "router.h"
 
 /* The holds on one user's processes that wait to be closed, by the thread that closes the first. */
@@ -15,7 +14,8 @@ struct closing {
 };
 
 struct server {
-    const struct options *options;
+    bool has_group; /* whose members may do what root may: */
+    gid_t group;
     struct router *router;
     struct waiting *waiting;
     struct inodes inodes;
@@ -30,8 +30,5 @@ struct server {
     void (*mounted)(void *data);
     void *mounted_data;
 };
-
-/* The operations table, for fuse_session_new() with a struct server. */
-extern const struct fuse_lowlevel_ops server_operations;
 
 #endif

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(status == 0 || status == -EINVAL);
     if (status == 0 && !options.help && !options.version)
         require(options.mountpoint && options.mountpoint[0] == '/');
-    require(options.group >= NO_GROUP && options.group < UINT32_MAX);
+    require(options.has_group || options.group == 0);
     options_done(&options);
     fuse_opt_free_args(&args);
     free(text);
