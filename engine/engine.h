@@ -4,7 +4,7 @@
 #define ENGINE_ENGINE_H
 
 #include "error.h"
-#include "object-cache.h"
+#include "object/object-cache.h"
 
 #include <stdatomic.h>
 

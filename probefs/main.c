@@ -3,11 +3,11 @@
  * probefs: parses the options, mounts, tells its parent that the mount answers, serves until it is
  * unmounted or told to end. As a worker it is another program: see worker.h.
  */
-#include "loop.h"
-#include "mount.h"
+#include "fuse/loop.h"
+#include "fuse/mount.h"
 #include "options.h"
-#include "orphans.h"
-#include "worker.h"
+#include "server/hold-takeover.h"
+#include "workers/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 #ifndef PROBEFS_OPTIONS_H
 #define PROBEFS_OPTIONS_H
 
-#include "libfuse.h"
-#include "log.h"
+#include "fuse/libfuse.h"
+#include "common/log.h"
 
 #include <sys/types.h>
 

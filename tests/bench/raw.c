@@ -9,8 +9,8 @@
  * process. Memory is reached through an open /proc/PID/mem, at addresses that are known. Each byte
  * is written as it is. Prints the nanoseconds of each round.
  */
-#include "arch.h"
-#include "snapshot.h"
+#include "arch/arch.h"
+#include "target/snapshot.h"
 
 #include <dirent.h>
 #include <err.h>

@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "control.h"
-#include "select.h"
+#include "nodes/control-lines.h"
+#include "names/select.h"
 
 static const char *const names[] = {"a", "a:b", "gc_start", "gc_stop", "x%2Fy", "~"};
 

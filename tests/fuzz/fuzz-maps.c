@@ -2,7 +2,7 @@
 /* The text of /proc/PID/maps: what is found is in order, and every address finds its mapping. */
 #include "fuzz.h"
 
-#include "maps.h"
+#include "process/maps.h"
 
 static void check_mapping(const struct maps *maps, size_t i)
 {

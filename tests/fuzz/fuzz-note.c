@@ -2,8 +2,8 @@
 /* The descriptor of one note: its strings lie within it, and a shift that is undone is none. */
 #include "fuzz.h"
 
-#include "format.h"
-#include "note.h"
+#include "object/format.h"
+#include "object/note.h"
 
 static void check_string(const char *string, const uint8_t *data, size_t size)
 {

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "object.h"
+#include "object/object.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

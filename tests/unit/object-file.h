@@ -3,7 +3,7 @@
 #ifndef UNIT_OBJECT_FILE_H
 #define UNIT_OBJECT_FILE_H
 
-#include "object.h"
+#include "object/object.h"
 
 const char *from_environment(const char *name);
 int open_target(const char *name);

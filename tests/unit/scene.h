@@ -6,7 +6,7 @@
 #ifndef UNIT_SCENE_H
 #define UNIT_SCENE_H
 
-#include "plan.h"
+#include "update/plan.h"
 
 enum { COUNTER_AT = 0x1000, SITE_AT = 0x2000, DISTANCE = 0x10 };
 enum { OFF = 0x3d, ON = 0xe8, NOP = 0x90, BREAKPOINT = 0xcc };

@@ -2,7 +2,7 @@
 /* What makes no sense on the channel: packets that lie, ends that go away. */
 #include "unit.h"
 
-#include "channel.h"
+#include "workers/channel.h"
 #include "channel-ends.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Calls over the channel between server and worker. */
 #include "unit.h"
 
-#include "channel.h"
+#include "workers/channel.h"
 #include "channel-ends.h"
 
 #include <errno.h>

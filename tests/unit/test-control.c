@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "control.h"
+#include "nodes/control-lines.h"
 
 #include <errno.h>
 

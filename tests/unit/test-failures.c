@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "failures.h"
+#include "server/failures.h"
 
 #include <errno.h>
 

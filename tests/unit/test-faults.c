@@ -6,10 +6,10 @@
 #include "unit.h"
 
 #include "../faults/faults.h"
-#include "maps.h"
-#include "service.h"
-#include "tree.h"
-#include "waiting.h"
+#include "process/maps.h"
+#include "service/service.h"
+#include "nodes/tree.h"
+#include "common/waiting.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

@@ -5,8 +5,8 @@
  */
 #include "unit.h"
 
-#include "file.h"
-#include "orphans.h"
+#include "server/file.h"
+#include "server/hold-takeover.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 /* The table of formats and the bytes of a site, against the words of the documentation. */
 #include "unit.h"
 
-#include "arch.h"
-#include "format.h"
+#include "arch/arch.h"
+#include "object/format.h"
 
 static void test_rows(void **state)
 {

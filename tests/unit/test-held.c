@@ -2,7 +2,7 @@
 /* Who waits for holds that were closed, and for how long. */
 #include "unit.h"
 
-#include "held.h"
+#include "server/hold-list.h"
 
 #include <errno.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "inodes.h"
+#include "server/inodes.h"
 
 #include <stdio.h>
 #include <unistd.h>

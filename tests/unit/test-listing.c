@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "listing.h"
+#include "server/listing.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -2,7 +2,7 @@
 /* Where an update may write: addresses against mappings. */
 #include "unit.h"
 
-#include "loaded.h"
+#include "target/loaded.h"
 
 /*
  * An object of inode 5 with its bss behind it, and text that was copied to anonymous memory; then

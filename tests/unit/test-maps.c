@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "maps.h"
+#include "process/maps.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* Reads and writes of this process's own memory, through the descriptors of its image. */
 #include "unit.h"
 
-#include "plan-apply.h"
+#include "update/plan-apply.h"
 
 #include <errno.h>
 #include <fcntl.h>

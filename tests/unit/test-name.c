@@ -3,7 +3,7 @@
 /* NOLINTBEGIN(misc-misleading-bidirectional) */
 #include "unit.h"
 
-#include "name.h"
+#include "names/name.h"
 
 #include <stdio.h>
 

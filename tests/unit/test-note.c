@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "note.h"
+#include "object/note.h"
 
 #include <errno.h>
 

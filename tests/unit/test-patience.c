@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "patience.h"
+#include "fuse/spin.h"
 
 enum { OPCODE = 14, MANY = 1000 };
 

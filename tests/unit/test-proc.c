@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "proc.h"
+#include "process/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>

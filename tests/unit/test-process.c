@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "process.h"
+#include "server/proc.h"
 
 #include <errno.h>
 #include <pthread.h>

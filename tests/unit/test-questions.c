@@ -2,7 +2,7 @@
 /* What a worker asks of the server in the middle of a call: files that an image has mapped. */
 #include "unit.h"
 
-#include "channel.h"
+#include "workers/channel.h"
 
 #include <errno.h>
 #include <fcntl.h>

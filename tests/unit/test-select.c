@@ -2,7 +2,7 @@
 /* Which probes a pattern means, and whose references an update forgets. */
 #include "unit.h"
 
-#include "update.h"
+#include "update/update.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 /* Which processes have probes: asked of this one, while a library with probes comes and goes. */
 #include "unit.h"
 
-#include "code.h"
+#include "process/mapped-code.h"
 #include "probe-engine.h"
-#include "proc.h"
+#include "process/proc.h"
 
 #include <dlfcn.h>
 #include <errno.h>

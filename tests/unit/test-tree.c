@@ -2,8 +2,8 @@
 /* The one table of the tree: no two rows in each other's way, and no probe in the way of a row. */
 #include "unit.h"
 
-#include "name.h"
-#include "tree.h"
+#include "names/name.h"
+#include "nodes/tree.h"
 
 static void test_rows(void **state)
 {

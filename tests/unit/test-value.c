@@ -2,7 +2,7 @@
 /* What may be written into files: all of the texts that are values, and many that are not. */
 #include "unit.h"
 
-#include "value.h"
+#include "nodes/value.h"
 
 #include <errno.h>
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *   90 3d aa bb cc dd    nop; cmp eax, imm32    off
+ *   90 e8 aa bb cc dd    nop; call rel32        on
+ *
+ * Both have the same length and the same last four bytes, so a thread that runs through while the
+ * switch is written executes one or the other.
+ */
+#include "arch/arch.h"
+
+#include <elf.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/user.h>
+
+enum { NOP = 0x90, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
+
+const uint8_t arch_switch_offset = SWITCH;
+const uint8_t arch_switch_on = CALL;
+const uint8_t arch_switch_off = CMP;
+
+const uint16_t arch_machine = EM_X86_64;
+
+const uint64_t arch_breakpoint = BREAKPOINT;
+const uint64_t arch_breakpoint_mask = 0xff;
+const uint8_t arch_breakpoint_passed = 1;
+const size_t arch_counter_offset = offsetof(struct user_regs_struct, rip);
+
+static bool is_switch(uint8_t byte)
+{
+    return byte == CMP || byte == CALL;
+}
+
+bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH])
+{
+    return (memory[0] == NOP || memory[0] == BREAKPOINT) && is_switch(memory[SWITCH]);
+}
+
+bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
+{
+    return file[0] == NOP && is_switch(file[SWITCH]) && arch_looks_like_site(memory) &&
+           memcmp(memory + FIXED, file + FIXED, SITE_LENGTH - FIXED) == 0;
+}
+
+enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file)
+{
+    if (!(file ? arch_is_site(memory, file) : arch_looks_like_site(memory)))
+        return PROBE_MIXED;
+    return memory[SWITCH] == CALL ? PROBE_ON : PROBE_OFF;
+}
+
+bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
+{
+    /* A uprobe is a breakpoint, or a call where the instruction has room for one. */
+    return memory[0] != file[0] && (memory[0] == BREAKPOINT || memory[0] == CALL);
+}
+
+void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS])
+{
+    /* mov $231, %eax (exit_group); mov $STATUS, %edi; syscall; and 4 bytes to spare */
+    const uint8_t code[EXIT_WORDS * sizeof(*words)] = {0xb8,   231, 0, 0, 0,    0xbf,
+                                                       status, 0,   0, 0, 0x0f, 0x05};
+    memcpy(words, code, sizeof(code));
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "names/name.h"
+
+#include "probe-engine.h"
+
+#include <sha2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A cut name ends in '~' and this many hex digits: 64 bits of the SHA-256 of the whole. */
+enum { HASH_DIGITS = 16, ESCAPE_LENGTH = 3, CHARACTER_MAX = 4 };
+
+static const char *const reserved[] = {".", "..", "exe", "enabled", "info", "control", "error_log"};
+
+/*
+ * Decodes one character of UTF-8; returns its length, or 0 where the bytes are not valid UTF-8
+ * (overlong forms and surrogates included).
+ */
+static size_t decode(const unsigned char *bytes, size_t left, uint32_t *character)
+{
+    static const struct {
+        unsigned char mask, lead;
+        uint32_t least;
+    } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+
+    for (size_t length = 1; length <= CHARACTER_MAX && length <= left; length++) {
+        if ((bytes[0] & forms[length - 1].mask) != forms[length - 1].lead)
+            continue;
+        uint32_t value = bytes[0] & (unsigned char)~forms[length - 1].mask;
+        for (size_t i = 1; i < length; i++) {
+            if ((bytes[i] & 0xc0) != 0x80)
+                return 0;
+            value = value << 6 | (bytes[i] & 0x3f);
+        }
+        if (value < forms[length - 1].least || value > 0x10ffff ||
+            (value >= 0xd800 && value <= 0xdfff))
+            return 0;
+        *character = value;
+        return length;
+    }
+    return 0;
+}
+
+/* Does a terminal draw this character, where it stands, as what it is? */
+static bool is_plain(uint32_t c)
+{
+    bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
+    bool invisible = c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+                     (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+                     (c >= 0xe0000 && c <= 0xe007f);
+    return !control && !invisible;
+}
+
+/* Writes the next character of TEXT as it is or escaped; returns how many bytes of TEXT it took. */
+static size_t escape_one(const char *text, size_t left, const char *special, char *out,
+                         size_t *out_length)
+{
+    uint32_t character = 0;
+    size_t length = decode((const unsigned char *)text, left, &character);
+    bool plain = length > 0 && is_plain(character) &&
+                 !(character < 0x80 && character && strchr(special, (int)character));
+    if (length == 0)
+        length = 1;
+    if (plain) {
+        memcpy(out, text, length);
+        *out_length = length;
+    } else {
+        for (size_t i = 0; i < length; i++)
+            snprintf(out + i * ESCAPE_LENGTH, ESCAPE_LENGTH + 1, "%%%02X", (unsigned char)text[i]);
+        *out_length = length * ESCAPE_LENGTH;
+    }
+    return length;
+}
+
+static size_t escape(const char *text, size_t length, const char *special, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < length;) {
+        char piece[CHARACTER_MAX * ESCAPE_LENGTH + 1];
+        size_t piece_length = 0;
+        at += escape_one(text + at, length - at, special, piece, &piece_length);
+        if (used + piece_length + 1 > size)
+            break;
+        memcpy(out + used, piece, piece_length);
+        used += piece_length;
+    }
+    out[used] = '\0';
+    return used;
+}
+
+size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size)
+{
+    return escape(text, length, column ? " %\\" : "", out, size);
+}
+
+size_t probe_escape(const char *text, size_t length, char *out, size_t size)
+{
+    return text_escape(text, length, false, out, size);
+}
+
+static bool misleads_at_start(const char *name)
+{
+    return name[0] && strchr("~#=", name[0]);
+}
+
+static bool is_reserved(const char *name)
+{
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
+        if (strcmp(name, reserved[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Every cut name is at least this long: the last character before the hash has at most 12 bytes. */
+enum { CUT_LENGTH_MIN = NAME_LENGTH - CHARACTER_MAX * ESCAPE_LENGTH };
+
+static bool looks_cut(const char *shown, size_t length)
+{
+    return length >= CUT_LENGTH_MIN && shown[length - HASH_DIGITS - 1] == '~' &&
+           strspn(shown + length - HASH_DIGITS, "0123456789abcdef") == HASH_DIGITS;
+}
+
+/* Escapes one part after what is in SHOWN; returns false where it had to be cut. */
+static bool append(const char *part, const char *special, bool escape_first, char *shown,
+                   size_t *used)
+{
+    size_t length = strlen(part);
+    if (escape_first) {
+        *used += (size_t)snprintf(shown + *used, NAME_LENGTH + 1 - *used, "%%%02X",
+                                  (unsigned char)part[0]);
+        part++;
+        length--;
+    }
+    /* One byte of slack would hide a cut: count what the whole needs before writing it. */
+    size_t whole = 0;
+    for (size_t at = 0; at < length && *used + whole <= NAME_LENGTH;) {
+        char piece[CHARACTER_MAX * ESCAPE_LENGTH + 1];
+        size_t piece_length = 0;
+        at += escape_one(part + at, length - at, special, piece, &piece_length);
+        whole += piece_length;
+    }
+    bool fits = *used + whole <= NAME_LENGTH;
+    *used += escape(part, length, special, shown + *used, NAME_LENGTH + 1 - *used);
+    return fits;
+}
+
+/* Ends the name in a hash of the whole, in place of what does not fit before it. */
+static void cut(const char *provider, const char *name, char *shown, size_t used)
+{
+    size_t keep = NAME_LENGTH - HASH_DIGITS - 1;
+    if (used > keep)
+        used = keep;
+    /* Not through an escape, and not through a character. */
+    if (used >= 1 && shown[used - 1] == '%')
+        used -= 1;
+    else if (used >= 2 && shown[used - 2] == '%')
+        used -= 2;
+    while (used > 0 && ((unsigned char)shown[used] & 0xc0) == 0x80)
+        used--;
+
+    SHA2_CTX context;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256Init(&context);
+    if (provider)
+        SHA256Update(&context, (const uint8_t *)provider, strlen(provider) + 1);
+    SHA256Update(&context, (const uint8_t *)name, strlen(name) + 1);
+    SHA256Final(digest, &context);
+
+    shown[used++] = '~';
+    for (size_t i = 0; i < HASH_DIGITS / 2; i++)
+        snprintf(shown + used + 2 * i, 3, "%02x", digest[i]);
+}
+
+void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 1])
+{
+    static const char special[] = " /%,*?[]\\";
+    static const char special_colon[] = " /%,*?[]\\:";
+    size_t used = 0;
+    bool fits = true;
+
+    /* The first colon ends the provider, so the provider has none, and an OCaml name neither. */
+    if (provider) {
+        fits = append(provider, special_colon, misleads_at_start(provider), shown, &used);
+        if (fits && used < NAME_LENGTH)
+            used += (size_t)snprintf(shown + used, NAME_LENGTH + 1 - used, ":");
+        else
+            fits = false;
+    }
+    if (fits)
+        fits = append(name, provider ? special : special_colon,
+                      !provider && (misleads_at_start(name) || is_reserved(name)), shown, &used);
+    /* A short name that looks like a cut one is cut as well: no two probes share a name. */
+    if (!fits || looks_cut(shown, used))
+        cut(provider, name, shown, used);
+}

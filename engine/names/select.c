@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Which probes a pattern means: a name, a glob, a regular expression or a pair. */
+#include "names/select.h"
+
+#include "names/regex-check.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Shown names have none of these bytes unless escaped, so a pattern is told by them. */
+static const char glob_bytes[] = "*?[\\";
+enum { REGEX_MARK = '~', PAIR_MARK = ',' };
+
+bool select_is_pair(const char *pattern)
+{
+    return pattern[0] != REGEX_MARK && strchr(pattern, PAIR_MARK);
+}
+
+struct selection {
+    const struct select_names *names;
+    bool stop_first;
+    select_visit *visit;
+    void *data;
+    ssize_t matched;
+    struct probe_error *error;
+};
+
+static int no_match(const struct selection *selection, const char *pattern)
+{
+    return error_set(selection->error, ENOENT, "%s has no probe that matches '%s'",
+                     selection->names->owner, pattern);
+}
+
+static int add(struct selection *selection, size_t index)
+{
+    int status = selection->visit(selection->data, index, selection->error);
+    if (status == 0)
+        selection->matched++;
+    return status;
+}
+
+static int add_name(struct selection *selection, const char *name)
+{
+    ssize_t index = selection->names->find(selection->names->data, name);
+    return index < 0 ? no_match(selection, name) : add(selection, (size_t)index);
+}
+
+/* Adds the probes for whose names MATCHES says so, in the order of the names. */
+static int add_matching(struct selection *selection, const char *pattern,
+                        bool (*matches)(const void *data, const char *name), const void *data)
+{
+    const struct select_names *names = selection->names;
+    int status = 0;
+    for (size_t i = 0; i < names->count && status == 0; i++) {
+        if (matches(data, names->name(names->data, i)))
+            status = add(selection, i);
+    }
+    if (status == 0 && selection->matched == 0)
+        return no_match(selection, pattern);
+    return status;
+}
+
+static bool matches_glob(const void *data, const char *name)
+{
+    return fnmatch(data, name, 0) == 0;
+}
+
+static bool matches_regex(const void *data, const char *name)
+{
+    return regexec(data, name, 0, NULL, 0) == 0;
+}
+
+static int add_regex(struct selection *selection, const char *pattern)
+{
+    regex_t regex;
+    char reason[128];
+    const char *problem = regex_problem(pattern + 1);
+    if (problem)
+        return error_set(selection->error, EINVAL, "'%.64s%s' is not accepted as a pattern: %s",
+                         pattern, strlen(pattern) > 64 ? "..." : "", problem);
+    int code = regcomp(&regex, pattern + 1, REG_EXTENDED | REG_NOSUB);
+    if (code != 0) {
+        regerror(code, &regex, reason, sizeof(reason));
+        return error_set(selection->error, code == REG_ESPACE ? ENOMEM : EINVAL,
+                         "'%s' is not a regular expression: %s", pattern, reason);
+    }
+    int status = add_matching(selection, pattern, matches_regex, &regex);
+    regfree(&regex);
+    return status;
+}
+
+static int add_pair(struct selection *selection, const char *pattern)
+{
+    char *start = strdup(pattern);
+    if (!start)
+        return error_memory(selection->error);
+    char *stop = strchr(start, PAIR_MARK);
+    *stop++ = '\0';
+    int status = 0;
+    if (!*start || !*stop || strchr(stop, PAIR_MARK) || strpbrk(pattern, glob_bytes))
+        status = error_set(selection->error, EINVAL, "'%s' is not a pair START,STOP of two names",
+                           pattern);
+    if (status == 0)
+        status = add_name(selection, selection->stop_first ? stop : start);
+    if (status == 0)
+        status = add_name(selection, selection->stop_first ? start : stop);
+    free(start);
+    return status;
+}
+
+ssize_t select_names(const struct select_names *names, const char *pattern, bool stop_first,
+                     select_visit *visit, void *data, struct probe_error *error)
+{
+    struct selection selection = {
+        .names = names,
+        .stop_first = stop_first,
+        .visit = visit,
+        .data = data,
+        .error = error,
+    };
+    int status = 0;
+    if (pattern[0] == REGEX_MARK)
+        status = add_regex(&selection, pattern);
+    else if (select_is_pair(pattern))
+        status = add_pair(&selection, pattern);
+    else if (strpbrk(pattern, glob_bytes))
+        status = add_matching(&selection, pattern, matches_glob, pattern);
+    else
+        status = add_name(&selection, pattern);
+    return status < 0 ? status : selection.matched;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "object/object-cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+/* How much memory the objects that no target uses may take before the oldest are forgotten. */
+enum { UNUSED_SIZE_MAX = 8 << 20 };
+
+/* What tells a file, and its contents, from any other. */
+struct file_key {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified, changed;
+};
+
+struct entry {
+    struct file_key key;
+    struct object *object;
+    size_t users, size;
+    UT_hash_handle hh;         /* by key */
+    UT_hash_handle by_object;  /* by the object's address */
+    struct entry *prev, *next; /* in the list of unused ones */
+};
+
+struct object_cache {
+    pthread_mutex_t lock; /* guards all below */
+    struct entry *entries;
+    struct entry *by_object;
+    struct entry *unused; /* the oldest first */
+    size_t unused_size;
+};
+
+int object_cache_new(struct object_cache **result)
+{
+    struct object_cache *cache = calloc(1, sizeof(*cache));
+    if (!cache)
+        return -ENOMEM;
+    pthread_mutex_init(&cache->lock, NULL);
+    *result = cache;
+    return 0;
+}
+
+static void entry_free(struct entry *entry)
+{
+    if (!entry)
+        return;
+    object_free(entry->object);
+    free(entry);
+}
+
+static void forget(struct object_cache *cache, struct entry *entry)
+{
+    HASH_DELETE(hh, cache->entries, entry);
+    HASH_DELETE(by_object, cache->by_object, entry);
+    entry_free(entry);
+}
+
+static void forget_unused(struct object_cache *cache, size_t keep)
+{
+    while (cache->unused && cache->unused_size > keep) {
+        struct entry *oldest = cache->unused;
+        DL_DELETE(cache->unused, oldest);
+        cache->unused_size -= oldest->size;
+        forget(cache, oldest);
+    }
+}
+
+void object_cache_free(struct object_cache *cache)
+{
+    if (!cache)
+        return;
+    forget_unused(cache, 0);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache);
+}
+
+/* Reads the file into a new entry, which is in no table yet; NULL, and STATUS, where that fails. */
+static struct entry *read_entry(const struct file_key *key, int fd, int *status,
+                                struct probe_error *error)
+{
+    struct entry *entry = calloc(1, sizeof(*entry));
+    if (!entry) {
+        *status = error_memory(error);
+        return NULL;
+    }
+    *status = object_read(fd, &entry->object, error);
+    if (*status < 0) {
+        free(entry);
+        return NULL;
+    }
+    entry->key = *key;
+    entry->size = sizeof(*entry) + object_size(entry->object);
+    return entry;
+}
+
+/* Puts the entry into both tables. Called with the lock held. */
+static int add(struct object_cache *cache, struct entry *entry)
+{
+    HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
+    if (!entry->hh.tbl)
+        return -ENOMEM;
+    HASH_ADD(by_object, cache->by_object, object, sizeof(entry->object), entry);
+    if (entry->by_object.tbl)
+        return 0;
+    HASH_DELETE(hh, cache->entries, entry);
+    return -ENOMEM;
+}
+
+/* The entry of KEY, with one use more; or NULL. */
+static struct entry *use_known(struct object_cache *cache, const struct file_key *key)
+{
+    struct entry *entry = NULL;
+    HASH_FIND(hh, cache->entries, key, sizeof(*key), entry);
+    if (!entry)
+        return NULL;
+    if (entry->users++ == 0) {
+        DL_DELETE(cache->unused, entry);
+        cache->unused_size -= entry->size;
+    }
+    return entry;
+}
+
+static struct file_key key_of(const struct stat *status)
+{
+    struct file_key key;
+    memset(&key, 0, sizeof(key)); /* padding is hashed, too */
+    key.device = status->st_dev;
+    key.inode = status->st_ino;
+    key.size = status->st_size;
+    key.modified = status->st_mtim;
+    key.changed = status->st_ctim;
+    return key;
+}
+
+/* Puts what was read into the cache, in use; or uses what another thread was faster to put there.
+ */
+static struct entry *keep(struct object_cache *cache, struct entry *read)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = use_known(cache, &read->key);
+    if (!entry && add(cache, read) == 0) {
+        entry = read;
+        entry->users = 1;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    if (entry != read)
+        entry_free(read);
+    return entry;
+}
+
+int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
+                     struct probe_error *error)
+{
+    struct stat file;
+    int status = 0;
+    if (fstat(fd, &file) < 0)
+        return error_set(error, errno, "cannot examine the file");
+    if (!S_ISREG(file.st_mode))
+        return error_set(error, EINVAL, "not a regular file");
+    struct file_key key = key_of(&file);
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = use_known(cache, &key);
+    pthread_mutex_unlock(&cache->lock);
+    *new = !entry;
+    if (!entry) {
+        /* Without the lock: a file that is slow must not hold up others. */
+        struct entry *read = read_entry(&key, fd, &status, error);
+        if (!read)
+            return status;
+        entry = keep(cache, read);
+    }
+    if (!entry)
+        return error_memory(error);
+    *object = entry->object;
+    return 0;
+}
+
+int object_cache_find(struct object_cache *cache, const struct stat *status, struct object **object)
+{
+    struct file_key key = key_of(status);
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = use_known(cache, &key);
+    pthread_mutex_unlock(&cache->lock);
+    if (!entry)
+        return -ENOENT;
+    *object = entry->object;
+    return 0;
+}
+
+static struct entry *find_object(struct object_cache *cache, struct object *object)
+{
+    struct entry *entry = NULL;
+    HASH_FIND(by_object, cache->by_object, &object, sizeof(object), entry);
+    return entry;
+}
+
+void object_cache_use(struct object_cache *cache, struct object *object)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find_object(cache, object);
+    if (entry)
+        entry->users++;
+    pthread_mutex_unlock(&cache->lock);
+}
+
+void object_cache_put(struct object_cache *cache, struct object *object)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = find_object(cache, object);
+    if (entry && --entry->users == 0) {
+        DL_APPEND(cache->unused, entry);
+        cache->unused_size += entry->size;
+        forget_unused(cache, UNUSED_SIZE_MAX);
+    }
+    pthread_mutex_unlock(&cache->lock);
+}

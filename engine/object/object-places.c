@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "object/object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *x = a;
+    const struct place *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* The address of item INDEX of a column of addresses, STRIDE bytes apart. */
+static uint64_t address_at(const uint64_t *column, size_t stride, size_t index)
+{
+    return *(const uint64_t *)(const void *)((const char *)column + index * stride);
+}
+
+/* Sorts PLACES, whose items have their indices, by the addresses in COLUMN. */
+static int sort(struct places *places, const uint64_t *column, size_t stride)
+{
+    uint64_t last = 0;
+    places->start = places->count ? UINT64_MAX : 0;
+    for (size_t i = 0; i < places->count; i++) {
+        uint64_t address = address_at(column, stride, places->items[i].index);
+        places->start = address < places->start ? address : places->start;
+        last = address > last ? address : last;
+    }
+    if (last - places->start > UINT32_MAX)
+        return -E2BIG;
+    for (size_t i = 0; i < places->count; i++)
+        places->items[i].offset =
+            (uint32_t)(address_at(column, stride, places->items[i].index) - places->start);
+    qsort(places->items, places->count, sizeof(*places->items), compare_places);
+    return 0;
+}
+
+static int find_sites(const struct object *object, struct places *places)
+{
+    places->items = malloc((object->site_count + 1) * sizeof(*places->items));
+    if (!places->items)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < object->site_count; i++) {
+        if (object->sites[i].patched)
+            places->items[places->count++].index = i;
+    }
+    return sort(places, &object->sites->address, sizeof(*object->sites));
+}
+
+static int find_counters(const struct object *object, struct places *places)
+{
+    places->items = malloc((object->counter_count + 1) * sizeof(*places->items));
+    if (!places->items)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < object->counter_count; i++)
+        places->items[places->count++].index = i;
+    return sort(places, &object->counters->address, sizeof(*object->counters));
+}
+
+int object_places(struct object *object, const struct places **sites,
+                  const struct places **counters)
+{
+    struct places found[2] = {{0}, {0}};
+    int status = 0;
+    pthread_mutex_lock(&object->text_lock);
+    if (!object->site_places.items) {
+        status = find_sites(object, &found[0]);
+        if (status == 0)
+            status = find_counters(object, &found[1]);
+        if (status == 0) {
+            object->site_places = found[0];
+            object->counter_places = found[1];
+        } else {
+            free(found[0].items);
+            free(found[1].items);
+        }
+    }
+    pthread_mutex_unlock(&object->text_lock);
+    *sites = &object->site_places;
+    *counters = &object->counter_places;
+    return status;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "process/diagnose.h"
+
+#include "names/name.h"
+#include "process/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Yama's ptrace_scope; 0 where there is no Yama. */
+static long yama_scope(const struct probe_engine *engine)
+{
+    char text[16] = "";
+    int fd = openat(engine->proc, "sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    return got > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* The owner of PID/mem: the process's user, or root where it is not dumpable. */
+static long owner_of_memory(const struct probe_engine *engine, pid_t pid)
+{
+    char path[32];
+    struct stat status;
+    snprintf(path, sizeof(path), "%d/mem", pid);
+    return fstatat(engine->proc, path, &status, 0) < 0 ? -1 : (long)status.st_uid;
+}
+
+int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *name, int errnum,
+                    struct probe_error *error)
+{
+    long user = proc_status_number(engine->proc, pid, "Uid:");
+    long tracer = proc_status_number(engine->proc, pid, "TracerPid:");
+    long owner = owner_of_memory(engine, pid);
+    long self = (long)geteuid();
+
+    if (user < 0)
+        return error_set(error, errnum, "process %d: its %s cannot be opened by user %ld", pid,
+                         name, self);
+    if (self != 0 && user != self)
+        return error_set(error, errnum,
+                         "process %d belongs to user %ld, not to user %ld: ask as that user or "
+                         "as root",
+                         pid, user, self);
+    if (owner != user)
+        return error_set(error, errnum,
+                         "process %d of user %ld is not dumpable (a setuid program, or one that "
+                         "changed its user or asked for it): only root may look into it",
+                         pid, user);
+    long scope = yama_scope(engine);
+    if (scope > 0)
+        return error_set(error, errnum,
+                         "process %d may not be traced, as Yama's ptrace_scope is %ld: let the "
+                         "process call prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY), ask as root, or "
+                         "as a member of the mount's group (-o gid=)",
+                         pid, scope);
+    return error_set(error, errnum,
+                     "process %d of user %ld may not be looked into by user %ld (another group, "
+                     "more capabilities, another user namespace, or a security module%s)",
+                     pid, user, self, tracer > 0 ? "; it is being traced" : "");
+}
+
+pid_t diagnose_tracer(const struct probe_engine *engine, pid_t tid)
+{
+    long tracer = proc_status_number(engine->proc, tid, "TracerPid:");
+    return tracer > 0 ? (pid_t)tracer : 0;
+}
+
+int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tracer, int errnum,
+                    struct probe_error *error)
+{
+    char name[64] = "";
+    char shown[sizeof(name) * 3] = "";
+    if (tracer <= 0 && (errnum == EPERM || errnum == EACCES))
+        return diagnose_denied(engine, pid, "threads", errnum, error);
+    if (tracer <= 0)
+        return error_set(error, errnum, "process %d cannot be stopped: %s", pid, strerror(errnum));
+    ssize_t length = proc_read(engine->proc, tracer, tracer, "comm", name, sizeof(name));
+    if (length > 0)
+        text_escape(name, (size_t)length - (name[length - 1] == '\n'), false, shown, sizeof(shown));
+    return error_set(error, EBUSY,
+                     "process %d is traced by %s (pid %d): let it go, or mount with engine=vm", pid,
+                     *shown ? shown : "a process", tracer);
+}

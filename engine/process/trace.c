@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "process/trace.h"
+
+#include "arch/arch.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+static int result(long value)
+{
+    return value < 0 ? -errno : 0;
+}
+
+int trace_seize(pid_t tid, bool at_exec)
+{
+    return result(ptrace(PTRACE_SEIZE, tid, NULL, at_exec ? (void *)PTRACE_O_TRACEEXEC : NULL));
+}
+
+int trace_interrupt(pid_t tid)
+{
+    return result(ptrace(PTRACE_INTERRUPT, tid, NULL, NULL));
+}
+
+/* From a wait status to what happened. See ptrace(2), "Stopped states". */
+static struct trace_event event_of(int status)
+{
+    struct trace_event event = {0};
+    if (!WIFSTOPPED(status)) {
+        event.ended = true;
+        return event;
+    }
+    int kind = status >> 16;
+    if (kind == PTRACE_EVENT_EXEC)
+        event.exec = true;
+    else if (kind == PTRACE_EVENT_STOP)
+        event.grouped = WSTOPSIG(status) != SIGTRAP;
+    else
+        event.signal = WSTOPSIG(status);
+    return event;
+}
+
+pid_t trace_wait(pid_t tid, bool wait, struct trace_event *event)
+{
+    int status = 0;
+    pid_t found = -1;
+    /* Tracees of this thread alone: the program may have children, and tracees, of its own. */
+    do {
+        found = waitpid(tid, &status, __WALL | __WNOTHREAD | (wait ? 0 : WNOHANG));
+    } while (found < 0 && errno == EINTR);
+    if (found < 0)
+        return -errno;
+    if (found > 0)
+        *event = event_of(status);
+    return found;
+}
+
+int trace_continue(pid_t tid, int signal)
+{
+    return result(ptrace(PTRACE_CONT, tid, NULL, (void *)(uintptr_t)signal));
+}
+
+int trace_detach(pid_t tid, int signal)
+{
+    return result(ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal));
+}
+
+int trace_listen(pid_t tid)
+{
+    return result(ptrace(PTRACE_LISTEN, tid, NULL, NULL));
+}
+
+int trace_peek(pid_t tid, uint64_t address, uint64_t *word)
+{
+    errno = 0;
+    long value = ptrace(PTRACE_PEEKTEXT, tid, (void *)(uintptr_t)address, NULL);
+    if (value == -1 && errno != 0)
+        return -errno;
+    *word = (uint64_t)value;
+    return 0;
+}
+
+int trace_poke(pid_t tid, uint64_t address, uint64_t word)
+{
+    return result(
+        ptrace(PTRACE_POKETEXT, tid, (void *)(uintptr_t)address, (void *)(uintptr_t)word));
+}
+
+static int move_registers(enum __ptrace_request request, pid_t tid, struct user_regs_struct *all)
+{
+    struct iovec place = {all, sizeof(*all)};
+    return result(ptrace(request, tid, (void *)NT_PRSTATUS, &place));
+}
+
+int trace_get_counter(pid_t tid, uint64_t *address)
+{
+    struct user_regs_struct all;
+    int status = move_registers(PTRACE_GETREGSET, tid, &all);
+    if (status == 0)
+        memcpy(address, (const char *)&all + arch_counter_offset, sizeof(*address));
+    return status;
+}
+
+int trace_set_counter(pid_t tid, uint64_t address)
+{
+    struct user_regs_struct all;
+    int status = move_registers(PTRACE_GETREGSET, tid, &all);
+    if (status < 0)
+        return status;
+    memcpy((char *)&all + arch_counter_offset, &address, sizeof(address));
+    return move_registers(PTRACE_SETREGSET, tid, &all);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a process becomes a program whose probes are on, and stays what it is to everybody else:
+ *
+ *     the process                      the helper
+ *     starts a child, which starts
+ *       the helper and ends            says who it is
+ *     lets itself be traced by it,
+ *       and says so                    seizes the process, and says how that went
+ *     calls exec                       switches probes on behind exec,
+ *       (the program)                    runs it to its entry point, again
+ *     runs                             lets go, and ends
+ *
+ * The helper is nobody's child, so that the program has no child and no signal that it does not
+ * know of; and it is in a session of its own, where the terminal's signals do not reach it. A
+ * program whose probes cannot be switched on is ended at the place where it is held.
+ *
+ * If somebody kills the helper, the kernel lets go of the process: before exec nothing has
+ * happened, behind it the program runs without (all of) its probes, and where the breakpoint is
+ * set at its entry point, that ends it with SIGTRAP.
+ */
+#include "start/child.h"
+#include "start/paused.h"
+#include "start/program.h"
+#include "process/trace.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The status of a program that could not be started as it was asked for. */
+enum { STATUS_NOT_STARTED = 126, LOOKS_MAX = 16 };
+
+/* What the two sides of a start say to each other. */
+struct message {
+    pid_t helper; /* the first one */
+    int status;
+    struct probe_error error;
+};
+
+static bool receive(int from, void *message, size_t length)
+{
+    ssize_t got = -1;
+    do {
+        got = recv(from, message, length, 0);
+    } while (got < 0 && errno == EINTR);
+    return got == (ssize_t)length;
+}
+
+static bool say(int to, const void *message, size_t length)
+{
+    return send(to, message, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+static int make_sockets(int sockets[2], struct probe_error *error)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return error_set(error, errno, "cannot make a pair of sockets: %s", strerror(errno));
+    return 0;
+}
+
+/* ---- in the helper ---------------------------------------------------------------------- */
+
+struct launch {
+    struct probe_engine *engine;
+    const char *const *patterns;
+    size_t count;
+    pid_t pid;  /* of the process that becomes the program */
+    pid_t tid;  /* the thread of it that calls exec */
+    int socket; /* to the other side */
+    int helper; /* in the process: the helper, as a descriptor */
+};
+
+/* Switches on what is there by now: a pattern may mean a library that is not loaded yet. */
+static int switch_on_once(const struct launch *launch, struct probe_target *target,
+                          struct probe_error *error)
+{
+    struct probe_update *update = NULL;
+    ssize_t matched = 0;
+    int status = probe_update_new(target, &update);
+    if (status < 0)
+        return error_memory(error);
+    for (size_t i = 0; i < launch->count && status == 0; i++) {
+        ssize_t found =
+            probe_update_add_pattern(update, launch->patterns[i], PROBE_SWITCH_ON, 0, error);
+        if (found < 0 && found != -ENOENT)
+            status = (int)found;
+        matched += found > 0 ? found : 0;
+    }
+    if (status == 0 && matched > 0)
+        status = probe_update_apply(update, error);
+    probe_update_free(update);
+    return status;
+}
+
+/* A thread that a constructor started may load more libraries at the same time. */
+static int switch_on(const struct launch *launch, struct probe_target *target,
+                     struct probe_error *error)
+{
+    int status = -EAGAIN;
+    for (int i = 0; i < LOOKS_MAX && status == -EAGAIN; i++) {
+        status = probe_target_look(target, error);
+        if (status == 0)
+            status = switch_on_once(launch, target, error);
+    }
+    return status;
+}
+
+/* Does what the helper is there for, with a process that stopped behind its exec. */
+static void switch_on_at_start(const struct launch *launch)
+{
+    struct probe_paused paused;
+    struct probe_error error;
+    int status = paused_init(&paused, launch->engine, launch->pid, &error);
+    if (status == 0)
+        status = switch_on(launch, paused.target, &error);
+    if (status == 0)
+        status = probe_paused_run_to_entry(&paused, &error);
+    if (status == 0)
+        status = switch_on(launch, paused.target, &error);
+    /* A process that was killed, or calls exec in a constructor, has no more use for us. */
+    if (status < 0 && status != -ESRCH && paused_end(&paused, STATUS_NOT_STARTED) == 0)
+        engine_log(launch->engine, PROBE_LOG_ERROR, "the program is not started: %s", error.text);
+    /* Whoever waits for the program's end must find nothing of its files and directory in use. */
+    probe_target_close(paused.target);
+    paused.target = NULL;
+    close_range(0, ~0U, 0);
+    int ignored = chdir("/");
+    (void)ignored;
+    paused_done(&paused);
+}
+
+static int seize(const struct launch *launch, struct probe_error *error)
+{
+    int status = trace_seize(launch->tid, true);
+    if (status == 0)
+        return 0;
+    return error_set(error, -status,
+                     "process %d cannot be traced in order to switch its probes on: %s (is it "
+                     "traced already, or does the system forbid it?)",
+                     launch->pid, strerror(-status));
+}
+
+static void help(const struct launch *launch)
+{
+    struct message message = {.helper = getpid()};
+    setsid();
+    bool ready = say(launch->socket, &message, sizeof(message)) &&
+                 receive(launch->socket, &message, sizeof(message));
+    if (ready) {
+        message.status = seize(launch, &message.error);
+        ready = say(launch->socket, &message, sizeof(message)) && message.status == 0;
+    }
+    if (ready && paused_wait_for_exec(launch->pid) == 0)
+        switch_on_at_start(launch);
+    _exit(0);
+}
+
+/* ---- in the process --------------------------------------------------------------------- */
+
+/* Starts the helper, as nobody's child. */
+static int start_helper(const struct launch *launch, int theirs)
+{
+    sigset_t mask;
+    int reaper = 0;
+    /* Else the helper would become the child of a process that adopts orphans. */
+    prctl(PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    pid_t child = child_start(0, &mask);
+    if (child == 0) {
+        struct launch copy = *launch;
+        close(copy.socket);
+        copy.socket = theirs;
+        if (_Fork() == 0)
+            help(&copy);
+        _exit(0);
+    }
+    if (child > 0)
+        child_reap(child);
+    prctl(PR_SET_CHILD_SUBREAPER, reaper, 0, 0, 0);
+    return child < 0 ? (int)child : 0;
+}
+
+/* Comes to an understanding with the helper, which traces us from here on. */
+static int let_helper_trace(struct launch *launch, struct probe_error *error)
+{
+    struct message message;
+    bool heard = receive(launch->socket, &message, sizeof(message));
+    if (heard) {
+        launch->helper = (int)syscall(SYS_pidfd_open, message.helper, 0);
+        /* Yama asks for it. It is forgotten when the helper ends. */
+        prctl(PR_SET_PTRACER, (unsigned long)message.helper, 0, 0, 0);
+        heard = say(launch->socket, &message, sizeof(message)) &&
+                receive(launch->socket, &message, sizeof(message));
+    }
+    if (!heard)
+        return error_set(error, EAGAIN, "cannot start a helper that switches the probes on");
+    if (message.status < 0 && error)
+        *error = message.error;
+    return message.status;
+}
+
+/* Ends the helper, and the tracing with it. */
+static void dismiss_helper(const struct launch *launch)
+{
+    struct pollfd end = {.fd = launch->helper, .events = POLLIN};
+    if (launch->helper < 0)
+        return;
+    syscall(SYS_pidfd_send_signal, launch->helper, SIGKILL, NULL, 0);
+    while (poll(&end, 1, -1) < 0 && errno == EINTR)
+        continue;
+    close(launch->helper);
+}
+
+/* Calls exec under the eyes of a helper; returns only if that fails. */
+static int exec_with_helper(struct launch *launch, const struct program_call *call,
+                            struct probe_error *error)
+{
+    int sockets[2];
+    int status = make_sockets(sockets, error);
+    if (status < 0)
+        return status;
+    launch->socket = sockets[0];
+    launch->helper = -1;
+    status = start_helper(launch, sockets[1]);
+    close(sockets[1]);
+    if (status < 0)
+        error_set(error, -status, "cannot start a helper: %s", strerror(-status));
+    else
+        status = let_helper_trace(launch, error);
+    if (status == 0) {
+        status = program_call(call);
+        error_set(error, -status, "cannot run '%s': %s", call->path, strerror(-status));
+    }
+    dismiss_helper(launch);
+    close(sockets[0]);
+    return status;
+}
+
+/* May any of its probes be meant? Else it is as any other program. */
+static bool any_matches(const struct probe_program *program, const char *const *patterns,
+                        size_t count)
+{
+    if (program->partial)
+        return count > 0;
+    for (size_t i = 0; i < count; i++) {
+        if (probe_program_match(program, patterns[i], NULL) > 0)
+            return true;
+    }
+    return false;
+}
+
+int probe_launch_exec(const struct probe_program *program, char *const *arguments,
+                      char *const *environment, const char *const *patterns, size_t count,
+                      struct probe_error *error)
+{
+    struct program_call call;
+    struct launch launch = {
+        .engine = program->engine,
+        .patterns = patterns,
+        .count = count,
+        .pid = getpid(),
+        .tid = gettid(),
+    };
+    int status = program_call_init(program, arguments, environment, &call, error);
+    if (status < 0)
+        return status;
+    if (any_matches(program, patterns, count)) {
+        status = exec_with_helper(&launch, &call, error);
+    } else {
+        status = program_call(&call);
+        error_set(error, -status, "cannot run '%s': %s", call.path, strerror(-status));
+    }
+    free(call.shell);
+    return status;
+}
+
+/* ---- a child that is paused ------------------------------------------------------------- */
+
+/* In the child: waits until it is traced, and becomes the program. */
+static void become_program(const struct program_call *call, int socket, const sigset_t *mask)
+{
+    struct message message = {0};
+    if (receive(socket, &message, sizeof(message))) {
+        child_restore_signals(mask);
+        message.status = program_call(call);
+        say(socket, &message, sizeof(message));
+    }
+    _exit(127);
+}
+
+/* Traces the child and lets it call exec. On failure there is no child any more. */
+static int trace_child(pid_t child, int socket, const struct program_call *call,
+                       struct probe_error *error)
+{
+    struct message message = {0};
+    int status = trace_seize(child, true);
+    if (status < 0) {
+        kill(child, SIGKILL);
+        child_reap(child);
+        return error_set(error, -status, "process %d cannot be traced: %s", child,
+                         strerror(-status));
+    }
+    if (say(socket, &message, sizeof(message)) && paused_wait_for_exec(child) == 0)
+        return 0;
+    /* It said why it ended, unless it was killed. */
+    status = receive(socket, &message, sizeof(message)) ? message.status : -ESRCH;
+    return error_set(error, -status, "cannot run '%s': %s", call->path, strerror(-status));
+}
+
+static int start_child(const struct program_call *call, pid_t *result, struct probe_error *error)
+{
+    int sockets[2];
+    sigset_t mask;
+    int status = make_sockets(sockets, error);
+    if (status < 0)
+        return status;
+    pid_t child = child_start(SIGCHLD, &mask);
+    if (child == 0) {
+        close(sockets[0]); /* else it would not hear of our end */
+        become_program(call, sockets[1], &mask);
+    }
+    close(sockets[1]);
+    status = child < 0 ? error_set(error, -child, "cannot start a process: %s", strerror(-child))
+                       : trace_child(child, sockets[0], call, error);
+    close(sockets[0]);
+    *result = child;
+    return status;
+}
+
+int probe_paused_start(const struct probe_program *program, char *const *arguments,
+                       char *const *environment, struct probe_paused **result,
+                       struct probe_error *error)
+{
+    struct program_call call;
+    pid_t child = 0;
+    struct probe_paused *paused = calloc(1, sizeof(*paused));
+    if (!paused)
+        return error_memory(error);
+    int status = program_call_init(program, arguments, environment, &call, error);
+    if (status == 0) {
+        status = start_child(&call, &child, error);
+        free(call.shell);
+    }
+    if (status == 0) {
+        status = paused_init(paused, program->engine, child, error);
+        if (status < 0) {
+            kill(child, SIGKILL);
+            child_reap(child);
+            paused->stopped = false;
+        }
+    }
+    if (status < 0)
+        probe_paused_release(paused);
+    else
+        *result = paused;
+    return status;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two moments at which a new program is held, so that its probes are on in time:
+ *
+ *   1. behind exec: the kernel has mapped the executable (and its loader), no instruction has run
+ *   2. at the entry point: the loader has brought in the libraries, and run their constructors
+ *
+ * For the second, the entry point becomes a breakpoint, and what was there before when it is hit.
+ * Meanwhile the process lives as if nobody looked: its signals are handed back, and when it is
+ * stopped by one it stays so until it is continued. Only its main thread is traced, as no other
+ * comes to the entry point.
+ */
+#include "start/paused.h"
+
+#include "arch/arch.h"
+#include "process/proc.h"
+#include "process/trace.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- running on ------------------------------------------------------------------------- */
+
+/* Waits for the next stop; -ESRCH where it ended instead. */
+static int wait_for_stop(pid_t pid, struct trace_event *event)
+{
+    pid_t found = trace_wait(pid, true, event);
+    return found < 0 || event->ended ? -ESRCH : 0;
+}
+
+/* Goes on as without a tracer. Should it fail, the process was killed: the next wait tells. */
+static void run_on(pid_t pid, const struct trace_event *event)
+{
+    if (event->grouped)
+        trace_listen(pid);
+    else
+        trace_continue(pid, event->signal);
+}
+
+int paused_wait_for_exec(pid_t pid)
+{
+    struct trace_event event;
+    int status = 0;
+    while ((status = wait_for_stop(pid, &event)) == 0 && !event.exec)
+        run_on(pid, &event);
+    return status;
+}
+
+/* ---- the entry point -------------------------------------------------------------------- */
+
+/* Where the program itself begins, after its loader; 0 where the kernel does not say. */
+static uint64_t entry_of(const struct probe_paused *paused)
+{
+    char text[2048];
+    Elf64_auxv_t item;
+    ssize_t length =
+        proc_read(paused->engine->proc, paused->pid, paused->pid, "auxv", text, sizeof(text));
+    for (ssize_t at = 0; at + (ssize_t)sizeof(item) <= length; at += (ssize_t)sizeof(item)) {
+        memcpy(&item, text + at, sizeof(item));
+        if (item.a_type == AT_ENTRY)
+            return item.a_un.a_val;
+    }
+    return 0;
+}
+
+/* Writes the bits of a breakpoint's place, and says what was there. */
+static int exchange(pid_t pid, uint64_t address, uint64_t bits, uint64_t *old)
+{
+    uint64_t word = 0;
+    uint64_t start = address & ~(uint64_t)7; /* never across a page */
+    unsigned int shift = (unsigned int)(address - start) * 8;
+    int status = trace_peek(pid, start, &word);
+    if (status < 0)
+        return status;
+    *old = word >> shift & arch_breakpoint_mask;
+    return trace_poke(pid, start, (word & ~(arch_breakpoint_mask << shift)) | bits << shift);
+}
+
+/* Did it stop at the breakpoint that is at ENTRY? */
+static bool is_at_breakpoint(pid_t pid, const struct trace_event *event, uint64_t entry)
+{
+    uint64_t counter = 0;
+    return event->signal == SIGTRAP && trace_get_counter(pid, &counter) == 0 &&
+           counter == entry + arch_breakpoint_passed;
+}
+
+/* Runs until the breakpoint is hit; -ESRCH where the program ended or was replaced before. */
+static int run_to_breakpoint(struct probe_paused *paused, uint64_t entry)
+{
+    struct trace_event event = {0};
+    do {
+        run_on(paused->pid, &event);
+        if (wait_for_stop(paused->pid, &event) < 0) {
+            paused->stopped = false;
+            return -ESRCH;
+        }
+        if (event.exec)
+            return -ESRCH;
+    } while (!is_at_breakpoint(paused->pid, &event, entry));
+    return 0;
+}
+
+int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *error)
+{
+    uint64_t entry = entry_of(paused);
+    uint64_t counter = 0;
+    uint64_t bits = 0;
+    int status = paused->stopped ? trace_get_counter(paused->pid, &counter) : -ESRCH;
+    if (status == 0 && (entry == 0 || entry == counter))
+        return 0; /* there is no loader */
+    if (status == 0)
+        status = exchange(paused->pid, entry, arch_breakpoint, &bits);
+    if (status == 0)
+        status = run_to_breakpoint(paused, entry);
+    if (status == 0)
+        status = exchange(paused->pid, entry, bits, &bits);
+    if (status == 0)
+        status = trace_set_counter(paused->pid, entry);
+    if (status == -ESRCH)
+        return error_set(error, ESRCH, "process %d ended before it came to its entry point",
+                         paused->pid);
+    if (status < 0)
+        return error_set(error, -status, "process %d: cannot stop it at 0x%" PRIx64 ": %s",
+                         paused->pid, entry, strerror(-status));
+    return probe_target_look(paused->target, error);
+}
+
+/* ---- ends ------------------------------------------------------------------------------- */
+
+int paused_init(struct probe_paused *paused, struct probe_engine *engine, pid_t pid,
+                struct probe_error *error)
+{
+    *paused = (struct probe_paused){.engine = engine, .pid = pid, .stopped = true};
+    int status = probe_target_open(engine, pid, PROBE_WRITE, &paused->target, error);
+    if (status == 0)
+        paused->target->traced = true;
+    return status;
+}
+
+int paused_end(struct probe_paused *paused, int status)
+{
+    uint64_t words[EXIT_WORDS];
+    uint64_t counter = 0;
+    arch_exit_code((uint8_t)status, words);
+    int result = trace_get_counter(paused->pid, &counter);
+    for (size_t i = 0; i < EXIT_WORDS && result == 0; i++)
+        result = trace_poke(paused->pid, counter + i * sizeof(*words), words[i]);
+    return result;
+}
+
+void paused_done(struct probe_paused *paused)
+{
+    probe_target_close(paused->target);
+    paused->target = NULL;
+    if (paused->stopped)
+        trace_detach(paused->pid, 0);
+    paused->stopped = false;
+}
+
+void probe_paused_release(struct probe_paused *paused)
+{
+    if (!paused)
+        return;
+    paused_done(paused);
+    free(paused);
+}
+
+struct probe_target *probe_paused_target(const struct probe_paused *paused)
+{
+    return paused->target;
+}
+
+pid_t probe_paused_pid(const struct probe_paused *paused)
+{
+    return paused->pid;
+}

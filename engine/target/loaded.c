@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An object is loaded at bias B where each of its segments is mapped from its file at B, and code
+ * of it may be executed. Biases are guessed from the mappings that hold the first page of a
+ * segment, and then each is checked against all segments: a file that is mapped as data has the
+ * same contents in memory, but not in the places that its program headers ask for.
+ *
+ * Surprises: a segment may be split into many mappings by mprotect; code may stand in anonymous
+ * memory (text copied to huge pages); one file can be loaded twice (dlmopen); the pages of two
+ * segments can be the same page of the file.
+ */
+#include "target/loaded.h"
+
+#include "names/name.h"
+#include "process/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PAGE = 4096 };
+
+static uint64_t page_of(uint64_t address)
+{
+    return address & ~(uint64_t)(PAGE - 1);
+}
+
+/* The mappings of one file, by their indices in maps. */
+struct file_maps {
+    const struct maps *maps;
+    const size_t *indices;
+    size_t count;
+};
+
+static const struct mapping *file_map(const struct file_maps *file, size_t i)
+{
+    return &file->maps->items[file->indices[i]];
+}
+
+static bool is_of(const struct mapping *mapping, uint64_t device, uint64_t inode)
+{
+    return mapping->inode == inode && mapping->device == device;
+}
+
+/* Pages of hugetlbfs have an inode, of no file. */
+static bool is_anonymous(const struct mapping *mapping)
+{
+    return mapping->inode == 0 || strncmp(mapping->path, "/anon_hugepage", 14) == 0;
+}
+
+static bool is_copied_text(const struct mapping *mapping)
+{
+    return is_anonymous(mapping) && mapping->executable && !mapping->shared;
+}
+
+static bool segment_is_at(const struct file_maps *file, const struct segment *segment,
+                          uint64_t bias)
+{
+    const struct mapping *first = file_map(file, 0);
+    uint64_t address = page_of(segment->address) + bias;
+    const struct mapping *mapping = maps_find(file->maps, address);
+    if (!mapping || mapping->shared)
+        return false;
+    if (segment->executable && is_copied_text(mapping))
+        return true;
+    return is_of(mapping, first->device, first->inode) &&
+           mapping->offset + (address - mapping->start) == page_of(segment->offset);
+}
+
+/* May any page of the object's code be executed? The first mapping of it may not (mprotect). */
+static bool has_code_at(const struct file_maps *file, const struct segment *segment, uint64_t bias)
+{
+    uint64_t start = segment->address + bias;
+    uint64_t end = start + segment->memory_size;
+    const struct mapping *mapping = maps_find(file->maps, page_of(start));
+    const struct mapping *behind = file->maps->items + file->maps->count;
+    for (; mapping && mapping < behind && mapping->start < end; mapping++) {
+        if (mapping->executable)
+            return true;
+    }
+    return false;
+}
+
+static bool is_loaded_at(const struct file_maps *file, const struct object *object, uint64_t bias)
+{
+    bool code = false;
+    for (size_t i = 0; i < object->segment_count; i++) {
+        const struct segment *segment = &object->segments[i];
+        if (segment->file_size > 0 && !segment_is_at(file, segment, bias))
+            return false;
+        code = code || (segment->executable && has_code_at(file, segment, bias));
+    }
+    return code;
+}
+
+static int add(struct loaded_list *list, const struct loaded *loaded)
+{
+    struct loaded *items = reallocarray(list->items, list->count + 1, sizeof(*items));
+    if (!items)
+        return -ENOMEM;
+    list->items = items;
+    list->items[list->count++] = *loaded;
+    return 0;
+}
+
+static bool has_bias(const struct loaded_list *list, size_t from, uint64_t bias)
+{
+    for (size_t i = from; i < list->count; i++) {
+        if (list->items[i].bias == bias)
+            return true;
+    }
+    return false;
+}
+
+/* The bias that MAPPING shows for SEGMENT, where it holds the segment's first page. */
+static bool guess_bias(const struct mapping *mapping, const struct segment *segment, uint64_t *bias)
+{
+    uint64_t offset = page_of(segment->offset);
+    if (mapping->shared || segment->file_size == 0 || offset < mapping->offset ||
+        offset - mapping->offset >= mapping->end - mapping->start)
+        return false;
+    *bias = mapping->start + (offset - mapping->offset) - page_of(segment->address);
+    return true;
+}
+
+struct search {
+    const struct probe_engine *engine;
+    const struct probe_image *image;
+    loaded_problem *problem;
+    void *data;
+    struct loaded_list *list;
+};
+
+static int add_at(const struct search *search, const struct file_maps *file, struct object *object,
+                  uint64_t bias)
+{
+    const struct mapping *first = file_map(file, 0);
+    char plain[PATH_MAX];
+    char path[PATH_MAX];
+    size_t length = image_mapping_path(search->engine, search->image, first, plain, sizeof(plain));
+    text_escape(plain, length, true, path, sizeof(path));
+    struct loaded loaded = {
+        .object = object,
+        .bias = bias,
+        .device = first->device,
+        .inode = first->inode,
+        .verified = true,
+        .path = strdup(path),
+    };
+    int status = loaded.path ? add(search->list, &loaded) : -ENOMEM;
+    if (status < 0)
+        free(loaded.path);
+    return status;
+}
+
+/* Finds each bias that the object is loaded at. */
+static int find_biases(const struct search *search, const struct file_maps *file,
+                       struct object *object)
+{
+    const struct loaded_list *list = search->list;
+    size_t from = list->count;
+    for (size_t m = 0; m < file->count; m++) {
+        for (size_t s = 0; s < object->segment_count; s++) {
+            uint64_t bias = 0;
+            if (!guess_bias(file_map(file, m), &object->segments[s], &bias) ||
+                (object->fixed && bias != 0) || has_bias(list, from, bias) ||
+                !is_loaded_at(file, object, bias))
+                continue;
+            int status = add_at(search, file, object, bias);
+            if (status < 0)
+                return status;
+        }
+    }
+    return 0;
+}
+
+/* Does MAPPING hold code of an object that was found to be loaded? */
+static bool is_code_of(const struct loaded *loaded, const struct mapping *mapping)
+{
+    const struct object *object = loaded->object;
+    for (size_t i = 0; i < object->segment_count; i++) {
+        const struct segment *segment = &object->segments[i];
+        uint64_t start = segment->address + loaded->bias;
+        if (segment->executable && mapping->end > page_of(start) &&
+            mapping->start < start + segment->memory_size)
+            return true;
+    }
+    return false;
+}
+
+/* Is there code of the file that none of the objects in LIST from FROM on has? */
+static bool has_stray_code(const struct file_maps *file, const struct loaded_list *list,
+                           size_t from)
+{
+    for (size_t m = 0; m < file->count; m++) {
+        bool found = !file_map(file, m)->executable;
+        for (size_t i = from; i < list->count && !found; i++)
+            found = is_code_of(&list->items[i], file_map(file, m));
+        if (!found)
+            return true;
+    }
+    return false;
+}
+
+/* Could this file be an object at all, as its mappings show it? */
+static bool may_be_object(const struct file_maps *file)
+{
+    const struct mapping *first = file_map(file, 0);
+    const struct mapping *last = file_map(file, file->count - 1);
+    for (size_t i = 0; i < file->count; i++) {
+        if (file_map(file, i)->executable)
+            return true;
+    }
+    /* All its code may have been copied to anonymous memory. */
+    for (const struct mapping *m = first; m <= last; m++) {
+        if (is_copied_text(m))
+            return true;
+    }
+    return false;
+}
+
+/* As the kernel marks the paths of deleted files. */
+static bool is_deleted(const struct mapping *mapping)
+{
+    static const char mark[] = " (deleted)";
+    size_t length = strlen(mapping->path);
+    return length >= strlen(mark) && strcmp(mapping->path + length - strlen(mark), mark) == 0;
+}
+
+/* The object in the file FD, which is closed, and whether that is the program. */
+static int get_object(const struct search *search, int fd, struct object **object, bool *new,
+                      bool *is_program, struct probe_error *reason)
+{
+    struct stat file;
+    int status = object_cache_get(search->engine->cache, fd, object, new, reason);
+    *is_program = status == 0 && (*object)->probe_count > 0 && fstat(fd, &file) == 0 &&
+                  image_is_program(search->engine, search->image, &file);
+    close(fd);
+    return status;
+}
+
+/* One file among the mappings: the object in it, and where it is loaded. */
+static int search_file(const struct search *search, const struct file_maps *file)
+{
+    const struct mapping *first = file_map(file, 0);
+    struct probe_error reason = {""};
+    if (!may_be_object(file))
+        return 0;
+    int fd = image_open_file(search->engine, search->image, first);
+    if (fd < 0) {
+        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+            return fd;
+        search->list->unread |= fd != -ENOENT && fd != -ESRCH && fd != -ESTALE;
+        /* One that is not there any more ended with the process, or was deleted. */
+        if ((fd != -ENOENT && fd != -ESRCH) || is_deleted(first))
+            search->problem(search->data, first->path, strerror(-fd), false);
+        return 0;
+    }
+    struct object *object = NULL;
+    bool new = false;
+    bool is_program = false;
+    int status = get_object(search, fd, &object, &new, &is_program, &reason);
+    if (status == -ENOMEM)
+        return status;
+    if (status < 0) {
+        search->list->unread |= status != -EINVAL;
+        search->problem(search->data, first->path, reason.text, false);
+        return 0;
+    }
+    size_t before = search->list->count;
+    if (object->refusal)
+        search->problem(search->data, first->path, object->refusal, new);
+    else if (object->probe_count > 0)
+        status = find_biases(search, file, object);
+    if (object->probe_count > 0 && has_stray_code(file, search->list, before))
+        search->list->partial = true;
+    /* One use for each place it is loaded at. */
+    for (size_t i = before; i < search->list->count; i++) {
+        search->list->items[i].is_program = is_program;
+        object_cache_use(search->engine->cache, object);
+    }
+    object_cache_put(search->engine->cache, object);
+    return status;
+}
+
+static int compare_indices(const void *a, const void *b, void *data)
+{
+    const struct maps *maps = data;
+    const struct mapping *x = &maps->items[*(const size_t *)a];
+    const struct mapping *y = &maps->items[*(const size_t *)b];
+    if (x->inode != y->inode)
+        return x->inode < y->inode ? -1 : 1;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int compare_loaded(const void *a, const void *b)
+{
+    const struct loaded *x = a;
+    const struct loaded *y = b;
+    return x->bias < y->bias ? -1 : x->bias > y->bias;
+}
+
+int loaded_find(const struct probe_engine *engine, const struct probe_image *image,
+                const struct maps *maps, loaded_problem *problem, void *data,
+                struct loaded_list *list, struct probe_error *error)
+{
+    struct loaded_list found = {0};
+    const struct search search = {engine, image, problem, data, &found};
+    size_t *indices = malloc((maps->count + 1) * sizeof(*indices));
+    if (!indices)
+        return error_memory(error);
+    size_t count = 0;
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->items[i];
+        if (mapping->inode != 0)
+            indices[count++] = i;
+        if (is_copied_text(mapping) && !mapping_is_special(mapping))
+            found.partial = true;
+    }
+    qsort_r(indices, count, sizeof(*indices), compare_indices, (void *)maps);
+
+    int status = 0;
+    for (size_t i = 0; i < count && status == 0;) {
+        const struct mapping *first = &maps->items[indices[i]];
+        size_t end = i + 1;
+        while (end < count && is_of(&maps->items[indices[end]], first->device, first->inode))
+            end++;
+        status = search_file(&search, &(struct file_maps){maps, indices + i, end - i});
+        i = end;
+    }
+    free(indices);
+    if (status < 0) {
+        loaded_done(engine, &found);
+        return error_set(error, -status, "process %d: cannot look at its objects: %s", image->pid,
+                         strerror(-status));
+    }
+    if (found.count > 1)
+        qsort(found.items, found.count, sizeof(*found.items), compare_loaded);
+    *list = found;
+    return 0;
+}
+
+/* 1 where all segments of LOADED start in the mappings they did, 0 where not, or an error. */
+static int compare_segments(const struct loaded *loaded, const struct maps *maps, int fd)
+{
+    const struct object *object = loaded->object;
+    int same = 1;
+    for (size_t i = 0; i < object->segment_count && same == 1; i++) {
+        const struct segment *segment = &object->segments[i];
+        const struct mapping *mapping = maps_find(maps, page_of(segment->address) + loaded->bias);
+        if (segment->file_size > 0 && mapping && !mapping->executable)
+            same = maps_compare_one(fd, mapping);
+    }
+    return same;
+}
+
+/* Does SEGMENT start where BIAS says, in a private mapping of CODE's file? */
+static bool starts_at(const struct segment *segment, uint64_t bias, const struct mapping *code,
+                      int fd)
+{
+    struct mapping mapping;
+    uint64_t address = page_of(segment->address) + bias;
+    return maps_query(fd, address, MAPS_ALL, &mapping) == 0 && mapping.start <= address &&
+           !mapping.shared && is_of(&mapping, code->device, code->inode) &&
+           mapping.offset + (address - mapping.start) == page_of(segment->offset);
+}
+
+bool loaded_has_code(const struct object *object, const struct mapping *mapping, int fd)
+{
+    for (size_t s = 0; s < object->segment_count; s++) {
+        uint64_t bias = 0;
+        if (!object->segments[s].executable || !guess_bias(mapping, &object->segments[s], &bias) ||
+            (object->fixed && bias != 0))
+            continue;
+        bool all = true;
+        for (size_t i = 0; i < object->segment_count && all; i++)
+            all = object->segments[i].file_size == 0 ||
+                  starts_at(&object->segments[i], bias, mapping, fd);
+        if (all)
+            return true;
+    }
+    return false;
+}
+
+int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd)
+{
+    int same = maps_compare(fd, maps, MAPS_EXECUTABLE);
+    if (same == 1 && list->partial)
+        return maps_compare(fd, maps, MAPS_OF_FILES);
+    for (size_t i = 0; i < list->count && same == 1; i++)
+        same = compare_segments(&list->items[i], maps, fd);
+    return same;
+}
+
+/* A mapping of the file of LOADED, of code where there is one: all looks compare those. */
+static const struct mapping *find_mapping(const struct loaded *loaded, const struct maps *maps)
+{
+    const struct object *object = loaded->object;
+    const struct mapping *found = NULL;
+    for (size_t i = 0; i < object->segment_count && !(found && found->executable); i++) {
+        uint64_t address = page_of(object->segments[i].address) + loaded->bias;
+        const struct mapping *mapping = maps_find(maps, address);
+        if (mapping && is_of(mapping, loaded->device, loaded->inode))
+            found = mapping;
+    }
+    return found;
+}
+
+bool loaded_is_current(const struct probe_engine *engine, const struct probe_image *image,
+                       const struct maps *maps, const struct loaded *loaded)
+{
+    struct stat status = {0};
+    struct object *object = NULL;
+    const struct mapping *mapping = loaded->is_program ? NULL : find_mapping(loaded, maps);
+    int result = mapping ? image_stat_file(engine, image, mapping, &status) : -EPERM;
+    if (result < 0)
+        return result != -ENOENT; /* then there is no such mapping any more */
+    if (object_cache_find(engine->cache, &status, &object) == 0)
+        object_cache_put(engine->cache, object);
+    return object == loaded->object;
+}
+
+void loaded_done(const struct probe_engine *engine, struct loaded_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        object_cache_put(engine->cache, list->items[i].object);
+        free(list->items[i].path);
+    }
+    free(list->items);
+    *list = (struct loaded_list){0};
+}
+
+bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t address,
+                 size_t length, enum loaded_use use, struct probe_error *error)
+{
+    const char *what = use == LOADED_CODE ? "site" : "semaphore";
+    for (uint64_t at = address; at < address + length;) {
+        const struct mapping *mapping = maps_find(maps, at);
+        const char *wrong = NULL;
+        if (!mapping)
+            wrong = "is not mapped any more";
+        else if (mapping->shared)
+            wrong = "lies in a shared mapping: writing there would change the file";
+        else if (use == LOADED_CODE ? !mapping->executable : !mapping->writable)
+            wrong = use == LOADED_CODE ? "lies in memory that is not executable"
+                                       : "lies in memory that is not writable";
+        else if (strcmp(mapping->path, "[stack]") == 0)
+            wrong = "lies on the stack";
+        else if (!is_of(mapping, loaded->device, loaded->inode) && !is_anonymous(mapping))
+            wrong = "lies in another object by now";
+        if (wrong) {
+            error_set(error, EACCES, "the %s at 0x%" PRIx64 " of object '%s' %s", what, address,
+                      loaded->path, wrong);
+            return false;
+        }
+        at = mapping->end;
+    }
+    return true;
+}
+
+/* The size of the pages of MAPPING in KiB, as its paragraph in the text of smaps says; or 0. */
+static unsigned long page_size_of(const char *smaps, const struct mapping *mapping)
+{
+    static const char field[] = "\nKernelPageSize:";
+    char start[32];
+    snprintf(start, sizeof(start), "\n%" PRIx64 "-%" PRIx64 " ", mapping->start, mapping->end);
+    /* The first paragraph has no newline before it. */
+    const char *paragraph =
+        strncmp(smaps, start + 1, strlen(start + 1)) == 0 ? smaps : strstr(smaps, start);
+    const char *size = paragraph ? strstr(paragraph, field) : NULL;
+    return size ? strtoul(size + strlen(field), NULL, 10) : 0;
+}
+
+bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
+                        const struct mapping *mapping)
+{
+    const uint64_t giga = 1 << 30;
+    if (mapping->start % giga || mapping->end % giga)
+        return false;
+    char *smaps = NULL;
+    int fd = proc_open(engine->proc, image->pid, image->tid, "smaps", O_RDONLY);
+    ssize_t length = fd < 0 ? fd : proc_read_all(fd, &smaps);
+    if (fd >= 0)
+        close(fd);
+    if (length < 0)
+        return true; /* where it cannot be known, it may be */
+    unsigned long size = page_size_of(smaps, mapping);
+    free(smaps);
+    return size == 0 || size >= giga >> 10;
+}

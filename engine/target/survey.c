@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which of many processes have probes, in a few system calls for each:
+ *
+ *   1. the mappings of code are those of the last time: so is the answer, as long as the files are
+ *   2. all code is of files that are known to have no probes: no
+ *   3. the code of a file with probes is loaded as its program headers say: yes, if the image can
+ *      be opened as for any other use
+ *   4. else: look at the process as any other user of the engine does
+ *
+ * 1 and 2 need no identity of the image: whatever it was, that was its code. An answer that rests
+ * on more than mappings of code (`partial` in loaded.h) is kept only where the digest is of more;
+ * one that lacks a file which could not be read, never.
+ *
+ * Device and inode in maps do not name a file (on btrfs, those of two snapshots are the same); what
+ * stat says of the very file that is mapped does.
+ */
+#include "process/mapped-code.h"
+#include "engine.h"
+#include "target/loaded.h"
+#include "process/privilege.h"
+#include "process/proc.h"
+#include "target/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* How many processes are remembered; what was found the longest time ago is forgotten first. */
+enum { ENTRIES_MAX = 16384 };
+
+/* For each new one it is asked whether so many of the longest known are still there. */
+enum { LOOKED_AT = 2 };
+
+/* How long the files of the code are taken for the same, where the mappings are. */
+enum { CHECK_SECONDS = 2 };
+
+struct entry {
+    pid_t pid;
+    struct probe_image_id id;
+    uint64_t digest;  /* of its mappings of code */
+    uint64_t changes; /* see check_files() */
+    time_t checked;   /* when that was found */
+    bool has_probes;
+    UT_hash_handle hh;
+};
+
+struct probe_survey {
+    struct probe_engine *engine;
+    pthread_mutex_t lock;
+    struct entry *entries; /* by pid, the longest known first; guarded by lock */
+};
+
+int probe_survey_new(struct probe_engine *engine, struct probe_survey **result)
+{
+    struct probe_survey *survey = calloc(1, sizeof(*survey));
+    if (!survey)
+        return -ENOMEM;
+    survey->engine = engine;
+    pthread_mutex_init(&survey->lock, NULL);
+    *result = survey;
+    return 0;
+}
+
+static void forget(struct probe_survey *survey, struct entry *entry)
+{
+    HASH_DEL(survey->entries, entry);
+    free(entry);
+}
+
+void probe_survey_free(struct probe_survey *survey)
+{
+    if (!survey)
+        return;
+    while (survey->entries)
+        forget(survey, survey->entries);
+    pthread_mutex_destroy(&survey->lock);
+    free(survey);
+}
+
+/* ---- what is remembered ----------------------------------------------------------------- */
+
+/* Copies what is known of the image; false where nothing is. */
+static bool recall(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
+                   struct entry *result)
+{
+    struct entry *entry = NULL;
+    pthread_mutex_lock(&survey->lock);
+    HASH_FIND_INT(survey->entries, &pid, entry);
+    bool known = entry && probe_image_id_equal(&entry->id, id);
+    if (known)
+        *result = *entry;
+    pthread_mutex_unlock(&survey->lock);
+    return known;
+}
+
+static bool exists(const struct probe_survey *survey, pid_t pid)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "%d", pid);
+    return faccessat(survey->engine->proc, name, F_OK, 0) == 0;
+}
+
+/* Adds ENTRY as the latest known. Called with the lock held. */
+static void add(struct probe_survey *survey, struct entry *entry)
+{
+    entry->hh = (UT_hash_handle){0};
+    HASH_ADD_INT(survey->entries, pid, entry);
+    if (!entry->hh.tbl)
+        free(entry);
+}
+
+/* Forgets what has ended of the longest known; the others become the latest. Likewise. */
+static void forget_ended(struct probe_survey *survey)
+{
+    for (int i = 0; i < LOOKED_AT && survey->entries; i++) {
+        struct entry *entry = survey->entries;
+        HASH_DEL(survey->entries, entry);
+        if (exists(survey, entry->pid))
+            add(survey, entry);
+        else
+            free(entry);
+    }
+}
+
+/* Keeps what was found; it is no failure if that cannot be done. */
+static void remember(struct probe_survey *survey, const struct entry *found)
+{
+    struct entry *entry = NULL;
+    pthread_mutex_lock(&survey->lock);
+    HASH_FIND_INT(survey->entries, &found->pid, entry);
+    if (entry) {
+        HASH_DEL(survey->entries, entry);
+    } else {
+        forget_ended(survey);
+        entry = malloc(sizeof(*entry));
+    }
+    if (entry) {
+        *entry = *found;
+        add(survey, entry);
+    }
+    if (HASH_COUNT(survey->entries) > ENTRIES_MAX)
+        forget(survey, survey->entries);
+    pthread_mutex_unlock(&survey->lock);
+}
+
+static time_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return time.tv_sec;
+}
+
+/* ---- what is found ---------------------------------------------------------------------- */
+
+/* Finds when each file of the code was changed. */
+static void check_files(const struct probe_engine *engine, const struct code *code,
+                        struct entry *entry)
+{
+    bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
+    entry->changes = 0;
+    entry->checked = now();
+    for (size_t i = 0; i < code->count; i++) {
+        struct stat status = {0};
+        if (code->items[i].inode == 0 ||
+            image_stat_mapped(engine, entry->pid, &code->items[i], &status) < 0)
+            continue;
+        entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_sec);
+        entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_nsec);
+    }
+    privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
+}
+
+/*
+ * Is what is known still so, the mappings of code being the same? The number of a file that is
+ * deleted may become that of the next one, and this may be mapped where the other was.
+ */
+static bool is_still_so(struct probe_survey *survey, const struct code *code, struct entry *known)
+{
+    uint64_t changes = known->changes;
+    if (now() - known->checked < CHECK_SECONDS)
+        return true;
+    check_files(survey->engine, code, known);
+    if (known->changes == changes)
+        remember(survey, known);
+    return known->changes == changes;
+}
+
+/* What can be said of the code of a process without opening a file. */
+enum finding { FINDING_NONE, FINDING_LOADED, FINDING_UNSURE };
+
+static enum finding judge_file(const struct probe_engine *engine, pid_t pid, int maps,
+                               const struct mapping *mapping)
+{
+    struct stat status;
+    struct object *object = NULL;
+    if (image_stat_mapped(engine, pid, mapping, &status) < 0 ||
+        object_cache_find(engine->cache, &status, &object) < 0)
+        return FINDING_UNSURE;
+    enum finding finding = FINDING_NONE;
+    if (object->probe_count > 0)
+        finding = loaded_has_code(object, mapping, maps) ? FINDING_LOADED : FINDING_UNSURE;
+    object_cache_put(engine->cache, object);
+    return finding;
+}
+
+static enum finding judge(const struct probe_engine *engine, pid_t pid, int maps,
+                          const struct code *code)
+{
+    enum finding finding = code->copied ? FINDING_UNSURE : FINDING_NONE;
+    bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
+    for (size_t i = 0; i < code->count && finding != FINDING_LOADED; i++) {
+        if (code->items[i].inode == 0)
+            continue;
+        enum finding of_file = judge_file(engine, pid, maps, &code->items[i]);
+        finding = of_file != FINDING_NONE ? of_file : finding;
+    }
+    privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
+    return finding;
+}
+
+/* Looks at the process as everybody does. Does the answer hold for as long as CODE is the same? */
+static int look(struct probe_survey *survey, struct probe_image *image, const struct code *code,
+                bool *lasting, struct probe_error *error)
+{
+    struct probe_target *target = NULL;
+    int status = probe_target_new(survey->engine, &target);
+    if (status < 0)
+        return error_memory(error);
+    status = probe_target_attach(target, image, error);
+    if (status == 0)
+        status = probe_target_count(target) > 0;
+    *lasting = !target->loaded.unread && (!target->loaded.partial || code->copied);
+    probe_target_close(target);
+    return status;
+}
+
+/*
+ * Opens the image, and finds out whether it has probes. BEFORE is what was found of the code whose
+ * digest was BEFORE_DIGEST, without knowing whose that was.
+ */
+static int find(struct probe_survey *survey, struct entry *entry, enum finding before,
+                uint64_t before_digest, struct code *code, struct probe_error *error)
+{
+    struct probe_image image;
+    int status = probe_image_open(survey->engine, entry->pid, PROBE_NAMES, &image, error);
+    if (status < 0)
+        return status;
+    if (!probe_image_id_equal(&image.id, &entry->id)) {
+        probe_image_done(&image);
+        return error_set(error, ESRCH, "process %d has ended or replaced its program", entry->pid);
+    }
+    bool lasting = true;
+    bool read = code_read(image.maps, code) == 0;
+    entry->digest = code->digest;
+    if (read && code->digest != before_digest)
+        check_files(survey->engine, code, entry);
+    if (read && before == FINDING_LOADED && code->digest == before_digest)
+        status = 1;
+    else
+        status = look(survey, &image, code, &lasting, error);
+    probe_image_done(&image);
+    entry->has_probes = status == 1;
+    if (status >= 0 && read && lasting)
+        remember(survey, entry);
+    return status;
+}
+
+int probe_survey_find(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
+                      struct probe_error *error)
+{
+    struct entry known;
+    struct entry entry = {.pid = pid, .id = *id};
+    struct code *code = malloc(sizeof(*code));
+    enum finding finding = FINDING_UNSURE;
+    int status = -EAGAIN;
+    if (!code)
+        return error_memory(error);
+    int maps = proc_open(survey->engine->proc, pid, pid, "maps", O_RDONLY);
+    if (maps >= 0 && code_read(maps, code) == 0) {
+        entry.digest = code->digest;
+        if (recall(survey, pid, id, &known) && known.digest == code->digest &&
+            is_still_so(survey, code, &known)) {
+            status = known.has_probes;
+        } else {
+            check_files(survey->engine, code, &entry);
+            finding = judge(survey->engine, pid, maps, code);
+        }
+    }
+    if (maps >= 0)
+        close(maps);
+    if (finding == FINDING_NONE) {
+        status = 0;
+        remember(survey, &entry);
+    }
+    if (status == -EAGAIN)
+        status = find(survey, &entry, finding, entry.digest, code, error);
+    free(code);
+    return status;
+}

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT */
+#include "target/target.h"
+
+#include "process/deadline.h"
+#include "names/name.h"
+#include "process/proc.h"
+#include "process/tracee.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What cannot be used is told once for each target; a hostile one gets no more than this. */
+enum { PROBLEMS_MAX = 32 };
+
+/*
+ * How long a look takes the files for the same where the mappings are: asking for them costs some
+ * microseconds for each library with probes, which a read should not. A write asks, always.
+ */
+enum { CHECK_SECONDS = 1 };
+
+int probe_target_new(struct probe_engine *engine, struct probe_target **result)
+{
+    struct probe_target *target = calloc(1, sizeof(*target));
+    if (!target)
+        return -ENOMEM;
+    target->engine = engine;
+    target->image = PROBE_IMAGE_NONE;
+    *result = target;
+    return 0;
+}
+
+static void forget_probes(struct probe_target *target)
+{
+    free(target->parts);
+    free(target->probes);
+    target->parts = NULL;
+    target->probes = NULL;
+    target->part_count = target->probe_count = 0;
+    loaded_done(target->engine, &target->loaded);
+}
+
+void probe_target_close(struct probe_target *target)
+{
+    if (!target)
+        return;
+    probe_target_resume(target);
+    forget_probes(target);
+    maps_done(&target->maps);
+    for (size_t i = 0; i < target->problem_count; i++)
+        free(target->problems[i]);
+    free(target->problems);
+    probe_image_done(&target->image);
+    free(target);
+}
+
+int probe_target_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                      struct probe_target **result, struct probe_error *error)
+{
+    struct probe_image image;
+    struct probe_target *target = NULL;
+    int status = probe_image_open(engine, pid, access, &image, error);
+    if (status < 0)
+        return status;
+    status = probe_target_new(engine, &target);
+    if (status < 0) {
+        probe_image_done(&image);
+        return error_memory(error);
+    }
+    status = probe_target_attach(target, &image, error);
+    if (status < 0)
+        probe_target_close(target);
+    else
+        *result = target;
+    return status;
+}
+
+int probe_target_attach(struct probe_target *target, struct probe_image *image,
+                        struct probe_error *error)
+{
+    bool first = target->image.pid == 0;
+    if (!first &&
+        (target->image.pid != image->pid || !probe_image_id_equal(&target->image.id, &image->id))) {
+        pid_t pid = image->pid;
+        probe_image_done(image);
+        return error_set(error, ESRCH, "process %d has ended or replaced its program", pid);
+    }
+    struct probe_image old = target->image;
+    target->image = *image;
+    *image = PROBE_IMAGE_NONE;
+    probe_image_done(&old);
+    return probe_target_look(target, error);
+}
+
+void probe_target_detach(struct probe_target *target)
+{
+    struct probe_image kept = PROBE_IMAGE_NONE;
+    kept.pid = target->image.pid;
+    kept.tid = target->image.tid;
+    kept.id = target->image.id;
+    probe_image_done(&target->image);
+    target->image = kept;
+}
+
+static bool is_known_problem(const struct probe_target *target, const char *sentence)
+{
+    for (size_t i = 0; i < target->problem_count; i++) {
+        if (strcmp(target->problems[i], sentence) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A loaded_problem: keeps the sentence for the target, and logs it once for the object. */
+static void add_problem(void *data, const char *path, const char *reason, bool new)
+{
+    struct probe_target *target = data;
+    struct probe_error sentence;
+    char shown[256];
+    text_escape(path, strlen(path), false, shown, sizeof(shown));
+    error_set(&sentence, 0, "object '%s' of process %d is not used: %s", shown, target->image.pid,
+              reason);
+    if (new)
+        engine_log(target->engine, PROBE_LOG_WARNING, "%s", sentence.text);
+    if (target->problem_count == PROBLEMS_MAX || is_known_problem(target, sentence.text))
+        return;
+    char **problems = reallocarray(target->problems, target->problem_count + 1, sizeof(*problems));
+    if (!problems)
+        return;
+    target->problems = problems;
+    char *copy = strdup(sentence.text);
+    if (copy)
+        target->problems[target->problem_count++] = copy;
+}
+
+static void tell_objects(const struct probe_target *target)
+{
+    for (size_t i = 0; i < target->loaded.count; i++) {
+        const struct loaded *loaded = &target->loaded.items[i];
+        engine_log(target->engine, PROBE_LOG_DEBUG,
+                   "process %d: object '%.256s', loaded at bias 0x%" PRIx64 ", has %zu probes",
+                   target->image.pid, loaded->path, loaded->bias, loaded->object->probe_count);
+    }
+}
+
+static int compare_parts(const void *a, const void *b)
+{
+    const struct part *x = a;
+    const struct part *y = b;
+    int order = strcmp(x->probe->name, y->probe->name);
+    if (order != 0)
+        return order;
+    return x->loaded < y->loaded ? -1 : x->loaded > y->loaded;
+}
+
+/* What a target has of the objects in LIST: see struct probe_target. */
+struct merged {
+    struct part *parts;
+    struct target_probe *probes;
+    size_t part_count, probe_count;
+};
+
+/* Makes parts of all probes that the objects have, and the target's probes of the parts. */
+static int merge(const struct loaded_list *list, struct merged *merged)
+{
+    size_t count = 0;
+    *merged = (struct merged){.parts = NULL};
+    for (size_t i = 0; i < list->count; i++)
+        count += list->items[i].object->probe_count;
+    if (count == 0)
+        return 0;
+    if (count > UINT32_MAX)
+        return -ENOMEM;
+    merged->parts = calloc(count, sizeof(*merged->parts));
+    merged->probes = calloc(count, sizeof(*merged->probes));
+    if (!merged->parts || !merged->probes) {
+        free(merged->parts);
+        free(merged->probes);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        const struct loaded *loaded = &list->items[i];
+        for (size_t p = 0; p < loaded->object->probe_count; p++)
+            merged->parts[merged->part_count++] = (struct part){&loaded->object->probes[p], loaded};
+    }
+    if (list->count > 1)
+        qsort(merged->parts, count, sizeof(*merged->parts), compare_parts);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *name = merged->parts[i].probe->name;
+        if (i > 0 && strcmp(name, merged->parts[i - 1].probe->name) == 0)
+            merged->probes[merged->probe_count - 1].part_count++;
+        else
+            merged->probes[merged->probe_count++] = (struct target_probe){(uint32_t)i, 1};
+    }
+    return 0;
+}
+
+/* Are the same objects at the same places? Mappings may be split, and others come and go. */
+static bool is_same_list(const struct loaded_list *a, const struct loaded_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct loaded *x = &a->items[i];
+        const struct loaded *y = &b->items[i];
+        if (x->object != y->object || x->bias != y->bias || x->device != y->device ||
+            x->inode != y->inode || strcmp(x->path, y->path) != 0)
+            return false;
+    }
+    return true;
+}
+
+static time_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return time.tv_sec;
+}
+
+static void set_verified(struct probe_target *target, bool verified)
+{
+    for (size_t i = 0; i < target->loaded.count; i++)
+        target->loaded.items[i].verified = verified;
+}
+
+/*
+ * Puts what was found among MAPS in the place of what was known before, unless it is the same. On
+ * failure that stays, and the next look finds it out of date again.
+ */
+static int find_probes(struct probe_target *target, const struct maps *maps,
+                       struct probe_error *error)
+{
+    struct loaded_list loaded;
+    struct merged merged;
+    int status =
+        loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
+    if (status < 0)
+        return status;
+    bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);
+    if (!same && merge(&loaded, &merged) < 0) {
+        loaded_done(target->engine, &loaded);
+        return error_memory(error);
+    }
+    target->checked = now();
+    target->replaced = false;
+    if (same) {
+        target->loaded.partial = loaded.partial;
+        loaded_done(target->engine, &loaded);
+        set_verified(target, true);
+        return 0;
+    }
+    forget_probes(target);
+    target->generation++;
+    target->loaded = loaded;
+    target->parts = merged.parts;
+    target->part_count = merged.part_count;
+    target->probes = merged.probes;
+    target->probe_count = merged.probe_count;
+    tell_objects(target);
+    return 0;
+}
+
+static int fail_look(const struct probe_target *target, int status, struct probe_error *error)
+{
+    if (status == -ESRCH)
+        return error_set(error, ESRCH, "process %d has ended or replaced its program",
+                         target->image.pid);
+    return error_set(error, status == -EINVAL ? EIO : -status,
+                     "process %d: cannot read its mappings: %s", target->image.pid,
+                     strerror(-status));
+}
+
+bool target_verify_file(struct probe_target *target, const struct loaded *loaded)
+{
+    struct loaded *item = (struct loaded *)loaded;
+    if (!item->verified)
+        item->verified = loaded_is_current(target->engine, &target->image, &target->maps, loaded);
+    target->replaced |= !item->verified;
+    return item->verified;
+}
+
+/* Are all files still their objects'? Asked now and then. */
+static bool verify_files(struct probe_target *target)
+{
+    if (now() - target->checked < CHECK_SECONDS)
+        return true;
+    target->checked = now();
+    for (size_t i = 0; i < target->loaded.count; i++) {
+        if (!target_verify_file(target, &target->loaded.items[i]))
+            return false;
+    }
+    return true;
+}
+
+int target_look_at_all(struct probe_target *target, struct probe_error *error)
+{
+    struct maps maps;
+    int status = maps_read(target->image.maps, &maps);
+    if (status == 0 && maps.count == 0) {
+        maps_done(&maps);
+        status = -ESRCH;
+    }
+    if (status < 0)
+        return fail_look(target, status, error);
+    if (target->generation == 0 || target->replaced ||
+        !maps_have_same_files(&target->maps, &maps) || !verify_files(target))
+        status = find_probes(target, &maps, error);
+    if (status < 0) {
+        maps_done(&maps);
+        return status;
+    }
+    maps_done(&target->maps);
+    target->maps = maps;
+    target->read_anew = true;
+    return 0;
+}
+
+int target_check(struct probe_target *target, struct probe_error *error)
+{
+    int status = image_check(target->engine, &target->image, error);
+    if (status == 0)
+        target->unconfirmed = false;
+    return status;
+}
+
+void probe_target_doubt(struct probe_target *target)
+{
+    target->unconfirmed = true;
+}
+
+int probe_target_confirm(struct probe_target *target, struct probe_error *error)
+{
+    return target->unconfirmed ? target_check(target, error) : 0;
+}
+
+int probe_target_look(struct probe_target *target, struct probe_error *error)
+{
+    int status = probe_target_glance(target, error);
+    return status < 0 ? status : probe_target_confirm(target, error);
+}
+
+void target_distrust(struct probe_target *target)
+{
+    probe_target_doubt(target);
+    for (size_t i = 0; i < target->maps.count; i++)
+        target->maps.items[i].verified = false;
+    target->read_anew = false;
+}
+
+int probe_target_glance(struct probe_target *target, struct probe_error *error)
+{
+    if (target->image.maps < 0)
+        return error_set(error, EACCES, "process %d is not open", target->image.pid);
+    target_distrust(target);
+    set_verified(target, false);
+    int same = target->generation == 0
+                   ? 0
+                   : loaded_compare(&target->loaded, &target->maps, target->image.maps);
+    if (same == -ESRCH)
+        return fail_look(target, same, error);
+    if (same != 1 || target->replaced || !verify_files(target))
+        return target_look_at_all(target, error);
+    return 0;
+}
+
+int target_verify(struct probe_target *target, uint64_t address, struct probe_error *error)
+{
+    struct mapping *mapping = (struct mapping *)maps_find(&target->maps, address);
+    if (!mapping)
+        return 0;
+    int same = mapping->verified ? 1 : maps_compare_one(target->image.maps, mapping);
+    if (same == -ESRCH)
+        return fail_look(target, same, error);
+    /* Where the kernel does not answer, reading all of them does as well. */
+    mapping->verified = same == 1 || (same == -ENOTTY && target->read_anew);
+    return mapping->verified;
+}
+
+int probe_target_stop(struct probe_target *target, struct probe_error *error)
+{
+    if (target->stop)
+        return 0;
+    if (!target->image.own)
+        return error_set(error, EACCES, "process %d is not open", target->image.pid);
+    const struct timespec deadline = deadline_of_update();
+    int status = tracee_begin(target->engine, target->image.pid, &deadline, &target->stop, error);
+    if (status < 0)
+        return status;
+    status = image_check(target->engine, &target->image, error);
+    if (status < 0)
+        probe_target_resume(target);
+    return status;
+}
+
+void probe_target_resume(struct probe_target *target)
+{
+    tracee_end(target->stop);
+    target->stop = NULL;
+}
+
+pid_t probe_target_pid(const struct probe_target *target)
+{
+    return target->image.pid;
+}
+
+const struct probe_image_id *probe_target_id(const struct probe_target *target)
+{
+    return &target->image.id;
+}
+
+bool probe_target_is_own(const struct probe_target *target)
+{
+    return target->image.own;
+}
+
+int probe_target_ask(struct probe_target *target)
+{
+    struct mapping any;
+    int status = image_ask(&target->image);
+    if (status < 0)
+        return status;
+    /*
+     * The kernel bound maps to the image's memory, and says when that is nobody's any more. (A
+     * vfork child can keep it for longer than its parent does: each use of the memory asks for
+     * more.)
+     */
+    status = maps_query(target->image.maps, 0, MAPS_ALL, &any);
+    return status == 0 ? 0 : status == -ENOTTY ? target_check(target, NULL) : -ESRCH;
+}
+
+int probe_target_copy_image(const struct probe_target *target, struct probe_image *copy)
+{
+    return target->image.maps < 0 ? -EBADF : probe_image_copy(&target->image, copy);
+}
+
+uint64_t probe_target_generation(const struct probe_target *target)
+{
+    return target->generation;
+}
+
+enum probe_access probe_target_access(const struct probe_target *target)
+{
+    return target->image.mem < 0 ? PROBE_NAMES : target->image.access;
+}
+
+size_t probe_target_count(const struct probe_target *target)
+{
+    return target->probe_count;
+}
+
+const char *target_probe_name(const struct probe_target *target, const struct target_probe *probe)
+{
+    return target->parts[probe->first_part].probe->name;
+}
+
+const char *probe_target_name(const struct probe_target *target, size_t index)
+{
+    return target_probe_name(target, &target->probes[index]);
+}
+
+ssize_t probe_target_find(const struct probe_target *target, const char *name)
+{
+    size_t low = 0;
+    size_t high = target->probe_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(probe_target_name(target, middle), name);
+        if (order == 0)
+            return (ssize_t)middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -ENOENT;
+}
+
+ssize_t probe_target_exe(struct probe_target *target, char *path, size_t size,
+                         struct probe_error *error)
+{
+    ssize_t length = image_exe(target->engine, &target->image, path, size);
+    int status = length < 0 ? 0 : target_check(target, error);
+    if (length < 0)
+        return error_set(error, (int)-length, "process %d: cannot read the link to its program: %s",
+                         target->image.pid, strerror((int)-length));
+    return status < 0 ? status : length;
+}
+
+int probe_target_check_program(const struct probe_target *target, const char *path,
+                               struct probe_error *error)
+{
+    const struct probe_image *image = &target->image;
+    if (image->maps < 0)
+        return error_set(error, EBADF, "process %d is not open", image->pid);
+    int runs = image_runs(target->engine, image, path);
+    int status = image_check(target->engine, image, error);
+    if (status < 0 || runs == 0)
+        return status;
+    if (runs != -ESTALE)
+        return error_set(error, -runs, "process %d: cannot compare its program with '%s': %s",
+                         image->pid, path, strerror(-runs));
+    char program[PATH_MAX];
+    char shown[256] = "another program";
+    ssize_t length = image_exe(target->engine, image, program, sizeof(program));
+    if (length > 0)
+        text_escape(program, (size_t)length, false, shown, sizeof(shown));
+    return error_set(error, ESTALE, "process %d runs '%s', and not the file that is '%s' now",
+                     image->pid, shown, path);
+}
+
+const char *probe_target_problem(const struct probe_target *target, size_t i)
+{
+    return i < target->problem_count ? target->problems[i] : NULL;
+}
+
+int target_text(struct probe_target *target, const struct loaded *loaded,
+                const uint8_t (**text)[SITE_LENGTH], struct probe_error *error)
+{
+    int fd = -EIO;
+    if (!object_has_text(loaded->object)) {
+        for (size_t i = 0; i < target->maps.count; i++) {
+            const struct mapping *mapping = &target->maps.items[i];
+            if (mapping->inode == loaded->inode && mapping->device == loaded->device) {
+                fd = image_open_file(target->engine, &target->image, mapping);
+                break;
+            }
+        }
+        if (fd < 0)
+            return error_set(error, -fd, "cannot open object '%s' again: %s", loaded->path,
+                             strerror(-fd));
+    }
+    int status = object_text(loaded->object, fd, text, error);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}

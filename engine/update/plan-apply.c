@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "update/plan-apply.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+static int write_step(const struct memory_writer *writer, const struct plan_step *step,
+                      uint16_t value, struct probe_error *error)
+{
+    return step->is_site ? memory_write_code(writer, step->address, (uint8_t)value, error)
+                         : memory_write_counter(writer, step->address, value, error);
+}
+
+/* Applies the inverse of STEP to what is there now, which others may have changed since. */
+static int undo_step(const struct memory_writer *writer, const struct plan_step *step)
+{
+    uint16_t now = 0;
+    struct memory_piece piece = {step->address, step->is_site ? 1 : sizeof(now), (uint8_t *)&now};
+    int status = memory_read(writer->image, &piece, 1, NULL);
+    if (status < 0)
+        return status;
+    if (step->is_site)
+        return now == step->new ? write_step(writer, step, step->old, NULL) : 0;
+    int value = now - (step->new - step->old);
+    value = value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value;
+    return write_step(writer, step, (uint16_t)value, NULL);
+}
+
+/* Takes back the first COUNT steps, the last one first. */
+static void undo(const struct probe_engine *engine, const struct memory_writer *writer,
+                 const struct plan *plan, size_t count)
+{
+    while (count-- > 0) {
+        int status = undo_step(writer, &plan->steps[count]);
+        if (status < 0 && status != -EFAULT) /* what was unloaded took it along */
+            engine_log(engine, PROBE_LOG_ERROR,
+                       "process %d: an update failed, and what it wrote at 0x%" PRIx64
+                       " cannot be taken back",
+                       writer->image->pid, plan->steps[count].address);
+    }
+}
+
+int plan_apply(const struct probe_engine *engine, const struct memory_writer *writer,
+               const struct plan *plan, struct probe_error *error)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        int status = write_step(writer, &plan->steps[i], plan->steps[i].new, error);
+        if (status == 0)
+            continue;
+        if (status != -ESRCH) /* what has gone has nothing left to take back */
+            undo(engine, writer, plan, i);
+        return status;
+    }
+    engine_log(engine, PROBE_LOG_DEBUG, "process %d: an update changed %zu counters and sites",
+               writer->image->pid, plan->count);
+    return 0;
+}

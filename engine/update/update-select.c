@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* What adds to an update the probes that a pattern, or a predicate, means. */
+#include "names/select.h"
+#include "update/update.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+struct addition {
+    struct probe_update *update;
+    struct plan_change change;
+    bool is_pair;
+    size_t count, last; /* how many were added so far, and the last one's index */
+};
+
+/* Does this change leave the probe on, as far as its order in a pair goes? */
+static bool switches_on(const struct plan_change *change)
+{
+    return change->action == PROBE_SWITCH_ON || change->action == PROBE_COUNT_ADD ||
+           (change->action == PROBE_COUNT_SET && change->value > 0);
+}
+
+static int add_to_update(void *data, size_t index, struct probe_error *error)
+{
+    struct addition *addition = data;
+    int status = update_add(addition->update, index, &addition->change, error);
+    /* The second of a pair comes behind the first, also where an earlier pattern named both. */
+    if (status == 0 && addition->is_pair && addition->count > 0)
+        update_order(addition->update, addition->last, index);
+    addition->last = index;
+    addition->count++;
+    return status;
+}
+
+static const char *name_of(const void *data, size_t index)
+{
+    return probe_target_name(data, index);
+}
+
+static ssize_t find_name(const void *data, const char *name)
+{
+    return probe_target_find(data, name);
+}
+
+ssize_t probe_update_add_if(struct probe_update *update, probe_predicate *predicate, void *data,
+                            enum probe_action action, unsigned int value, struct probe_error *error)
+{
+    const struct probe_target *target = update->target;
+    const struct plan_change change = {.action = action, .value = value};
+    ssize_t matched = 0;
+    for (size_t i = 0; i < target->probe_count; i++) {
+        if (!predicate(data, i, probe_target_name(target, i)))
+            continue;
+        int status = update_add(update, i, &change, error);
+        if (status < 0)
+            return status;
+        matched++;
+    }
+    if (matched == 0)
+        return error_set(error, ENOENT, "process %d has no probe that is meant", target->image.pid);
+    return matched;
+}
+
+ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
+                                 enum probe_action action, unsigned int value,
+                                 struct probe_error *error)
+{
+    char owner[32];
+    snprintf(owner, sizeof(owner), "process %d", update->target->image.pid);
+    struct addition addition = {
+        .update = update,
+        .change = {.action = action, .value = value},
+        .is_pair = select_is_pair(pattern),
+    };
+    const struct select_names names = {
+        .owner = owner,
+        .data = update->target,
+        .count = probe_target_count(update->target),
+        .name = name_of,
+        .find = find_name,
+    };
+    return select_names(&names, pattern, switches_on(&addition.change), add_to_update, &addition,
+                        error);
+}

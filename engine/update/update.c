@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of an update:
+ *
+ *   1. lock the target against other updates, also those of other programs
+ *   2. look again: the same image? which objects are loaded now?
+ *   3. read all counters and sites of the probes
+ *   4. check every address against the mappings, every site against its file, every value
+ *   5. write, counter by counter and site by site; if a write fails, write the inverse
+ *
+ * Nothing is written before step 5, and whatever fails before it has changed nothing. Where the
+ * target is to be stopped for this, steps 2 and 3 are done before, and 3 to 5 while it is: what
+ * step 4 asks of the mappings that are written is all that counts by then, and the target waits.
+ * Files are asked for before, as the server of such a file may be what is stopped.
+ */
+#include "update/update.h"
+
+#include "process/deadline.h"
+#include "update/kernel-tracers.h"
+#include "update/plan-apply.h"
+#include "target/sharing.h"
+#include "target/site-bytes.h"
+#include "process/tracee.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Between two tries to get a lock that another program has; flock() itself could wait for ever. */
+enum { LOCK_WAIT_NS = 200000 };
+
+/* How often an update is tried that fails for what is in memory. */
+enum { TRIES = 2 };
+
+int probe_update_new(struct probe_target *target, struct probe_update **result)
+{
+    struct probe_update *update = calloc(1, sizeof(*update));
+    uint32_t *added = calloc(target->probe_count + 1, sizeof(*added));
+    if (!update || !added) {
+        free(update);
+        free(added);
+        return -ENOMEM;
+    }
+    update->target = target;
+    update->generation = target->generation;
+    update->added = added;
+    *result = update;
+    return 0;
+}
+
+void probe_update_free(struct probe_update *update)
+{
+    if (!update)
+        return;
+    free(update->indices);
+    free(update->changes);
+    free(update->added);
+    free(update);
+}
+
+static int make_room(struct probe_update *update)
+{
+    if (update->count < update->room)
+        return 0;
+    size_t room = update->room ? update->room * 2 : 16;
+    size_t *indices = reallocarray(update->indices, room, sizeof(*indices));
+    if (indices)
+        update->indices = indices;
+    struct plan_change *changes = reallocarray(update->changes, room, sizeof(*changes));
+    if (changes)
+        update->changes = changes;
+    if (!indices || !changes)
+        return -ENOMEM;
+    update->room = room;
+    return 0;
+}
+
+int update_add(struct probe_update *update, size_t index, const struct plan_change *change,
+               struct probe_error *error)
+{
+    if (update->generation != update->target->generation)
+        return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                         update->target->image.pid);
+    if (update->added[index] > 0) {
+        const struct plan_change *before = &update->changes[update->added[index] - 1];
+        if (before->action == change->action && before->value == change->value)
+            return 0;
+        return error_set(error, EINVAL, "probe '%s' cannot get two values in one update",
+                         probe_target_name(update->target, index));
+    }
+    if (make_room(update) < 0)
+        return error_memory(error);
+    update->indices[update->count] = index;
+    update->changes[update->count] = *change;
+    update->changes[update->count].probe = update->count;
+    update->added[index] = (uint32_t)++update->count;
+    return 0;
+}
+
+void update_order(struct probe_update *update, size_t first, size_t second)
+{
+    uint32_t a = update->added[first] - 1;
+    uint32_t b = update->added[second] - 1;
+    if (a <= b)
+        return;
+    struct plan_change change = update->changes[a];
+    update->changes[a] = update->changes[b];
+    update->changes[b] = change;
+    update->indices[a] = second;
+    update->indices[b] = first;
+    update->changes[a].probe = a;
+    update->changes[b].probe = b;
+    update->added[first] = b + 1;
+    update->added[second] = a + 1;
+}
+
+int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
+                     unsigned int value, struct probe_error *error)
+{
+    const struct plan_change change = {.action = action, .value = value};
+    return update_add(update, index, &change, error);
+}
+
+/* The addresses of the counters whose references the update forgets, sorted. */
+static size_t find_forgotten(const struct probe_update *update, uint64_t *addresses)
+{
+    const struct probe_target *target = update->target;
+    size_t count = 0;
+    for (size_t i = 0; i < update->count; i++) {
+        const struct target_probe *probe = &target->probes[update->indices[i]];
+        for (uint32_t p = 0; p < probe->part_count; p++) {
+            const struct part *part = &target->parts[probe->first_part + p];
+            const struct counter *counters =
+                &part->loaded->object->counters[part->probe->first_counter];
+            for (uint32_t c = 0;
+                 c < part->probe->counter_count && plan_forgets_references(&update->changes[i]);
+                 c++)
+                addresses[count++] = counters[c].address + part->loaded->bias;
+        }
+    }
+    sharing_sort(addresses, count);
+    return count;
+}
+
+static size_t count_counters(const struct probe_update *update)
+{
+    const struct probe_target *target = update->target;
+    size_t count = 0;
+    for (size_t i = 0; i < update->count; i++) {
+        const struct target_probe *probe = &target->probes[update->indices[i]];
+        for (uint32_t p = 0; p < probe->part_count; p++)
+            count += target->parts[probe->first_part + p].probe->counter_count;
+    }
+    return count;
+}
+
+int probe_update_resets(const struct probe_update *update, size_t **result, size_t *result_count)
+{
+    uint64_t *addresses = calloc(count_counters(update) + 1, sizeof(*addresses));
+    size_t *indices = calloc(update->target->probe_count + 1, sizeof(*indices));
+    if (!addresses || !indices) {
+        free(addresses);
+        free(indices);
+        return -ENOMEM;
+    }
+    size_t count = find_forgotten(update, addresses);
+    *result_count = count ? sharing_find(update->target, addresses, count, NULL, indices) : 0;
+    *result = indices;
+    free(addresses);
+    return 0;
+}
+
+/* Keeps other updates out, of this program and of others; ended by unlock(). */
+static int lock(const struct probe_target *target, const struct timespec *deadline,
+                struct probe_error *error)
+{
+    if (target->image.mem < 0)
+        return error_set(error, EACCES, "process %d is not open for writing", target->image.pid);
+    while (flock(target->image.mem, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_set(error, EIO, "process %d: cannot lock its memory: %s",
+                             target->image.pid, strerror(errno));
+        if (deadline_is_past(deadline))
+            return error_set(error, ETIMEDOUT,
+                             "process %d: another program holds its lock, and does not end its "
+                             "update",
+                             target->image.pid);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+    }
+    return 0;
+}
+
+static void unlock(const struct probe_target *target)
+{
+    flock(target->image.mem, LOCK_UN);
+}
+
+/* One byte of code written is one page copied, however large the page is. */
+static int check_pages(const struct probe_target *target, const struct mapping *mapping,
+                       struct probe_error *error)
+{
+    if (target->engine->options.allow_gigatext ||
+        !loaded_is_gigantic(target->engine, &target->image, mapping))
+        return 0;
+    return error_set(error, EFBIG,
+                     "process %d has its code at 0x%" PRIx64 " on pages of 1 GiB, and writing a "
+                     "byte would copy one: mount with -o allow_gigatext to do so",
+                     target->image.pid, mapping->start);
+}
+
+/* Verifies the mappings of LENGTH bytes at ADDRESS, as target_verify(), but for those of LAST. */
+static int verify(struct probe_target *target, uint64_t address, size_t length,
+                  const struct mapping **last, struct probe_error *error)
+{
+    for (uint64_t at = address; at < address + length; at = (*last)->end) {
+        if (*last && at >= (*last)->start && at < (*last)->end)
+            continue;
+        int status = target_verify(target, at, error);
+        if (status != 1)
+            return status;
+        *last = maps_find(&target->maps, at);
+    }
+    return 1;
+}
+
+/* Is what is known of the mappings that are to be written true at this moment? As target_verify().
+ */
+static int verify_all(struct probe_target *target, const struct probe_snapshot *snapshot,
+                      struct probe_error *error)
+{
+    const struct mapping *code = NULL;
+    const struct mapping *data = NULL;
+    int status = 1;
+    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++)
+        status = verify(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
+    for (size_t i = 0; i < snapshot->site_count && status == 1; i++) {
+        if (snapshot->sites[i].patched)
+            status = verify(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
+    }
+    return status;
+}
+
+/* Errors: EAGAIN objects came or went. */
+static int check_generation(const struct probe_update *update, struct probe_error *error)
+{
+    if (update->generation == update->target->generation)
+        return 0;
+    return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                     update->target->image.pid);
+}
+
+/*
+ * Asks whether the files are those whose counters are to be written: nothing at a counter tells
+ * that it is one, as the bytes at a site do. Errors: EAGAIN objects came or went.
+ */
+static int know_files(struct probe_update *update, const struct probe_snapshot *snapshot,
+                      struct probe_error *error)
+{
+    bool same = true;
+    for (size_t i = 0; i < snapshot->counter_count && same; i++)
+        same = target_verify_file(update->target, snapshot->counters[i].loaded);
+    int status = same ? 0 : target_look_at_all(update->target, error);
+    return status < 0 ? status : check_generation(update, error);
+}
+
+/* Brings what is known of those mappings to this moment. Errors: EAGAIN objects came or went. */
+static int know_mappings(struct probe_update *update, const struct probe_snapshot *snapshot,
+                         struct probe_error *error)
+{
+    int status = verify_all(update->target, snapshot, error);
+    if (status == 0)
+        status = target_look_at_all(update->target, error);
+    if (status < 0)
+        return status;
+    status = check_generation(update, error);
+    return status < 0 ? status : know_files(update, snapshot, error);
+}
+
+/* Does every address lie where this object's counters and sites may lie? */
+static int check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
+                           struct probe_error *error)
+{
+    const struct mapping *checked = NULL;
+    for (size_t i = 0; i < snapshot->counter_count; i++) {
+        const struct snapshot_counter *counter = &snapshot->counters[i];
+        if (!loaded_owns(counter->loaded, &target->maps, counter->address, sizeof(counter->value),
+                         LOADED_DATA, error))
+            return -EACCES;
+    }
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        const struct snapshot_site *site = &snapshot->sites[i];
+        if (!site->patched)
+            continue;
+        if (!loaded_owns(site->loaded, &target->maps, site->address, SITE_LENGTH, LOADED_CODE,
+                         error))
+            return -EACCES;
+        const struct mapping *mapping = maps_find(&target->maps, site->address);
+        int status = mapping == checked ? 0 : check_pages(target, mapping, error);
+        if (status < 0)
+            return status;
+        checked = mapping;
+    }
+    return 0;
+}
+
+/* ---- applying --------------------------------------------------------------------------- */
+
+static int apply_snapshot(struct probe_update *update, const struct probe_snapshot *snapshot,
+                          const struct memory_writer *writer, struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct texts texts = {0};
+    struct plan plan = {0};
+    int status = know_mappings(update, snapshot, error);
+    if (status == 0)
+        status = check_addresses(target, snapshot, error);
+    if (status == 0)
+        status = kernel_tracers_check(update, snapshot, error);
+    if (status == 0)
+        status = texts_init(target, snapshot, &texts, error);
+    if (status == 0)
+        status = plan_make(snapshot, update->changes, update->count, texts_of_site, &texts, &plan,
+                           error);
+    if (status == 0)
+        status = plan_apply(target->engine, writer, &plan, error);
+    plan_done(&plan);
+    texts_done(&texts);
+    return status;
+}
+
+/* Reads, checks and writes; with WRITER NULL, only what may take its time. */
+static int apply_to_known(struct probe_update *update, const struct memory_writer *writer,
+                          struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct probe_snapshot snapshot;
+    struct texts texts = {0};
+    int status = snapshot_init(target, update->indices, update->count, &snapshot, error);
+    if (status < 0)
+        return status;
+    status = writer ? apply_snapshot(update, &snapshot, writer, error)
+                    : know_files(update, &snapshot, error);
+    if (status == 0 && !writer)
+        status = texts_init(target, &snapshot, &texts, error);
+    texts_done(&texts);
+    snapshot_done(&snapshot);
+    return status;
+}
+
+/* Looks before. */
+static int apply_once(struct probe_update *update, const struct memory_writer *writer,
+                      struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    int status = probe_target_glance(target, error);
+    if (status == 0)
+        status = check_generation(update, error);
+    return status < 0 ? status : apply_to_known(update, writer, error);
+}
+
+struct stopped_update {
+    struct probe_update *update;
+    enum memory_way way;
+    bool looked; /* just before it was stopped */
+    struct probe_error *error;
+};
+
+/* Files are read, and pages brought in, while the target still runs. */
+static int prepare_stopped(void *data)
+{
+    struct stopped_update *stopped = data;
+    stopped->looked = true;
+    return apply_once(stopped->update, NULL, stopped->error);
+}
+
+/* Called by the thread that is the tracer. */
+static int apply_stopped(void *data, pid_t tid)
+{
+    const struct stopped_update *stopped = data;
+    struct probe_target *target = stopped->update->target;
+    const struct memory_writer writer = {&target->image, stopped->way, tid, &target->maps};
+    if (stopped->way == MEMORY_POKED && tid == 0)
+        return error_set(stopped->error, ETIMEDOUT,
+                         "process %d: all of its threads wait for an answer, and the kernel only "
+                         "lets code be written through one that has stopped: try again",
+                         target->image.pid);
+    if (!stopped->looked)
+        return apply_once(stopped->update, &writer, stopped->error);
+    target_distrust(target);
+    return apply_to_known(stopped->update, &writer, stopped->error);
+}
+
+static int stop_and_apply(struct probe_update *update, enum memory_way way,
+                          const struct timespec *deadline, struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct stopped_update stopped = {update, way, false, error};
+    if (target->stop)
+        return tracee_act(target->stop, apply_stopped, &stopped);
+    const struct tracee_task task = {prepare_stopped, apply_stopped, &stopped};
+    return tracee_run(target->engine, target->image.pid, deadline, &task, error);
+}
+
+/* Can the failure be one of what was found in memory, or of writing there? */
+static bool is_about_memory(int status)
+{
+    return status == -EFAULT || status == -EIO || status == -EROFS || status == -ENOEXEC ||
+           status == -EACCES || status == -ERANGE || status == -EOVERFLOW;
+}
+
+/*
+ * Of an object that is unloaded between the look and the write, other memory is read, and writes
+ * fail for want of any: then there was nothing wrong with the update but its age.
+ */
+static int look_after(struct probe_update *update, int status, struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    struct probe_error reason;
+    int looked = probe_target_look(target, &reason);
+    if (looked == -ESRCH && error)
+        *error = reason;
+    if (looked == -ESRCH)
+        return looked;
+    return looked == 0 && update->generation != target->generation
+               ? error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
+                           target->image.pid)
+               : status;
+}
+
+/* Stops the target first, where that is the method and it can be done. */
+static int apply_in_order(struct probe_update *update, const struct memory_writer *running,
+                          const struct timespec *deadline, struct probe_error *error)
+{
+    const struct probe_target *target = update->target;
+    bool by_stopping = target->engine->options.method == PROBE_METHOD_PTRACE;
+    /* An image that somebody else opened can be written, but its process not be stopped. */
+    if (target->traced || (!target->stop && !(target->image.own && by_stopping)))
+        return apply_once(update, running, error);
+    if (!update->stop_is_optional)
+        return stop_and_apply(update, MEMORY_STOPPED, deadline, error);
+    const struct timespec soon = deadline_of_try();
+    int status = stop_and_apply(update, MEMORY_STOPPED, &soon, error);
+    return status == -EBUSY || status == -ETIMEDOUT ? apply_once(update, running, error) : status;
+}
+
+static int apply_locked(struct probe_update *update, const struct timespec *deadline,
+                        struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    enum probe_method method = target->engine->options.method;
+    const struct memory_writer running = {
+        .image = &target->image,
+        .way = method == PROBE_METHOD_SELF ? MEMORY_SELF : MEMORY_RUNNING,
+        .tid = target->image.tid,
+        .maps = &target->maps,
+    };
+    if (method == PROBE_METHOD_SELF && target->image.pid != getpid())
+        return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
+                         target->image.pid, getpid());
+    int status = apply_in_order(update, &running, deadline, error);
+    if (status == -EROFS)
+        status = look_after(update, status, error);
+    if (status != -EROFS)
+        return status;
+    if (!target->image.own)
+        return error_set(error, EPERM,
+                         "process %d: the kernel refuses forced writes to its code, and its "
+                         "process cannot be stopped with its user's authority",
+                         target->image.pid);
+    if (!atomic_exchange(&target->engine->told_refusal, true))
+        engine_log(target->engine, PROBE_LOG_WARNING,
+                   "the kernel refuses forced writes to code (proc_mem.force_override): processes "
+                   "are stopped for a moment and written to with ptrace");
+    const struct memory_writer poker = {&target->image, MEMORY_POKED, target->image.pid,
+                                        &target->maps};
+    return target->traced ? apply_once(update, &poker, error)
+                          : stop_and_apply(update, MEMORY_POKED, deadline, error);
+}
+
+int probe_update_apply(struct probe_update *update, struct probe_error *error)
+{
+    const struct timespec deadline = deadline_of_update();
+    int status = lock(update->target, &deadline, error);
+    if (status < 0)
+        return status;
+    for (int i = 0; i < TRIES; i++) {
+        status = apply_locked(update, &deadline, error);
+        if (!is_about_memory(status))
+            break;
+        /* The object may even be back where it was: what is really wrong is so once more. */
+        status = look_after(update, status, error);
+        if (!is_about_memory(status))
+            break;
+    }
+    unlock(update->target);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Who asked, and the answer to what failed. */
+#ifndef PROBEFS_ANSWER_H
+#define PROBEFS_ANSWER_H
+
+#include "fuse/libfuse.h"
+#include "server/server.h"
+
+/* Who has sent REQUEST. */
+struct caller answer_caller(fuse_req_t request);
+
+/* Answers with STATUS, a negative errno value: one of those that probefs(8) lists, or EIO. */
+void answer_error(fuse_req_t request, int status);
+
+/*
+ * The same, and leaves a sentence in the error_log of INODE's target, if it has one: the caller
+ * could not do WHAT (as "write 'gc_start/enabled'") for the reason in ERROR.
+ */
+void answer_failure(fuse_req_t request, const struct inode *inode, const char *what, int status,
+                    const struct probe_error *error);
+
+/* Answers request UNIQUE, which the library was not told of, in its place. */
+void answer_directly(struct fuse_session *session, uint64_t unique, int status);
+
+#endif

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE operations. Each finds its node, asks who calls where that matters, makes one call
+ * below, and answers exactly once.
+ */
+#include "fuse/operations.h"
+
+#include "fuse/answer.h"
+#include "server/attributes.h"
+#include "server/directory.h"
+#include "server/file.h"
+#include "nodes/readme.h"
+#include "fuse/refusals.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BACKGROUND = 60000, MAX_WRITE = 1 << 20 };
+
+/* Room for a file's name, and for what was asked, in a line of the log. */
+enum { NODE_NAME_SIZE = 32, ASKED_SIZE = 256 };
+
+static struct server *server_of(fuse_req_t request)
+{
+    return fuse_req_userdata(request);
+}
+
+/*
+ * Answers with the error of what was asked of the node NUMBER, and leaves the sentence in the
+ * target's error_log. ASKED says what it was, as "write": the node's path in the target follows.
+ */
+static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t number,
+                    const char *asked, int status, const struct probe_error *error)
+{
+    char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
+    char what[sizeof(path) + ASKED_SIZE];
+    const char *name = inode_kind(number)->name;
+    snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
+             inode->probe && name ? "/" : "",
+             name           ? name
+             : inode->probe ? ""
+                            : ".");
+    snprintf(what, sizeof(what), "%s '%s'", asked, path);
+    answer_failure(request, inode, what, status, error);
+}
+
+/* ---- names ------------------------------------------------------------------------------ */
+
+static void fill_entry(struct server *server, const struct inode *inode, uint64_t number,
+                       const struct ownership *owner, struct fuse_entry_param *entry)
+{
+    *entry = (struct fuse_entry_param){
+        .ino = number,
+        .attr_timeout = ATTRIBUTES_VALID,
+        .entry_timeout = ATTRIBUTES_VALID,
+    };
+    attributes_fill(server, inode->target, number, owner, &entry->attr);
+}
+
+/* Looks for a process, or a probe of one; all callers get the same answer. */
+static int find_directory(struct server *server, const struct inode *parent, const char *name,
+                          struct inode **result)
+{
+    struct probe_image_id id;
+    struct process_user user;
+    struct route route;
+    struct target *target = NULL;
+    pid_t pid = parent->target ? parent->target->pid : process_parse(name);
+    if (pid <= 0 || process_find_user(pid, &user) < 0 ||
+        router_identify(server->router, pid, &id) < 0 ||
+        (parent->target && !probe_image_id_equal(&id, &parent->target->id)))
+        return -ENOENT;
+
+    struct call call = CALL_INIT;
+    call.request.operation = OPERATION_FIND;
+    call.request.pid = pid;
+    call.request.id = id;
+    if (parent->target && strlen(name) >= sizeof(call.request.probe))
+        return -ENAMETOOLONG;
+    if (parent->target)
+        snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
+    int status = router_begin(server->router, &user, 0, AUTHORITY_ADMIN, false, &route);
+    if (status == 0) {
+        status = router_call_first(server->router, &route, &call);
+        router_end(&route);
+        free(call.out);
+    }
+    if (status < 0)
+        return status == -ENOMEM || status == -ETIMEDOUT ? status : -ENOENT;
+    status = inodes_get_target(&server->inodes, pid, &id, &target);
+    if (status < 0)
+        return status;
+    status = inodes_look_up(&server->inodes, target, parent->target ? name : NULL, result);
+    inodes_put_target(&server->inodes, target);
+    return status;
+}
+
+/* For inodes_sweep(). What cannot be asked for (without descriptors, say) may be alive. */
+static bool is_alive(void *data, const struct target *target)
+{
+    const struct server *server = data;
+    struct probe_image_id id;
+    int status = router_identify(server->router, target->pid, &id);
+    return status == 0 ? probe_image_id_equal(&id, &target->id)
+                       : status != -ENOENT && status != -ESRCH;
+}
+
+/*
+ * Now and then, forgets what has ended. The kernel keeps names for as long as it has memory, and we
+ * what they stand for; so it is asked to forget them, too. Called when the request is answered: the
+ * kernel may have locked the root until it is.
+ */
+static void forget_ended(struct server *server)
+{
+    struct stale_name *names = NULL;
+    size_t count = 0;
+    if (!inodes_are_due(&server->inodes))
+        return;
+    inodes_sweep(&server->inodes, is_alive, server, &names, &count);
+    for (size_t i = 0; i < count; i++)
+        fuse_lowlevel_notify_inval_entry(server->session, names[i].directory, names[i].name,
+                                         strlen(names[i].name));
+    free(names);
+}
+
+static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, parent);
+    struct fuse_entry_param entry;
+    struct ownership owner;
+    int kind = tree_find(inode->place, name);
+    uint64_t number = 0;
+    if (kind >= 0) {
+        inodes_look_up_file(&server->inodes, inode);
+        number = inode_number(inode, (unsigned int)kind);
+    } else {
+        int status =
+            inode->place == PLACE_PROBE ? -ENOENT : find_directory(server, inode, name, &inode);
+        if (status < 0) {
+            answer_error(request, status);
+            return;
+        }
+        number = inode_number(inode, tree_directory(inode->place));
+    }
+    int status = attributes_find_owner(server, inode, &owner);
+    if (status < 0) {
+        inodes_forget(&server->inodes, number, 1);
+        answer_error(request, status);
+        return;
+    }
+    fill_entry(server, inode, number, &owner, &entry);
+    if (fuse_reply_entry(request, &entry) < 0)
+        inodes_forget(&server->inodes, number, 1);
+    forget_ended(server);
+}
+
+/* ---- attributes ------------------------------------------------------------------------- */
+
+/* Is the image of the node's target still there? Else the error for a name, or for what is open. */
+static int check_alive(struct server *server, struct inode *inode)
+{
+    struct probe_image_id id;
+    if (!inode->target || (router_identify(server->router, inode->target->pid, &id) == 0 &&
+                           probe_image_id_equal(&id, &inode->target->id)))
+        return 0;
+    return inodes_is_open(&server->inodes, inode) ? -ESRCH : -ESTALE;
+}
+
+static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    struct ownership owner;
+    struct stat attributes;
+    (void)info;
+    int status = check_alive(server, inode);
+    if (status == 0)
+        status = attributes_find_owner(server, inode, &owner);
+    if (status < 0) {
+        answer_error(request, status == -ENOENT ? -ESTALE : status);
+        return;
+    }
+    attributes_fill(server, inode->target, number, &owner, &attributes);
+    fuse_reply_attr(request, &attributes, ATTRIBUTES_VALID);
+}
+
+/* Truncating and touching are harmless, and change nothing; modes and owners are not for change. */
+static void op_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what,
+                       struct fuse_file_info *info)
+{
+    (void)attributes;
+    if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+        fail_on(request, inodes_find(&server_of(request)->inodes, number), number,
+                "change the mode or owner of", -EPERM,
+                &(struct probe_error){"they are those of the process, and follow it"});
+    else
+        op_getattr(request, number, info);
+}
+
+/* ---- links ------------------------------------------------------------------------------ */
+
+static void reply_self(fuse_req_t request, const struct caller *caller)
+{
+    char text[16];
+    pid_t pid = caller->pid > 0 ? process_of_thread(caller->pid) : -ENOENT;
+    if (pid <= 0) {
+        answer_error(request, -ENOENT);
+        return;
+    }
+    snprintf(text, sizeof(text), "%d", pid);
+    fuse_reply_readlink(request, text);
+}
+
+static void op_readlink(fuse_req_t request, fuse_ino_t number)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    struct caller caller = answer_caller(request);
+    struct probe_error error = {""};
+    struct file file;
+    char *path = NULL;
+    size_t length = 0;
+    if (!inode->target) {
+        reply_self(request, &caller);
+        return;
+    }
+    int status = file_open(server, inode, inode_kind(number), &caller, false, &file, &error);
+    if (status == 0) {
+        status = file_read(server, &file, 0, PATH_MAX - 1, &path, &length, &error);
+        file_close(server, &file);
+    }
+    char *text = status == 0 ? strndup(path ? path : "", length) : NULL;
+    if (text)
+        fuse_reply_readlink(request, text);
+    else
+        fail_on(request, inode, number, "read the link", status < 0 ? status : -ENOMEM, &error);
+    free(text);
+    free(path);
+}
+
+/* ---- directories ------------------------------------------------------------------------ */
+
+static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct inode *inode = inodes_find(&server->inodes, number);
+    struct caller caller = answer_caller(request);
+    struct probe_error error = {""};
+    struct directory *directory = NULL;
+    int status = directory_open(server, inode, &caller, &directory, &error);
+    if (status < 0) {
+        fail_on(request, inode, number, "open the directory", status, &error);
+        return;
+    }
+    info->fh = (uintptr_t)directory;
+    inodes_opened(&server->inodes, inode);
+    if (fuse_reply_open(request, info) < 0) {
+        inodes_closed(&server->inodes, inode);
+        directory_close(directory);
+    }
+    forget_ended(server);
+}
+
+/* The bytes of a reply to readdir, as they are added up. */
+struct listing {
+    fuse_req_t request;
+    char *bytes;
+    size_t size, used;
+    bool plus;
+    const struct target *target; /* whose owner was asked for last, in this reply */
+    struct ownership owner;
+    int status; /* ENOMEM: there are more entries, but no memory for the next */
+};
+
+/* Adds one entry; returns false, and has no effect, where there is no room for it. */
+static bool add_entry(struct listing *listing, const char *name,
+                      const struct fuse_entry_param *entry, off_t next)
+{
+    char *at = listing->bytes + listing->used;
+    size_t room = listing->size - listing->used;
+    size_t length = listing->plus
+                        ? fuse_add_direntry_plus(listing->request, at, room, name, entry, next)
+                        : fuse_add_direntry(listing->request, at, room, name, &entry->attr, next);
+    if (length > room)
+        return false;
+    listing->used += length;
+    return true;
+}
+
+static bool add_dot(struct listing *listing, const struct directory *directory, off_t offset)
+{
+    struct fuse_entry_param entry = {0};
+    entry.attr.st_mode = S_IFDIR;
+    entry.attr.st_ino = inode_number(directory->inode, tree_directory(directory->inode->place));
+    return add_entry(listing, offset == 0 ? "." : "..", &entry, offset + 1);
+}
+
+/* The directory that ENTRY names, looked up once more; -errno where its target cannot be kept. */
+static int look_up_entry(struct server *server, const struct directory *directory,
+                         const struct directory_entry *entry, struct inode **inode)
+{
+    struct target *target = directory->inode->target;
+    if (entry->kind >= 0) {
+        inodes_look_up_file(&server->inodes, directory->inode);
+        *inode = directory->inode;
+        return 0;
+    }
+    if (!entry->process)
+        return inodes_look_up(&server->inodes, target, entry->name, inode);
+    int status =
+        inodes_get_target(&server->inodes, entry->process->pid, &entry->process->id, &target);
+    if (status < 0)
+        return status;
+    status = inodes_look_up(&server->inodes, target, NULL, inode);
+    inodes_put_target(&server->inodes, target);
+    return status;
+}
+
+/* The owner of what is in INODE's directory; asked for once where its files follow each other. */
+static int find_owner(struct listing *listing, struct server *server, const struct inode *inode)
+{
+    if (inode->target && inode->target == listing->target)
+        return 0;
+    listing->target = NULL;
+    int status = attributes_find_owner(server, inode, &listing->owner);
+    if (status == 0)
+        listing->target = inode->target;
+    return status;
+}
+
+/*
+ * Adds the entry at OFFSET; its node counts as looked up where the kernel learns of it (plus).
+ * Returns false where the reply ends before it.
+ */
+static bool add_node(struct listing *listing, struct server *server,
+                     const struct directory *directory, off_t offset)
+{
+    const struct directory_entry *node = &directory->entries[offset - 2];
+    struct fuse_entry_param entry;
+    struct inode *inode = NULL;
+    listing->status = look_up_entry(server, directory, node, &inode);
+    if (listing->status < 0)
+        return false;
+    unsigned int kind = node->kind >= 0 ? (unsigned int)node->kind : tree_directory(inode->place);
+    uint64_t number = inode_number(inode, kind);
+    int found = find_owner(listing, server, inode);
+    bool added = found == 0;
+    listing->status = found == -ENOMEM ? found : 0;
+    if (added) {
+        fill_entry(server, inode, number, &listing->owner, &entry);
+        added = add_entry(listing, node->name, &entry, offset + 1);
+    }
+    if (!added || !listing->plus)
+        inodes_forget(&server->inodes, number, 1);
+    return added || found == -ENOENT;
+}
+
+static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                           struct fuse_file_info *info, bool plus)
+{
+    struct server *server = server_of(request);
+    struct directory *directory = (struct directory *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    struct listing listing = {.request = request, .size = size, .plus = plus};
+    int status = offset == 0 ? check_alive(server, directory->inode) : 0;
+    if (status == 0 && offset == 0 && directory->used)
+        status = directory_fill(server, directory, &error);
+    directory->used = true;
+    if (status == 0 && !(listing.bytes = malloc(size)))
+        status = -ENOMEM;
+    if (status < 0) {
+        fail_on(request, directory->inode, number, "read the directory",
+                status == -ESTALE ? -ESRCH : status, &error);
+        return;
+    }
+    bool added = true;
+    for (; added && offset < 2; offset++)
+        added = add_dot(&listing, directory, offset);
+    for (; added && (size_t)offset - 2 < directory->count; offset++)
+        added = add_node(&listing, server, directory, offset);
+    /* What was added is answered first; who asks for the rest may get it. */
+    if (listing.status < 0 && listing.used == 0)
+        fail_on(request, directory->inode, number, "read the directory", listing.status, &error);
+    else
+        fuse_reply_buf(request, listing.bytes, listing.used);
+    free(listing.bytes);
+}
+
+static void op_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                       struct fuse_file_info *info)
+{
+    read_directory(request, number, size, offset, info, false);
+}
+
+static void op_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                           struct fuse_file_info *info)
+{
+    read_directory(request, number, size, offset, info, true);
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+/*
+ * Opens a file of a process; the result stays NULL for those that the server knows by heart. After
+ * an error there is one where it has to be released: see file_open().
+ */
+static int open_file(struct server *server, uint64_t number, const struct caller *caller,
+                     bool write, struct file **result, struct probe_error *error)
+{
+    struct inode *inode = inodes_find(&server->inodes, number);
+    const struct node_kind *kind = inode_kind(number);
+    if (write && !kind->write) {
+        snprintf(error->text, sizeof(error->text),
+                 "it can only be read: probes are switched through 'enabled', 'semaphore', 'hold' "
+                 "and 'control'");
+        return -EACCES;
+    }
+    if (!inode->target)
+        return 0;
+    struct file *file = calloc(1, sizeof(*file));
+    if (!file)
+        return -ENOMEM;
+    int status = file_open(server, inode, kind, caller, write, file, error);
+    if (status < 0 && file->handle == 0)
+        free(file);
+    else
+        *result = file;
+    return status;
+}
+
+static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    bool write = (info->flags & O_ACCMODE) != O_RDONLY;
+    const struct caller caller = answer_caller(request);
+    struct probe_error error = {""};
+    struct file *file = NULL;
+    int status = open_file(server, number, &caller, write, &file, &error);
+    if (status < 0) {
+        if (file) /* before anybody hears of it */
+            file_expect_close(file);
+        fail_on(request, inodes_find(&server->inodes, number), number, write ? "write" : "read",
+                status, &error);
+        if (file)
+            file_release(server, file);
+        return;
+    }
+    info->fh = (uintptr_t)file;
+    info->direct_io = 1;
+    info->noflush = !write || !inode_kind(number)->flush;
+    if (fuse_reply_open(request, info) < 0 && file) {
+        file_expect_close(file);
+        file_release(server, file);
+    }
+}
+
+static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                    struct fuse_file_info *info)
+{
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    char *bytes = NULL;
+    size_t length = 0;
+    if (!file) {
+        size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
+        fuse_reply_buf(request, &README_TEXT[README_SIZE - left], left < size ? left : size);
+        return;
+    }
+    int status =
+        file_read(server_of(request), file, (uint64_t)offset, size, &bytes, &length, &error);
+    if (status < 0)
+        fail_on(request, file->inode, number, "read", status, &error);
+    else
+        fuse_reply_buf(request, bytes, length);
+    free(bytes);
+}
+
+/* As much of what was written as a line of the log has room for. */
+static void describe_write(const char *bytes, size_t length, char *what, size_t size)
+{
+    enum { SHOWN = 40 };
+    char text[3 * SHOWN + 1];
+    size_t end = length > 0 && bytes[length - 1] == '\n' ? length - 1 : length;
+    probe_escape(bytes, end < SHOWN ? end : SHOWN, text, sizeof(text));
+    snprintf(what, size, "write \"%s\"%s to", text, end > SHOWN ? "..." : "");
+}
+
+static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, size_t length,
+                     off_t offset, struct fuse_file_info *info)
+{
+    struct server *server = server_of(request);
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    char what[ASKED_SIZE];
+    (void)offset;
+    int status = file_write(server, file, info->lock_owner, bytes, length, &error);
+    if (status < 0) {
+        describe_write(bytes, length, what, sizeof(what));
+        fail_on(request, file->inode, number, what, status, &error);
+        return;
+    }
+    inodes_set_written(&server->inodes, file->inode->target, number);
+    fuse_reply_write(request, length);
+}
+
+static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    struct probe_error error = {""};
+    int status = file ? file_flush(server_of(request), file, info->lock_owner, &error) : 0;
+    if (status < 0)
+        fail_on(request, file->inode, number, "apply the last line written to", status, &error);
+    else
+        fuse_reply_err(request, 0);
+}
+
+/* ---- the session ------------------------------------------------------------------------ */
+
+static void op_init(void *data, struct fuse_conn_info *connection)
+{
+    struct server *server = data;
+    connection->max_background = MAX_BACKGROUND;
+    connection->max_write = MAX_WRITE;
+    /* Without it, `echo 1 >` would be a truncation of its own before each open. */
+    if (connection->capable & FUSE_CAP_ATOMIC_O_TRUNC)
+        connection->want |= FUSE_CAP_ATOMIC_O_TRUNC;
+    if (server->mounted)
+        server->mounted(server->mounted_data);
+}
+
+const struct fuse_lowlevel_ops operations = {
+    .init = op_init,
+    .lookup = op_lookup,
+    .getattr = op_getattr,
+    .setattr = op_setattr,
+    .readlink = op_readlink,
+    .opendir = op_opendir,
+    .readdir = op_readdir,
+    .readdirplus = op_readdirplus,
+    .open = op_open,
+    .read = op_read,
+    .write = op_write,
+    .flush = op_flush,
+    .create = refuse_create,
+    .mknod = refuse_mknod,
+    .mkdir = refuse_mkdir,
+    .unlink = refuse_removal,
+    .rmdir = refuse_removal,
+    .symlink = refuse_symlink,
+    .rename = refuse_rename,
+    .link = refuse_link,
+};

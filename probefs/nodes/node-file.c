@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "nodes/node-file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Objects that come and go between the look and the update make it start over, so often at most. */
+enum { TRIES = 50 };
+
+ssize_t service_file_probe(const struct service_file *file, struct probe_error *error)
+{
+    ssize_t index = probe_target_find(file->target, file->probe);
+    if (index < 0)
+        snprintf(error->text, sizeof(error->text), "process %d has no probe '%s' any more",
+                 probe_target_pid(file->target), file->probe);
+    return index;
+}
+
+/* Whose references an update forgets: found before it, so that nothing can fail behind it. */
+struct claims {
+    size_t *indices;
+    size_t count;
+    struct text names; /* for whoever asked for them */
+};
+
+static void claims_done(struct claims *claims)
+{
+    free(claims->indices);
+    free(claims->names.bytes);
+}
+
+static int claims_find(const struct service_file *file, const struct probe_update *update,
+                       struct claims *claims)
+{
+    if (!file->holds->list && !file->resets)
+        return 0;
+    int status = probe_update_resets(update, &claims->indices, &claims->count);
+    if (status < 0 || !file->resets || claims->count == 0)
+        return status;
+    FILE *out = text_open(&claims->names);
+    if (!out)
+        return -ENOMEM;
+    for (size_t i = 0; i < claims->count; i++) {
+        const char *name = probe_target_name(file->target, claims->indices[i]);
+        fwrite(name, strlen(name) + 1, 1, out);
+    }
+    return text_close(&claims->names, out);
+}
+
+/* Tells the holds there are, and whoever asked for it. */
+static void claims_end(const struct service_file *file, struct claims *claims)
+{
+    for (size_t i = 0; i < claims->count; i++)
+        holds_end_claims(file->holds, probe_target_name(file->target, claims->indices[i]));
+    if (!file->resets)
+        return;
+    free(file->resets->bytes);
+    *file->resets = claims->names;
+    claims->names = (struct text){.bytes = NULL};
+}
+
+/* One try. Errors: EAGAIN objects came or went. */
+static int try_update(struct service_file *file, service_file_fill *fill, const void *data,
+                      struct probe_error *error)
+{
+    struct probe_update *update = NULL;
+    struct claims claims = {.indices = NULL};
+    if (probe_update_new(file->target, &update) < 0)
+        return -ENOMEM;
+    int status = fill(file, update, data, error);
+    if (status == 0)
+        status = claims_find(file, update, &claims);
+    if (status == 0)
+        status = probe_update_apply(update, error);
+    if (status == 0)
+        claims_end(file, &claims);
+    claims_done(&claims);
+    probe_update_free(update);
+    return status;
+}
+
+int service_file_update(struct service_file *file, service_file_fill *fill, const void *data,
+                        struct probe_error *error)
+{
+    int status = -EAGAIN;
+    bool looked = false;
+    for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
+        uint64_t generation = probe_target_generation(file->target);
+        status = try_update(file, fill, data, error);
+        if (status == 0 || status == -EAGAIN || looked)
+            continue;
+        /* It was filled by what the last look saw: does it fail now, too? */
+        struct probe_error reason = {""};
+        looked = true;
+        int look = probe_target_look(file->target, &reason);
+        if (look < 0)
+            *error = reason;
+        if (look < 0 || probe_target_generation(file->target) != generation)
+            status = look < 0 ? look : -EAGAIN;
+    }
+    return status;
+}

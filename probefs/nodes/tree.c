@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "nodes/tree.h"
+
+#include "nodes/nodes.h"
+#include "nodes/readme.h"
+
+#include <string.h>
+
+const struct node_kind node_kinds[] = {
+    {.place = PLACE_ROOT, .type = NODE_DIRECTORY, .everybody = true},
+    {.place = PLACE_PROCESS, .type = NODE_DIRECTORY, .read = node_process_list},
+    {.place = PLACE_PROBE, .type = NODE_DIRECTORY},
+
+    {.name = "README",
+     .place = PLACE_ROOT,
+     .type = NODE_FILE,
+     .everybody = true,
+     .size = README_SIZE},
+    {.name = "self", .place = PLACE_ROOT, .type = NODE_LINK, .everybody = true},
+
+    {.name = "enabled",
+     .place = PLACE_PROCESS,
+     .type = NODE_FILE,
+     .size = 2,
+     .read = node_enabled_read,
+     .write = node_enabled_write},
+    {.name = "exe", .place = PLACE_PROCESS, .type = NODE_LINK, .read = node_exe_read},
+    {.name = "info", .place = PLACE_PROCESS, .type = NODE_FILE, .read = node_info_read},
+    {.name = "control",
+     .place = PLACE_PROCESS,
+     .type = NODE_FILE,
+     .read = node_control_read,
+     .write = node_control_write,
+     .flush = node_control_flush},
+    {.name = "error_log",
+     .place = PLACE_PROCESS,
+     .type = NODE_FILE,
+     .read = node_error_log_read,
+     .has_failures = true},
+
+    {.name = "enabled",
+     .place = PLACE_PROBE,
+     .type = NODE_FILE,
+     .size = 2,
+     .read = node_enabled_read,
+     .write = node_enabled_write},
+    {.name = "semaphore",
+     .place = PLACE_PROBE,
+     .type = NODE_FILE,
+     .read = node_semaphore_read,
+     .write = node_semaphore_write},
+    {.name = "hold",
+     .place = PLACE_PROBE,
+     .type = NODE_FILE,
+     .read = node_hold_read,
+     .write = node_hold_write,
+     .open = node_hold_open,
+     .outlives_server = true},
+    {.name = "sites", .place = PLACE_PROBE, .type = NODE_FILE, .read = node_sites_read},
+};
+
+const unsigned int node_kind_count = sizeof(node_kinds) / sizeof(*node_kinds);
+
+_Static_assert(sizeof(node_kinds) / sizeof(*node_kinds) <= KIND_MAX, "KIND_BITS is too small");
+
+unsigned int tree_directory(enum place place)
+{
+    unsigned int kind = 0;
+    while (node_kinds[kind].place != place || node_kinds[kind].name)
+        kind++;
+    return kind;
+}
+
+int tree_find(enum place place, const char *name)
+{
+    for (unsigned int i = 0; i < node_kind_count; i++) {
+        const struct node_kind *kind = &node_kinds[i];
+        if (kind->place == place && kind->name && strcmp(kind->name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree, written once: one row for each kind of node. Rows drive lookup, attributes, listing,
+ * and, through the service, reading and writing.
+ */
+#ifndef PROBEFS_TREE_H
+#define PROBEFS_TREE_H
+
+#include "nodes/node-file.h"
+
+#include <stdio.h>
+
+/* Which directory a node stands in. A directory's own kind is the first of its place. */
+enum place { PLACE_ROOT, PLACE_PROCESS, PLACE_PROBE, PLACE_COUNT };
+
+enum node_type { NODE_DIRECTORY, NODE_FILE, NODE_LINK };
+
+struct node_kind {
+    const char *name; /* NULL for the directory of a process or probe itself */
+    enum place place;
+    enum node_type type;
+    bool everybody; /* may be read by all; else by those who may look into the process */
+    off_t size;     /* where it is known; 0 for what is made on reading */
+
+    /* Writes the contents, as they are now, to OUT. NULL: not readable. */
+    int (*read)(struct service_file *file, FILE *out, struct probe_error *error);
+    /* Takes one write() of LENGTH bytes. NULL: not writable. */
+    int (*write)(struct service_file *file, const char *text, size_t length,
+                 struct probe_error *error);
+    /* Called when it is opened for writing; and when such a descriptor is closed. */
+    int (*open)(struct service_file *file, struct probe_error *error);
+    int (*flush)(struct service_file *file, struct probe_error *error);
+
+    bool outlives_server; /* has an effect that must end with the server: kept by a worker */
+    bool has_failures;    /* the server adds the target's failures to what is read */
+};
+
+/* Kinds are told by their index, which is below KIND_MAX (it fits an inode number's low bits). */
+enum { KIND_BITS = 5, KIND_MAX = 1 << KIND_BITS };
+
+extern const struct node_kind node_kinds[];
+extern const unsigned int node_kind_count;
+
+/* The kind of the directory of PLACE. */
+unsigned int tree_directory(enum place place);
+/* The kind of the file NAME in PLACE, or -1. */
+int tree_find(enum place place, const char *name);
+
+#endif

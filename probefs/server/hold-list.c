@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/hold-list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <utlist.h>
+
+/* How long others wait. (A release that is not answered takes two calls, of a second each.) */
+enum { WAIT_SECONDS = 2 };
+
+void held_init(struct held *held)
+{
+    *held = (struct held){0};
+    pthread_mutex_init(&held->lock, NULL);
+    pthread_mutex_init(&held->release_lock, NULL);
+    pthread_cond_init(&held->released, NULL);
+}
+
+void held_done(struct held *held)
+{
+    pthread_mutex_destroy(&held->lock);
+    pthread_mutex_destroy(&held->release_lock);
+    pthread_cond_destroy(&held->released);
+}
+
+void held_add(struct held *held, struct held_file *file)
+{
+    DL_APPEND(held->files, file);
+    atomic_fetch_add(&held->count, 1);
+    held->given_up = false;
+}
+
+void held_remove(struct held *held, struct held_file *file)
+{
+    DL_DELETE(held->files, file);
+    atomic_fetch_sub(&held->count, 1);
+}
+
+void held_end_claim(struct held_file *file)
+{
+    free(file->saved);
+    file->saved = NULL;
+    file->saved_length = 0;
+}
+
+void held_expect_release(struct held *held)
+{
+    pthread_mutex_lock(&held->release_lock);
+    if (held->releasing++ == 0)
+        held->hangs = false;
+    pthread_mutex_unlock(&held->release_lock);
+}
+
+void held_end_release(struct held *held, int status)
+{
+    pthread_mutex_lock(&held->release_lock);
+    held->releasing--;
+    held->hangs = status == -ETIMEDOUT;
+    if (held->releasing == 0 || held->hangs)
+        pthread_cond_broadcast(&held->released);
+    pthread_mutex_unlock(&held->release_lock);
+}
+
+static struct timespec end_of_wait(void)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += WAIT_SECONDS;
+    return end;
+}
+
+/* Called with release_lock held. */
+static int wait_for_releases(struct held *held)
+{
+    int status = 0;
+    const struct timespec end = end_of_wait();
+    while (held->releasing > 0 && status == 0)
+        status = held->hangs ? ETIMEDOUT
+                             : pthread_cond_clockwait(&held->released, &held->release_lock,
+                                                      CLOCK_MONOTONIC, &end);
+    return held->releasing > 0 ? -ETIMEDOUT : 0;
+}
+
+int held_wait(struct held *held)
+{
+    pthread_mutex_lock(&held->release_lock);
+    int status = held->releasing > 0 ? wait_for_releases(held) : 0;
+    pthread_mutex_unlock(&held->release_lock);
+    return status;
+}
+
+int held_lock(struct held *held)
+{
+    if (pthread_mutex_trylock(&held->lock) == 0)
+        return 0;
+    const struct timespec end = end_of_wait();
+    return -pthread_mutex_clocklock(&held->lock, CLOCK_MONOTONIC, &end);
+}

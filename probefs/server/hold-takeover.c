@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/hold-takeover.h"
+
+#include "server/file-handle.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* So many users whose processes hang are left alone until a worker ends the next time. */
+enum { HANGING_MAX = 64 };
+
+bool orphan_is(const struct held_file *held)
+{
+    return held->saved && router_is_broken(&held->file->route);
+}
+
+/* Opens the file again in another worker. Where that fails, it stays one of the worker that ended.
+ */
+static int move(struct server *server, struct held_file *held, struct probe_error *error)
+{
+    struct file *file = held->file;
+    struct route old = file->route;
+    struct route another;
+    int status = router_find_another(server->router, &old, &another);
+    if (status < 0)
+        return status;
+    file->route = another;
+    status = file_handle_reopen(server, file, held->saved, held->saved_length, error);
+    if (status < 0) {
+        router_end(&file->route);
+        file->route = old;
+    } else {
+        router_end(&old);
+    }
+    return status;
+}
+
+int orphan_take_over(struct server *server, struct held_file *held, struct probe_error *error)
+{
+    struct target *target = held->file->inode->target;
+    int status = move(server, held, error);
+    if (status == -ESRCH || status == -ENOENT)
+        held_end_claim(held);
+    else if (status < 0 && !held->told)
+        log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
+                    target->pid, error->text);
+    else if (status == 0)
+        log_message(PROBE_LOG_INFO, "process %d: a hold was taken over from a worker that ended",
+                    target->pid);
+    held->told = status < 0;
+    if (status == 0)
+        target->held.given_up = false;
+    return status;
+}
+
+int orphans_take_over(struct server *server, struct held *held)
+{
+    struct held_file *orphan = NULL;
+    struct probe_error error = {""};
+    int result = 0;
+    DL_FOREACH(held->files, orphan)
+    {
+        int status = orphan_is(orphan) ? orphan_take_over(server, orphan, &error) : 0;
+        /* What has no claim any more is settled. */
+        if (status < 0 && orphan->saved)
+            result = status;
+        if (status == -ETIMEDOUT)
+            return status;
+    }
+    return result;
+}
+
+/* ---- after the end of a worker ---------------------------------------------------------- */
+
+/* The users whose processes did not answer in this round. */
+struct hanging {
+    uid_t users[HANGING_MAX];
+    size_t count;
+    bool locked; /* it was waited for a lock in vain: once is enough */
+};
+
+static bool hangs(const struct hanging *hanging, uid_t user)
+{
+    for (size_t i = 0; i < hanging->count; i++) {
+        if (hanging->users[i] == user)
+            return true;
+    }
+    return hanging->count == HANGING_MAX;
+}
+
+/*
+ * One target. Each try of one that hangs ends a worker, whose holds are orphans then: so it is
+ * tried once, and its user's others only in the next round, which begins with that end.
+ */
+static void look_after(struct server *server, struct target *target, struct hanging *hanging)
+{
+    struct held *held = &target->held;
+    if (hanging->locked ? pthread_mutex_trylock(&held->lock) != 0 : held_lock(held) < 0) {
+        hanging->locked = true;
+        return;
+    }
+    const struct held_file *first = held->files;
+    uid_t user = first ? first->file->route.uid : 0;
+    if (first && !held->given_up && !hangs(hanging, user)) {
+        int status = orphans_take_over(server, held);
+        held->given_up = status < 0;
+        if (status == -ETIMEDOUT)
+            hanging->users[hanging->count++] = user;
+    }
+    pthread_mutex_unlock(&held->lock);
+}
+
+static bool has_holds(const struct target *target)
+{
+    return atomic_load(&target->held.count) > 0;
+}
+
+void orphans_look_after(void *data)
+{
+    struct server *server = data;
+    struct hanging hanging = {.count = 0};
+    struct target **targets = NULL;
+    size_t count = 0;
+    if (inodes_get_targets(&server->inodes, has_holds, &targets, &count) < 0)
+        return;
+    for (size_t i = 0; i < count && !atomic_load(&server->ending); i++)
+        look_after(server, targets[i], &hanging);
+    inodes_put_targets(&server->inodes, targets, count);
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/inodes.h"
+
+#include "server/proc.h"
+
+#include <errno.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Descriptors of processes that are kept: more cost more than they gain. */
+enum { PROCESSES_MAX = 256 };
+
+/* Fewer new targets than these are not worth a look at all that there are. */
+enum { SWEEP_MIN = 32 };
+
+int inodes_init(struct inodes *inodes)
+{
+    *inodes = (struct inodes){.root = {.place = PLACE_ROOT, .lookups = 1}};
+    if (getrandom(inodes->secret, sizeof(inodes->secret), 0) != sizeof(inodes->secret))
+        return -EIO;
+    return -pthread_mutex_init(&inodes->lock, NULL);
+}
+
+static void target_free(struct inodes *inodes, struct target *target)
+{
+    struct written *written = NULL;
+    struct written *next = NULL;
+    HASH_ITER (hh, target->written, written, next) {
+        HASH_DEL(target->written, written);
+        free(written);
+    }
+    failures_done(&target->failures);
+    held_done(&target->held);
+    if (atomic_load(&target->process) >= 0) {
+        close(atomic_load(&target->process));
+        atomic_fetch_sub(&inodes->processes, 1);
+    }
+    free(target);
+}
+
+static void unlist_target(struct inodes *inodes, struct target *target)
+{
+    if (target->listed)
+        HASH_DEL(inodes->targets, target);
+    target->listed = false;
+    if (target->users == 0)
+        target_free(inodes, target);
+}
+
+/*
+ * Ends a use. A target that nobody uses is kept where its files have times of their own, or its
+ * error_log has lines, until it is known to have ended.
+ */
+static void drop_target(struct inodes *inodes, struct target *target)
+{
+    if (--target->users > 0 || (target->listed && !target->ended &&
+                                (target->written || failures_exist(&target->failures))))
+        return;
+    unlist_target(inodes, target);
+}
+
+static void inode_free(struct inodes *inodes, struct inode *inode)
+{
+    HASH_DEL(inodes->table, inode);
+    drop_target(inodes, inode->target);
+    free(inode->probe);
+    free(inode);
+}
+
+void inodes_done(struct inodes *inodes)
+{
+    struct inode *inode = NULL;
+    struct inode *next = NULL;
+    HASH_ITER (hh, inodes->table, inode, next)
+        inode_free(inodes, inode);
+    struct target *target = NULL;
+    struct target *following = NULL;
+    HASH_ITER (hh, inodes->targets, target, following)
+        unlist_target(inodes, target);
+    pthread_mutex_destroy(&inodes->lock);
+}
+
+/* ---- numbers ---------------------------------------------------------------------------- */
+
+const struct node_kind *inode_kind(uint64_t number)
+{
+    uint64_t kind = (number & (KIND_MAX - 1)) - 1;
+    return kind < node_kind_count ? &node_kinds[kind] : NULL;
+}
+
+uint64_t inode_number(const struct inode *inode, unsigned int kind)
+{
+    return inode->key << KIND_BITS | (kind + 1);
+}
+
+static uint64_t make_key(const struct inodes *inodes, const struct target *target,
+                         const char *probe)
+{
+    SHA2_CTX context;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint64_t key = 0;
+    SHA256Init(&context);
+    SHA256Update(&context, inodes->secret, sizeof(inodes->secret));
+    SHA256Update(&context, (const uint8_t *)&target->pid, sizeof(target->pid));
+    SHA256Update(&context, (const uint8_t *)&target->id, sizeof(target->id));
+    if (probe)
+        SHA256Update(&context, (const uint8_t *)probe, strlen(probe));
+    SHA256Final(digest, &context);
+    memcpy(&key, digest, sizeof(key));
+    key >>= KIND_BITS;
+    return key ? key : 1; /* 0 is the root's */
+}
+
+struct inode *inodes_find(struct inodes *inodes, uint64_t number)
+{
+    uint64_t key = number >> KIND_BITS;
+    struct inode *inode = &inodes->root;
+    if (key != 0) {
+        pthread_mutex_lock(&inodes->lock);
+        HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
+        pthread_mutex_unlock(&inodes->lock);
+    }
+    return inode;
+}
+
+/* ---- targets ---------------------------------------------------------------------------- */
+
+/* The start time counts from boot. The distance is read once: it must not wander with the clock. */
+static struct timespec start_of(const struct probe_image_id *id)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static time_t boot; /* guarded by lock */
+    long ticks = sysconf(_SC_CLK_TCK);
+    pthread_mutex_lock(&lock);
+    if (boot == 0) {
+        struct timespec now;
+        struct timespec since;
+        clock_gettime(CLOCK_REALTIME, &now);
+        clock_gettime(CLOCK_BOOTTIME, &since);
+        boot = now.tv_sec - since.tv_sec - (now.tv_nsec < since.tv_nsec);
+    }
+    time_t start = boot + (time_t)(id->start_time / (uint64_t)ticks);
+    pthread_mutex_unlock(&lock);
+    return (struct timespec){.tv_sec = start};
+}
+
+static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
+                      struct target **result)
+{
+    struct target *target = calloc(1, sizeof(*target));
+    if (!target)
+        return -ENOMEM;
+    target->pid = pid;
+    target->id = *id;
+    target->start = start_of(id);
+    atomic_init(&target->process, -1);
+    failures_init(&target->failures);
+    held_init(&target->held);
+    HASH_ADD_INT(inodes->targets, pid, target);
+    if (!target->hh.tbl) {
+        target_free(inodes, target);
+        return -ENOMEM;
+    }
+    target->listed = true;
+    inodes->added++;
+    *result = target;
+    return 0;
+}
+
+int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
+                      struct target **result)
+{
+    pthread_mutex_lock(&inodes->lock);
+    struct target *target = NULL;
+    HASH_FIND_INT(inodes->targets, &pid, target);
+    if (target && !probe_image_id_equal(&target->id, id)) {
+        unlist_target(inodes, target);
+        target = NULL;
+    }
+    int status = target ? 0 : add_target(inodes, pid, id, &target);
+    if (status == 0) {
+        target->users++;
+        *result = target;
+    }
+    pthread_mutex_unlock(&inodes->lock);
+    return status;
+}
+
+void inodes_put_target(struct inodes *inodes, struct target *target)
+{
+    pthread_mutex_lock(&inodes->lock);
+    drop_target(inodes, target);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+bool inodes_are_due(struct inodes *inodes)
+{
+    pthread_mutex_lock(&inodes->lock);
+    bool due = inodes->added >= SWEEP_MIN && inodes->added >= HASH_COUNT(inodes->targets) / 2;
+    pthread_mutex_unlock(&inodes->lock);
+    return due;
+}
+
+int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target *target),
+                       struct target ***targets, size_t *count)
+{
+    size_t found = 0;
+    pthread_mutex_lock(&inodes->lock);
+    struct target **result = calloc(HASH_COUNT(inodes->targets) + 1, sizeof(struct target *));
+    struct target *target = NULL;
+    struct target *next = NULL;
+    HASH_ITER (hh, inodes->targets, target, next) {
+        if (!result || (wanted && !wanted(target)))
+            continue;
+        target->users++;
+        result[found++] = target;
+    }
+    pthread_mutex_unlock(&inodes->lock);
+    *targets = result;
+    *count = found;
+    return result ? 0 : -ENOMEM;
+}
+
+void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t count)
+{
+    pthread_mutex_lock(&inodes->lock);
+    for (size_t i = 0; i < count; i++)
+        drop_target(inodes, targets[i]);
+    pthread_mutex_unlock(&inodes->lock);
+    free(targets);
+}
+
+/* Names as they are found; ROOM is for so many. */
+struct stale_names {
+    struct stale_name *names;
+    size_t count, room;
+};
+
+static void add_stale(struct stale_names *stale, uint64_t directory, const char *name)
+{
+    if (stale->count == stale->room) {
+        size_t room = stale->room ? stale->room * 2 : 64;
+        struct stale_name *larger = reallocarray(stale->names, room, sizeof(*larger));
+        if (!larger)
+            return;
+        stale->names = larger;
+        stale->room = room;
+    }
+    struct stale_name *added = &stale->names[stale->count++];
+    added->directory = directory;
+    snprintf(added->name, sizeof(added->name), "%s", name);
+}
+
+/* The files in the directory of a process, whether the kernel knows them or not. */
+static void add_stale_files(struct stale_names *stale, uint64_t directory)
+{
+    for (unsigned int kind = 0; kind < node_kind_count; kind++) {
+        if (node_kinds[kind].place == PLACE_PROCESS && node_kinds[kind].name)
+            add_stale(stale, directory, node_kinds[kind].name);
+    }
+}
+
+/* The number of the directory of TARGET, as inode_number() has it. */
+static uint64_t directory_of(const struct inodes *inodes, const struct target *target)
+{
+    const struct inode inode = {.key = make_key(inodes, target, NULL)};
+    return inode_number(&inode, tree_directory(PLACE_PROCESS));
+}
+
+/* What INODE, of a target that has ended, is known by. Called with the lock held. */
+static void add_names_of(const struct inodes *inodes, const struct inode *inode,
+                         struct stale_names *stale)
+{
+    char pid[16];
+    uint64_t directory = directory_of(inodes, inode->target);
+    if (inode->probe && inode->target->told) {
+        add_stale(stale, directory, inode->probe);
+    } else if (!inode->probe) {
+        snprintf(pid, sizeof(pid), "%d", inode->target->pid);
+        add_stale(stale, inode_number(&inodes->root, tree_directory(PLACE_ROOT)), pid);
+        if (inode->target->told)
+            add_stale_files(stale, directory);
+    }
+}
+
+static void add_names(struct inodes *inodes, struct stale_names *stale)
+{
+    pthread_mutex_lock(&inodes->lock);
+    for (const struct inode *inode = inodes->table; inode; inode = inode->hh.next) {
+        if (inode->target->ended)
+            add_names_of(inodes, inode, stale);
+    }
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+/* TARGET, in use by the caller, has ended. Called with the lock held. */
+static void end_target(struct inodes *inodes, struct target *target)
+{
+    target->told = target->ended;
+    target->ended = true;
+    if (target->users == 1)
+        unlist_target(inodes, target);
+}
+
+void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
+                  void *data, struct stale_name **names, size_t *count)
+{
+    struct stale_names stale = {.names = NULL};
+    struct target **targets = NULL;
+    size_t target_count = 0;
+    pthread_mutex_lock(&inodes->lock);
+    inodes->added = 0;
+    pthread_mutex_unlock(&inodes->lock);
+    if (inodes_get_targets(inodes, NULL, &targets, &target_count) == 0) {
+        for (size_t i = 0; i < target_count; i++) {
+            /* The kernel is asked without the lock: nobody else's names wait for its answers. */
+            if (alive(data, targets[i]))
+                continue;
+            pthread_mutex_lock(&inodes->lock);
+            end_target(inodes, targets[i]);
+            pthread_mutex_unlock(&inodes->lock);
+        }
+        inodes_put_targets(inodes, targets, target_count);
+        add_names(inodes, &stale);
+    }
+    *names = stale.names;
+    *count = stale.count;
+}
+
+int inodes_get_process(struct inodes *inodes, struct target *target,
+                       bool (*same)(void *data, const struct target *target), void *data)
+{
+    int process = atomic_load(&target->process);
+    if (process >= 0)
+        return process;
+    if (atomic_fetch_add(&inodes->processes, 1) < PROCESSES_MAX)
+        process = process_open(target->pid);
+    int none = -1;
+    /* Opened first and compared then: a process that is still the same was so in between. */
+    if (process >= 0 && same(data, target) &&
+        atomic_compare_exchange_strong(&target->process, &none, process))
+        return process;
+    atomic_fetch_sub(&inodes->processes, 1);
+    if (process >= 0)
+        close(process);
+    return none;
+}
+
+/* ---- directories ------------------------------------------------------------------------ */
+
+static int add_inode(struct inodes *inodes, uint64_t key, struct target *target, const char *probe,
+                     struct inode **result)
+{
+    struct inode *inode = calloc(1, sizeof(*inode));
+    if (!inode || (probe && !(inode->probe = strdup(probe)))) {
+        free(inode);
+        return -ENOMEM;
+    }
+    inode->key = key;
+    inode->place = probe ? PLACE_PROBE : PLACE_PROCESS;
+    inode->target = target;
+    HASH_ADD(hh, inodes->table, key, sizeof(inode->key), inode);
+    if (!inode->hh.tbl) {
+        free(inode->probe);
+        free(inode);
+        return -ENOMEM;
+    }
+    target->users++;
+    *result = inode;
+    return 0;
+}
+
+int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe,
+                   struct inode **result)
+{
+    uint64_t key = make_key(inodes, target, probe);
+    struct inode *inode = NULL;
+    pthread_mutex_lock(&inodes->lock);
+    HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
+    int status = inode ? 0 : add_inode(inodes, key, target, probe, &inode);
+    if (status == 0) {
+        inode->lookups++;
+        *result = inode;
+    }
+    pthread_mutex_unlock(&inodes->lock);
+    return status;
+}
+
+void inodes_look_up_file(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    inode->lookups++;
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+/* Takes COUNT look-ups away. Called with the lock held. */
+static void drop_inode(struct inodes *inodes, struct inode *inode, uint64_t count)
+{
+    inode->lookups -= count < inode->lookups ? count : inode->lookups;
+    if (inode->lookups == 0 && inode->key != 0)
+        inode_free(inodes, inode);
+}
+
+void inodes_forget(struct inodes *inodes, uint64_t number, uint64_t count)
+{
+    uint64_t key = number >> KIND_BITS;
+    struct inode *inode = NULL;
+    pthread_mutex_lock(&inodes->lock);
+    HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
+    if (inode)
+        drop_inode(inodes, inode, count);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+void inodes_opened(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    inode->lookups++;
+    inode->open++;
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+void inodes_closed(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    inode->open--;
+    drop_inode(inodes, inode, 1);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+bool inodes_is_open(struct inodes *inodes, struct inode *inode)
+{
+    pthread_mutex_lock(&inodes->lock);
+    bool open = inode->open > 0;
+    pthread_mutex_unlock(&inodes->lock);
+    return open;
+}
+
+bool inodes_are_open(struct inodes *inodes)
+{
+    bool open = false;
+    pthread_mutex_lock(&inodes->lock);
+    for (const struct inode *inode = inodes->table; inode && !open; inode = inode->hh.next)
+        open = inode->open > 0;
+    pthread_mutex_unlock(&inodes->lock);
+    return open || inodes->root.open > 0;
+}
+
+/* ---- times ------------------------------------------------------------------------------ */
+
+static struct written *find_written(struct target *target, uint64_t number)
+{
+    struct written *written = NULL;
+    HASH_FIND(hh, target->written, &number, sizeof(number), written);
+    return written;
+}
+
+static struct written *add_written(struct target *target, uint64_t number)
+{
+    struct written *written = calloc(1, sizeof(*written));
+    if (!written)
+        return NULL;
+    written->number = number;
+    HASH_ADD(hh, target->written, number, sizeof(written->number), written);
+    if (!written->hh.tbl) {
+        free(written);
+        return NULL;
+    }
+    return written;
+}
+
+void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t number)
+{
+    pthread_mutex_lock(&inodes->lock);
+    struct written *written = find_written(target, number);
+    if (!written)
+        written = add_written(target, number);
+    if (written) /* without memory, the file keeps the time it had */
+        clock_gettime(CLOCK_REALTIME, &written->time);
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,
+                        struct timespec *time)
+{
+    pthread_mutex_lock(&inodes->lock);
+    const struct written *written = find_written(target, number);
+    if (written)
+        *time = written->time;
+    pthread_mutex_unlock(&inodes->lock);
+    return written;
+}

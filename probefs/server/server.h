@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What all FUSE operations share. */
+#ifndef PROBEFS_SERVER_H
+#define PROBEFS_SERVER_H
+
+#include "server/inodes.h"
+#include "server/router.h"
+
+/* The holds on one user's processes that wait to be closed, by the thread that closes the first. */
+struct closing {
+    uid_t user;
+    struct file *files;
+    struct closing *next;
+};
+
+struct server {
+    bool has_group; /* whose members may do what root may: */
+    gid_t group;
+    struct router *router;
+    struct waiting *waiting;
+    struct inodes inodes;
+    struct fuse_session *session;
+    atomic_bool ending; /* no more requests */
+    pthread_mutex_t closing_lock;
+    struct closing *closing; /* guarded by closing_lock */
+    struct timespec started;
+    uid_t uid;
+    gid_t gid;
+    /* Called once, when the kernel and the server have agreed that the mount answers. */
+    void (*mounted)(void *data);
+    void *mounted_data;
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files of processes, as seen with the authority of the process that it runs in. The same code
+ * serves in the server and in its workers.
+ */
+#ifndef PROBEFS_SERVICE_H
+#define PROBEFS_SERVICE_H
+
+#include "service/protocol.h"
+
+struct service;
+
+struct waiting;
+
+struct service_options {
+    enum probe_method method;
+    bool allow_gigatext;
+    struct waiting *waiting; /* who waits for the mount; must outlive the service */
+    /* Asks whoever lent an image for a file that it has mapped; NULL: nobody does. */
+    int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);
+};
+
+/* Errors: ENOMEM; what opening procfs gives. */
+int service_new(const struct service_options *options, struct service **service);
+void service_free(struct service *service);
+
+/* Answers one call: fills in its reply and payload. Any thread may call at any time. */
+void service_call(struct service *service, struct call *call);
+
+/*
+ * Releases all holds, as far as that takes no longer than a moment; for a worker whose server has
+ * gone. No call may come after it.
+ */
+void service_end_holds(struct service *service);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/targets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* How many targets that nobody uses are kept; how many of them are looked at for each new one. */
+enum { UNUSED_MAX = 256, LOOKED_AT = 2 };
+
+int service_targets_init(struct service_targets *targets, struct probe_engine *engine)
+{
+    *targets = (struct service_targets){.engine = engine};
+    return -pthread_mutex_init(&targets->lock, NULL);
+}
+
+static void target_free(struct service_target *target)
+{
+    probe_target_close(target->target);
+    pthread_mutex_destroy(&target->lock);
+    free(target);
+}
+
+/* Takes TARGET out of the table; it lives on while it is in use. Called with the lock held. */
+static void unlist(struct service_targets *targets, struct service_target *target)
+{
+    if (!target->listed)
+        return;
+    HASH_DEL(targets->table, target);
+    target->listed = false;
+    if (target->users == 0)
+        target_free(target);
+}
+
+void service_targets_done(struct service_targets *targets)
+{
+    struct service_target *target = NULL;
+    struct service_target *next = NULL;
+    HASH_ITER (hh, targets->table, target, next)
+        unlist(targets, target);
+    pthread_mutex_destroy(&targets->lock);
+}
+
+static bool is_gone(const struct service_targets *targets, const struct service_target *target)
+{
+    struct probe_image_id id;
+    return probe_image_identify(targets->engine, target->pid, &id) < 0 ||
+           !probe_image_id_equal(&id, &target->id);
+}
+
+/*
+ * Forgets some of those whose image has ended since their last use, with the descriptors that they
+ * have of it: as many at least as come. Called with the lock held.
+ */
+static void forget_gone(struct service_targets *targets)
+{
+    struct service_target *target = targets->table;
+    for (unsigned int i = 0; i < LOOKED_AT && target; i++) {
+        struct service_target *next = target->hh.next;
+        if (target->users == 0 && is_gone(targets, target))
+            unlist(targets, target);
+        target = next;
+    }
+}
+
+static int add(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
+               struct service_target **result)
+{
+    forget_gone(targets);
+    struct service_target *target = calloc(1, sizeof(*target));
+    if (!target || probe_target_new(targets->engine, &target->target) < 0) {
+        free(target);
+        return -ENOMEM;
+    }
+    pthread_mutex_init(&target->lock, NULL);
+    target->pid = pid;
+    target->id = *id;
+    HASH_ADD_INT(targets->table, pid, target);
+    if (!target->hh.tbl) {
+        target_free(target);
+        return -ENOMEM;
+    }
+    target->listed = true;
+    *result = target;
+    return 0;
+}
+
+int service_targets_get(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
+                        struct service_target **result)
+{
+    pthread_mutex_lock(&targets->lock);
+    struct service_target *target = NULL;
+    HASH_FIND_INT(targets->table, &pid, target);
+    if (target && !probe_image_id_equal(&target->id, id)) {
+        unlist(targets, target);
+        target = NULL;
+    }
+    int status = target ? 0 : add(targets, pid, id, &target);
+    if (status == 0) {
+        target->users++;
+        *result = target;
+    }
+    pthread_mutex_unlock(&targets->lock);
+    return status;
+}
+
+void service_targets_use(struct service_targets *targets, struct service_target *target)
+{
+    pthread_mutex_lock(&targets->lock);
+    target->users++;
+    pthread_mutex_unlock(&targets->lock);
+}
+
+/* The table is in the order of the last uses, so the first that is unused goes first. */
+static void forget_oldest(struct service_targets *targets)
+{
+    struct service_target *target = targets->table;
+    while (target && target->users > 0)
+        target = target->hh.next;
+    if (target)
+        unlist(targets, target);
+}
+
+/* To the end of the order. */
+static void move_to_end(struct service_targets *targets, struct service_target *target)
+{
+    HASH_DEL(targets->table, target);
+    target->hh.tbl = NULL;
+    HASH_ADD_INT(targets->table, pid, target);
+    target->listed = target->hh.tbl != NULL;
+    if (!target->listed && target->users == 0)
+        target_free(target);
+}
+
+void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep)
+{
+    pthread_mutex_lock(&targets->lock);
+    target->users--;
+    if (!target->listed) {
+        if (target->users == 0)
+            target_free(target);
+    } else if (!keep || atomic_load(&target->gone)) {
+        unlist(targets, target);
+    } else {
+        /* The last has its place: to take out the only one would be to make a table anew. */
+        if (target->hh.next)
+            move_to_end(targets, target);
+        if (HASH_COUNT(targets->table) > UNUSED_MAX)
+            forget_oldest(targets);
+    }
+    pthread_mutex_unlock(&targets->lock);
+}

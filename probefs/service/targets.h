@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The targets that a service knows, kept a while after their last use. */
+#ifndef PROBEFS_TARGETS_H
+#define PROBEFS_TARGETS_H
+
+#include "nodes/holds.h"
+#include "service/protocol.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
+#include <uthash.h>
+
+struct service_target {
+    pid_t pid;
+    struct probe_image_id id;
+    unsigned int users; /* guarded by the table's lock */
+    bool listed;        /* in the table: likewise */
+    atomic_bool gone;   /* its image was seen to have ended: it is not kept */
+    UT_hash_handle hh;
+
+    pthread_mutex_t lock;        /* guards what follows, for the time of one request */
+    struct probe_target *target; /* with its own image attached, if ever it could be opened */
+    struct holds holds;
+};
+
+struct service_targets {
+    pthread_mutex_t lock;
+    struct probe_engine *engine;
+    struct service_target *table; /* by pid, the longest unused first; guarded by lock */
+};
+
+int service_targets_init(struct service_targets *targets, struct probe_engine *engine);
+void service_targets_done(struct service_targets *targets);
+
+/*
+ * The target of PID whose image is ID, new if need be, in use until service_targets_put(). One of
+ * another image of that pid is forgotten. Errors: ENOMEM.
+ */
+int service_targets_get(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
+                        struct service_target **target);
+/* One more use. */
+void service_targets_use(struct service_targets *targets, struct service_target *target);
+/*
+ * Ends a use; what is known of the target is kept for later only where KEEP says so and it has not
+ * gone. Those that go unnoticed are found when others come.
+ */
+void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep);
+
+#endif

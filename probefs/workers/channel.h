@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls over a socket, between the server and a worker. One call at a time on each channel:
+ *
+ *   client: request, payload length, image    then the payload, in packets of at most 64 KiB
+ *   worker: reply, payload length             then the payload, likewise
+ *
+ * or, before that and any number of times, where an image came:
+ *
+ *   worker: a mapping's start and end, which ask for its file
+ *   client: an errno value or 0               with 0 the descriptor
+ *
+ * The descriptors of an image travel with the first packet. Neither side believes a length: a
+ * packet of the wrong size, or a payload beyond PAYLOAD_MAX, ends the channel; a reply's payload,
+ * if it is more than the request asked for. Memory for it is taken as it comes.
+ */
+#ifndef PROBEFS_CHANNEL_H
+#define PROBEFS_CHANNEL_H
+
+#include "service/protocol.h"
+
+#include <time.h>
+
+enum { PAYLOAD_MAX = 64 << 20 };
+
+/* Two connected ends. Errors: EMFILE, ENFILE, ENOMEM. */
+int channel_pair(int ends[2]);
+
+/*
+ * Sends CALL's request and waits for its reply until DEADLINE (CLOCK_MONOTONIC). The image's
+ * descriptors stay the caller's. Errors: ETIMEDOUT; EPIPE the other end has gone or makes no
+ * sense. After an error the channel is of no use any more. A payload that there is no memory for is
+ * ENOMEM in the reply.
+ */
+int channel_call(int channel, struct call *call, const struct timespec *deadline);
+
+/*
+ * The other side: waits for a request. Errors: EPIPE the client has gone; ENOMEM there is one,
+ * which is to be refused.
+ */
+int channel_receive(int channel, struct call *call);
+/* Answers it. */
+int channel_reply(int channel, const struct call *call);
+/* The same with ENOMEM; LAST: the client is to use another channel from now on. */
+int channel_refuse(int channel, bool last);
+
+/* For the side that answers, before it does: asks for a mapped file. Returns it or -errno. */
+int channel_ask_mapped(int channel, uint64_t start, uint64_t end);
+
+/* Sends descriptor FD alone, without waiting; and waits for one. Errors: EPIPE, EAGAIN. */
+int channel_send_fd(int channel, int fd);
+int channel_receive_fd(int channel);
+
+#endif

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/pool.h"
+
+#include "workers/channel.h"
+#include "common/waiting.h"
+#include "workers/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum {
+    ANSWER_SECONDS = 1,
+    IDLE_SECONDS = 30,
+    CHANNELS_MAX = 32, /* that are kept open for the next calls */
+    CORPSES_MAX = 4,   /* of one user */
+    WORKERS_MAX = 128, /* at the same time */
+    EVENTS_AT_ONCE = 16,
+};
+
+struct worker {
+    struct workers *workers;
+    struct worker_identity identity;
+    pid_t pid;
+    int pidfd;
+
+    /* What follows is guarded by the lock of `workers`. */
+    int control;
+    int channels[CHANNELS_MAX]; /* idle ones */
+    size_t channel_count;
+    unsigned int users;
+    bool listed;    /* gets new calls */
+    bool abandoned; /* was ended because it did not answer */
+    time_t idle_since;
+    struct worker *prev, *next;
+};
+
+/* A worker that was killed and has not been seen dead yet. */
+struct corpse {
+    uid_t uid;
+    int pidfd;
+    struct corpse *next;
+};
+
+struct workers {
+    struct workers_options options;
+    pthread_mutex_t lock;
+    int wake;   /* an eventfd: a worker became idle or was given up, or all are to end */
+    int events; /* an epoll: of `wake`, and of each worker's end */
+    struct worker *list;
+    struct corpse *corpses;
+    bool ending;
+    bool given_up;  /* one was, since the sweeper has looked */
+    bool none_idle; /* the sweeper waits until one is */
+    pthread_t sweeper;
+};
+
+static time_t now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* ---- starting --------------------------------------------------------------------------- */
+
+/*
+ * Runs this program again, as a worker; CHILD_END becomes its control. It starts from nothing: no
+ * memory and no descriptor of the server's but the log's, a session of its own.
+ */
+static int spawn(const struct workers *workers, const struct worker_identity *identity,
+                 int child_end, pid_t *pid)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    const struct service_options *service = &workers->options.service;
+    char uid[16] = "-";
+    char gid[16] = "-";
+    if (!identity->privileged) {
+        snprintf(uid, sizeof(uid), "%u", identity->uid);
+        snprintf(gid, sizeof(gid), "%u", identity->gid);
+    }
+    char *argv[] = {WORKER_NAME,
+                    uid,
+                    gid,
+                    (char *)levels[workers->options.log_level],
+                    workers->options.to_syslog ? "syslog" : "stderr",
+                    service->method == PROBE_METHOD_PTRACE ? "ptrace" : "vm",
+                    service->allow_gigatext ? "gigatext" : "-",
+                    NULL};
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawn_file_actions_init(&actions);
+    int status = posix_spawn_file_actions_adddup2(&actions, child_end, WORKER_CONTROL);
+    if (status == 0)
+        status = posix_spawn_file_actions_adddup2(&actions, waiting_fd(service->waiting),
+                                                  WORKER_WAITING);
+    if (status == 0)
+        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_WAITING + 1);
+    if (status == 0)
+        status = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return -status;
+}
+
+/*
+ * A descriptor for the child PID that was just started. Children are reaped by the kernel, so if
+ * it has ended already, its number may be another process's: then that is no child of ours, as no
+ * other is started meanwhile. Errors: EIO it has ended.
+ */
+static int open_child(pid_t pid, int *result)
+{
+    siginfo_t unused;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return errno == ESRCH ? -EIO : -errno;
+    if (waitid(P_PIDFD, (id_t)pidfd, &unused, WEXITED | WNOHANG | WNOWAIT) < 0) {
+        close(pidfd);
+        return -EIO;
+    }
+    *result = pidfd;
+    return 0;
+}
+
+/* Its end wakes the sweeper, once. Without memory for that, the next request finds out. */
+static void watch(const struct workers *workers, const struct worker *worker)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = worker->pidfd};
+    epoll_ctl(workers->events, EPOLL_CTL_ADD, worker->pidfd, &event);
+}
+
+static int start(struct workers *workers, const struct worker_identity *identity,
+                 struct worker **result)
+{
+    int ends[2];
+    struct worker *worker = calloc(1, sizeof(*worker));
+    int status = worker ? channel_pair(ends) : -ENOMEM;
+    if (status < 0) {
+        free(worker);
+        return status;
+    }
+    status = spawn(workers, identity, ends[1], &worker->pid);
+    close(ends[1]);
+    if (status == 0)
+        status = open_child(worker->pid, &worker->pidfd);
+    if (status < 0) {
+        close(ends[0]);
+        free(worker);
+        log_message(PROBE_LOG_ERROR, "cannot start a worker for user %u", identity->uid);
+        return status;
+    }
+    worker->workers = workers;
+    worker->identity = *identity;
+    worker->control = ends[0];
+    watch(workers, worker);
+    log_message(PROBE_LOG_DEBUG, "worker %d serves user %u", worker->pid, identity->uid);
+    *result = worker;
+    return 0;
+}
+
+/* ---- ending ----------------------------------------------------------------------------- */
+
+/* All below are called with the lock held. */
+
+static void wake(const struct workers *workers)
+{
+    eventfd_write(workers->wake, 1);
+}
+
+/* What it kept is kept by nobody, be it dead or not. */
+static void give_up(struct workers *workers)
+{
+    workers->given_up = true;
+    wake(workers);
+}
+
+static void worker_free(struct worker *worker)
+{
+    close(worker->pidfd);
+    free(worker);
+}
+
+/* Takes it off the list: its channels are closed, so it ends when it has answered. */
+static void unlist(struct worker *worker)
+{
+    if (!worker->listed)
+        return;
+    DL_DELETE(worker->workers->list, worker);
+    worker->listed = false;
+    close(worker->control);
+    while (worker->channel_count > 0)
+        close(worker->channels[--worker->channel_count]);
+    if (worker->users == 0)
+        worker_free(worker);
+}
+
+static void add_corpse(struct workers *workers, const struct worker *worker)
+{
+    struct corpse *corpse = malloc(sizeof(*corpse));
+    if (!corpse)
+        return;
+    *corpse = (struct corpse){.uid = worker->identity.uid,
+                              .pidfd = fcntl(worker->pidfd, F_DUPFD_CLOEXEC, 0)};
+    LL_PREPEND(workers->corpses, corpse);
+}
+
+/* Ends a worker that does not answer, as far as it can be ended. */
+static void abandon(struct worker *worker)
+{
+    if (worker->abandoned)
+        return;
+    worker->abandoned = true;
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    add_corpse(worker->workers, worker);
+    log_message(PROBE_LOG_WARNING,
+                "worker %d of user %u did not answer within %d s and was ended: something that "
+                "this user's processes have mapped does not answer",
+                worker->pid, worker->identity.uid, ANSWER_SECONDS);
+    give_up(worker->workers);
+    unlist(worker);
+}
+
+static bool is_dead(int pidfd)
+{
+    struct pollfd poller = {.fd = pidfd, .events = POLLIN};
+    return pidfd < 0 || poll(&poller, 1, 0) > 0;
+}
+
+static unsigned int count_corpses(struct workers *workers, uid_t uid)
+{
+    unsigned int count = 0;
+    struct corpse *corpse = NULL;
+    struct corpse *next = NULL;
+    LL_FOREACH_SAFE(workers->corpses, corpse, next)
+    {
+        if (is_dead(corpse->pidfd)) {
+            LL_DELETE(workers->corpses, corpse);
+            close(corpse->pidfd);
+            free(corpse);
+        } else if (corpse->uid == uid) {
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Ends those that are idle for long; returns when the next will be, or 0. */
+static time_t sweep(struct workers *workers)
+{
+    time_t now = now_seconds();
+    time_t next = 0;
+    struct worker *worker = NULL;
+    struct worker *following = NULL;
+    DL_FOREACH_SAFE(workers->list, worker, following)
+    {
+        if (worker->users > 0)
+            continue;
+        time_t end = worker->idle_since + IDLE_SECONDS;
+        if (end <= now || workers->ending)
+            unlist(worker);
+        else if (next == 0 || end < next)
+            next = end;
+    }
+    return next;
+}
+
+/* Waits, until NEXT at most (0: for ever); returns whether a worker has ended. */
+static bool wait_for_event(const struct workers *workers, time_t next)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    eventfd_t unused;
+    time_t left = next - now_seconds();
+    int timeout = next == 0 ? -1 : left > 0 ? (int)left * 1000 : 0;
+    int count = epoll_wait(workers->events, events, EVENTS_AT_ONCE, timeout);
+    bool ended = false;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == workers->wake)
+            eventfd_read(workers->wake, &unused);
+        else
+            ended = true;
+    }
+    return ended;
+}
+
+static void *sweep_forever(void *data)
+{
+    struct workers *workers = data;
+    pthread_mutex_lock(&workers->lock);
+    while (!workers->ending) {
+        time_t next = sweep(workers);
+        workers->none_idle = next == 0;
+        pthread_mutex_unlock(&workers->lock);
+        bool ended = wait_for_event(workers, next);
+        pthread_mutex_lock(&workers->lock);
+        ended |= workers->given_up;
+        workers->given_up = false;
+        if (!ended || workers->ending || !workers->options.ended)
+            continue;
+        pthread_mutex_unlock(&workers->lock);
+        workers->options.ended(workers->options.ended_data);
+        pthread_mutex_lock(&workers->lock);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return NULL;
+}
+
+/* ---- all workers ------------------------------------------------------------------------ */
+
+static int open_events(struct workers *workers)
+{
+    workers->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    workers->events = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = workers->wake};
+    return workers->wake < 0 || workers->events < 0 ||
+                   epoll_ctl(workers->events, EPOLL_CTL_ADD, workers->wake, &event) < 0
+               ? -errno
+               : 0;
+}
+
+static void done(struct workers *workers)
+{
+    if (workers->events >= 0)
+        close(workers->events);
+    if (workers->wake >= 0)
+        close(workers->wake);
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
+
+int workers_new(const struct workers_options *options, struct workers **result)
+{
+    struct workers *workers = calloc(1, sizeof(*workers));
+    if (!workers)
+        return -ENOMEM;
+    workers->options = *options;
+    pthread_mutex_init(&workers->lock, NULL);
+    int status = open_events(workers);
+    if (status == 0)
+        status = -pthread_create(&workers->sweeper, NULL, sweep_forever, workers);
+    if (status < 0) {
+        done(workers);
+        return status;
+    }
+    *result = workers;
+    return 0;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (!workers)
+        return;
+    pthread_mutex_lock(&workers->lock);
+    workers->ending = true;
+    wake(workers);
+    pthread_mutex_unlock(&workers->lock);
+    pthread_join(workers->sweeper, NULL);
+    struct worker *worker = NULL;
+    struct worker *next = NULL;
+    DL_FOREACH_SAFE(workers->list, worker, next)
+    unlist(worker);
+    struct corpse *corpse = NULL;
+    struct corpse *following = NULL;
+    LL_FOREACH_SAFE(workers->corpses, corpse, following)
+    {
+        close(corpse->pidfd);
+        free(corpse);
+    }
+    done(workers);
+}
+
+static bool is_identity(const struct worker *worker, const struct worker_identity *identity)
+{
+    return worker->identity.uid == identity->uid && worker->identity.gid == identity->gid &&
+           worker->identity.privileged == identity->privileged;
+}
+
+/* Makes room for one more: the one that is idle for the longest time ends. */
+static int make_room(struct workers *workers)
+{
+    unsigned int count = 0;
+    struct worker *worker = NULL;
+    struct worker *oldest = NULL;
+    DL_FOREACH(workers->list, worker)
+    {
+        count++;
+        if (worker->users == 0 && (!oldest || worker->idle_since < oldest->idle_since))
+            oldest = worker;
+    }
+    if (count < WORKERS_MAX)
+        return 0;
+    if (!oldest)
+        return -EAGAIN;
+    unlist(oldest);
+    return 0;
+}
+
+int workers_get(struct workers *workers, const struct worker_identity *identity,
+                struct worker **result)
+{
+    int status = 0;
+    pthread_mutex_lock(&workers->lock);
+    struct worker *worker = NULL;
+    DL_FOREACH(workers->list, worker)
+    {
+        if (is_identity(worker, identity))
+            break;
+    }
+    /* Its user may kill it; that is no reason to refuse the next call. */
+    if (worker && is_dead(worker->pidfd)) {
+        unlist(worker);
+        worker = NULL;
+    }
+    if (!worker && count_corpses(workers, identity->uid) >= CORPSES_MAX)
+        status = -ETIMEDOUT;
+    else if (!worker && (status = make_room(workers)) == 0)
+        status = start(workers, identity, &worker);
+    if (status == 0) {
+        if (!worker->listed) {
+            DL_APPEND(workers->list, worker);
+            worker->listed = true;
+        }
+        worker->users++;
+        *result = worker;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return status;
+}
+
+void worker_use(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    worker->users++;
+    pthread_mutex_unlock(&worker->workers->lock);
+}
+
+void worker_put(struct worker *worker)
+{
+    struct workers *workers = worker->workers;
+    pthread_mutex_lock(&workers->lock);
+    if (--worker->users == 0) {
+        worker->idle_since = now_seconds();
+        if (!worker->listed)
+            worker_free(worker);
+        if (workers->none_idle)
+            wake(workers);
+        workers->none_idle = false;
+    }
+    pthread_mutex_unlock(&workers->lock);
+}
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+/* A channel for one call: an idle one, or a new one. */
+static int take_channel(struct worker *worker)
+{
+    int ends[2];
+    int result = -EIO;
+    pthread_mutex_lock(&worker->workers->lock);
+    if (worker->channel_count > 0) {
+        result = worker->channels[--worker->channel_count];
+    } else if (worker->listed) {
+        result = channel_pair(ends);
+        if (result == 0) {
+            result = channel_send_fd(worker->control, ends[1]) < 0 ? -EIO : ends[0];
+            close(ends[1]);
+            if (result < 0)
+                close(ends[0]);
+        }
+    }
+    pthread_mutex_unlock(&worker->workers->lock);
+    return result;
+}
+
+static void give_channel(struct worker *worker, int channel)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    if (worker->listed && worker->channel_count < CHANNELS_MAX)
+        worker->channels[worker->channel_count++] = channel;
+    else
+        close(channel);
+    pthread_mutex_unlock(&worker->workers->lock);
+}
+
+/*
+ * Ends a worker that has closed a channel, which all but a dead one keep. It must not release what
+ * it holds, as an orderly end would: that is taken over.
+ */
+static void bury(struct worker *worker)
+{
+    if (!worker->listed)
+        return;
+    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    give_up(worker->workers);
+    unlist(worker);
+}
+
+bool worker_is_gone(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    bool gone = !worker->listed || is_dead(worker->pidfd);
+    pthread_mutex_unlock(&worker->workers->lock);
+    return gone;
+}
+
+const struct worker_identity *worker_identity(const struct worker *worker)
+{
+    return &worker->identity;
+}
+
+/* The call failed on its way: what does that say about the worker? */
+static int fail_call(struct worker *worker, int channel, int status)
+{
+    struct workers *workers = worker->workers;
+    close(channel);
+    pthread_mutex_lock(&workers->lock);
+    bool abandoned = worker->abandoned || status == -ETIMEDOUT;
+    if (status == -ETIMEDOUT)
+        abandon(worker);
+    else if (status == -EPIPE)
+        bury(worker);
+    if (abandoned)
+        status = -ETIMEDOUT;
+    pthread_mutex_unlock(&workers->lock);
+    return status == -EPIPE ? -EIO : status;
+}
+
+int worker_call(struct worker *worker, struct call *call)
+{
+    struct timespec deadline;
+    int channel = take_channel(worker);
+    if (channel < 0)
+        return channel;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += ANSWER_SECONDS;
+    int status = channel_call(channel, call, &deadline);
+    if (status < 0)
+        return fail_call(worker, channel, status);
+    if (call->reply.last)
+        close(channel);
+    else
+        give_channel(worker, channel);
+    return 0;
+}

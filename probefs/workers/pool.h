@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The workers as the server sees them: started when first needed, asked, ended when idle.
+ *
+ * A call that is not answered within a second is ETIMEDOUT and the end of its worker: whatever
+ * hangs there (a page of a file system that never answers) hangs with it. One that cannot die is
+ * left behind; too many of them, and their user is refused until one dies.
+ */
+#ifndef PROBEFS_POOL_H
+#define PROBEFS_POOL_H
+
+#include "common/log.h"
+#include "service/service.h"
+
+struct workers;
+
+/* Whose identity a worker has. */
+struct worker_identity {
+    uid_t uid;
+    gid_t gid;
+    bool privileged; /* the server's own identity, with all that it may */
+};
+
+struct workers_options {
+    enum probe_log_level log_level;
+    bool to_syslog;
+    struct service_options service; /* for each worker's */
+    /* Called after one or more that were in use have ended, by a thread of its own. */
+    void (*ended)(void *data);
+    void *ended_data;
+};
+
+int workers_new(const struct workers_options *options, struct workers **workers);
+/* Ends all of them. */
+void workers_free(struct workers *workers);
+
+/*
+ * One worker, for one call or for as long as a handle in it is open: it is not ended as idle
+ * before worker_put(). Errors: ETIMEDOUT too many that hang; EAGAIN, ENOMEM, EMFILE it cannot be
+ * started.
+ */
+struct worker;
+int workers_get(struct workers *workers, const struct worker_identity *identity,
+                struct worker **worker);
+void worker_use(struct worker *worker);
+void worker_put(struct worker *worker);
+
+/*
+ * Asks, and waits for the answer. Errors: ETIMEDOUT it did not answer, and was ended; EIO it has
+ * died. The call's own error is in its reply.
+ */
+int worker_call(struct worker *worker, struct call *call);
+
+/* Has it died, or been ended? Then what it kept, it keeps no more. */
+bool worker_is_gone(struct worker *worker);
+const struct worker_identity *worker_identity(const struct worker *worker);
+
+#endif
