@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* probe-run: starts a program with its probes on. */
-#include "probe-engine.h"
+#include <probe-engine.h>
 
 #include <errno.h>
 #include <getopt.h>

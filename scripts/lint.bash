@@ -31,7 +31,7 @@ lint_cppcheck() {
     cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$(nproc)" \
         --library=posix,gnu --enable=warning,style,performance,portability \
         --suppressions-list=.cppcheck-suppressions \
-        -D_GNU_SOURCE -D__x86_64__ -D__linux__ -I tests/lint -I engine -I probefs \
+        -D_GNU_SOURCE -D__x86_64__ -D__linux__ -I tests/lint -I . -I engine -I probefs \
         -i tests/targets engine examples mount-helper probe-run probefs tests
 }
 
@@ -55,10 +55,9 @@ lint_spelling() {
     files '*' | grep -v '\.svg$' | xargs codespell
 }
 
-# The engine knows nothing of FUSE, and the server nothing of ELF and ptrace.
-lint_walls() {
-    ! grep -nE '^ *# *include.*fuse|\bfuse_' engine/*.[ch] || return 1
-    ! grep -nE '^ *# *include.*(elf|link|ptrace)\.h|\bElf64_|\bptrace\(|\bPTRACE_' probefs/*.[ch]
+# Each folder uses what doc/ARCHITECTURE.md says that it may use.
+lint_includes() {
+    python3 scripts/check-includes.py
 }
 
 # Each test that SECURITY.md counts on is there, by that name.
@@ -85,7 +84,7 @@ lint() {
     check "shellcheck" lint_shell
     check "python" lint_python
     check "codespell" lint_spelling
-    check "walls" lint_walls
+    check "includes" lint_includes
     check "tests of SECURITY.md" lint_security
     check "sizes" lint_sizes
 }

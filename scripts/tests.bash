@@ -69,7 +69,7 @@ bats_tests() {
 
 # Suites that are not run beside others; and those that one build is enough for.
 alone=(tests/hostile.bats)
-once=(tests/docs.bats tests/install.bats tests/memcheck.bats tests/memory.bats tests/package.bats)
+once=(tests/docs.bats tests/install.bats tests/lint.bats tests/memcheck.bats tests/memory.bats tests/package.bats)
 
 suites_beside_others() {
     local suite
