@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* How long an update may wait, for a lock and for threads to stop together. */
+/* How long an update may wait, for a lock and for threads to stop together: durations. */
 #ifndef ENGINE_DEADLINE_H
 #define ENGINE_DEADLINE_H
 
-#include <stdbool.h>
-#include <time.h>
+#include "shared/clock.h"
 
-/*
- * The moment, on CLOCK_MONOTONIC, by which an update that begins now has to be under way: a bit
- * less than a second, so that a client that waits for one second hears why it failed.
- */
-struct timespec deadline_of_update(void);
+/* Less than a second, so that a client that waits for one second still hears why it failed. */
+#define DEADLINE_OF_UPDATE (850 * CLOCK_MILLISECOND)
 
-/* The same for a stop that is tried, and done without where it does not come soon. */
-struct timespec deadline_of_try(void);
+/* For a stop that is tried, and done without if it does not come soon. */
+#define DEADLINE_OF_TRY (100 * CLOCK_MILLISECOND)
 
-/* A little after DEADLINE: for whoever waits for somebody who looks at it. */
-struct timespec deadline_with_slack(const struct timespec *deadline);
-
-bool deadline_is_past(const struct timespec *deadline);
+/* What a thread gets beyond its own deadline before it is given up. */
+#define DEADLINE_SLACK (50 * CLOCK_MILLISECOND)
 
 #endif

@@ -34,7 +34,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -284,7 +283,7 @@ static int wait_for_stops(struct tracee_stop *stop)
             forget_gone(stop);
         if (stop->running == 0 || count_waiting(stop) == stop->running)
             break;
-        if (deadline_is_past(&stop->deadline))
+        if (clock_is_past(&stop->deadline))
             return error_set(&stop->error, ETIMEDOUT,
                              "process %d: %u of its threads did not stop in time (in vfork, or "
                              "in a system call that cannot be interrupted): try again later, or "
@@ -420,7 +419,7 @@ static void *trace(void *data)
  */
 static bool wait_for_start(struct tracee_stop *stop, int *status)
 {
-    const struct timespec limit = deadline_with_slack(&stop->deadline);
+    const struct timespec limit = clock_add(stop->deadline, DEADLINE_SLACK);
     int waited = 0;
     pthread_mutex_lock(&stop->lock);
     while (!stop->done && (stop->acting || waited != ETIMEDOUT))

@@ -15,11 +15,12 @@
  * Device and inode in maps do not name a file (on btrfs, those of two snapshots are the same); what
  * stat says of the very file that is mapped does.
  */
-#include "process/mapped-code.h"
 #include "engine.h"
-#include "target/loaded.h"
+#include "process/mapped-code.h"
 #include "process/privilege.h"
 #include "process/proc.h"
+#include "shared/clock.h"
+#include "target/loaded.h"
 #include "target/target.h"
 
 #include <errno.h>
@@ -28,7 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -152,13 +152,6 @@ static void remember(struct probe_survey *survey, const struct entry *found)
     pthread_mutex_unlock(&survey->lock);
 }
 
-static time_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-    return time.tv_sec;
-}
-
 /* ---- what is found ---------------------------------------------------------------------- */
 
 /* Finds when each file of the code was changed. */
@@ -167,7 +160,7 @@ static void check_files(const struct probe_engine *engine, const struct code *co
 {
     bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
     entry->changes = 0;
-    entry->checked = now();
+    entry->checked = clock_coarse_seconds();
     for (size_t i = 0; i < code->count; i++) {
         struct stat status = {0};
         if (code->items[i].inode == 0 ||
@@ -186,7 +179,7 @@ static void check_files(const struct probe_engine *engine, const struct code *co
 static bool is_still_so(struct probe_survey *survey, const struct code *code, struct entry *known)
 {
     uint64_t changes = known->changes;
-    if (now() - known->checked < CHECK_SECONDS)
+    if (clock_coarse_seconds() - known->checked < CHECK_SECONDS)
         return true;
     check_files(survey->engine, code, known);
     if (known->changes == changes)

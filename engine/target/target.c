@@ -214,13 +214,6 @@ static bool is_same_list(const struct loaded_list *a, const struct loaded_list *
     return true;
 }
 
-static time_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-    return time.tv_sec;
-}
-
 static void set_verified(struct probe_target *target, bool verified)
 {
     for (size_t i = 0; i < target->loaded.count; i++)
@@ -245,7 +238,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
         loaded_done(target->engine, &loaded);
         return error_memory(error);
     }
-    target->checked = now();
+    target->checked = clock_coarse_seconds();
     target->replaced = false;
     if (same) {
         target->loaded.partial = loaded.partial;
@@ -286,9 +279,9 @@ bool target_verify_file(struct probe_target *target, const struct loaded *loaded
 /* Are all files still their objects'? Asked now and then. */
 static bool verify_files(struct probe_target *target)
 {
-    if (now() - target->checked < CHECK_SECONDS)
+    if (clock_coarse_seconds() - target->checked < CHECK_SECONDS)
         return true;
-    target->checked = now();
+    target->checked = clock_coarse_seconds();
     for (size_t i = 0; i < target->loaded.count; i++) {
         if (!target_verify_file(target, &target->loaded.items[i]))
             return false;
@@ -386,7 +379,7 @@ int probe_target_stop(struct probe_target *target, struct probe_error *error)
         return 0;
     if (!target->image.own)
         return error_set(error, EACCES, "process %d is not open", target->image.pid);
-    const struct timespec deadline = deadline_of_update();
+    const struct timespec deadline = clock_after(DEADLINE_OF_UPDATE);
     int status = tracee_begin(target->engine, target->image.pid, &deadline, &target->stop, error);
     if (status < 0)
         return status;

@@ -184,7 +184,7 @@ static int lock(const struct probe_target *target, const struct timespec *deadli
         if (errno != EWOULDBLOCK && errno != EINTR)
             return error_set(error, EIO, "process %d: cannot lock its memory: %s",
                              target->image.pid, strerror(errno));
-        if (deadline_is_past(deadline))
+        if (clock_is_past(deadline))
             return error_set(error, ETIMEDOUT,
                              "process %d: another program holds its lock, and does not end its "
                              "update",
@@ -442,7 +442,7 @@ static int apply_in_order(struct probe_update *update, const struct memory_write
         return apply_once(update, running, error);
     if (!update->stop_is_optional)
         return stop_and_apply(update, MEMORY_STOPPED, deadline, error);
-    const struct timespec soon = deadline_of_try();
+    const struct timespec soon = clock_after(DEADLINE_OF_TRY);
     int status = stop_and_apply(update, MEMORY_STOPPED, &soon, error);
     return status == -EBUSY || status == -ETIMEDOUT ? apply_once(update, running, error) : status;
 }
@@ -483,7 +483,7 @@ static int apply_locked(struct probe_update *update, const struct timespec *dead
 
 int probe_update_apply(struct probe_update *update, struct probe_error *error)
 {
-    const struct timespec deadline = deadline_of_update();
+    const struct timespec deadline = clock_after(DEADLINE_OF_UPDATE);
     int status = lock(update->target, &deadline, error);
     if (status < 0)
         return status;
