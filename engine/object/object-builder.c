@@ -15,6 +15,7 @@
 #include "object/format.h"
 #include "names/name.h"
 #include "object/note.h"
+#include "shared/array.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -132,14 +133,8 @@ static int check_note(struct object_builder *builder, const struct note *note,
 
 static int add_entry(struct object_builder *builder, const struct entry *entry)
 {
-    if (builder->count == builder->room) {
-        size_t room = builder->room ? builder->room * 2 : 64;
-        struct entry *entries = reallocarray(builder->entries, room, sizeof(*entries));
-        if (!entries)
-            return -ENOMEM;
-        builder->entries = entries;
-        builder->room = room;
-    }
+    if (ARRAY_RESERVE(builder->entries, builder->room, builder->count + 1) < 0)
+        return -ENOMEM;
     builder->entries[builder->count++] = *entry;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "names/name.h"
 #include "start/program-file.h"
 #include "names/select.h"
+#include "shared/array.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +20,8 @@
 
 static int keep_object(struct probe_program *program, struct object *object)
 {
-    struct object **objects =
-        reallocarray(program->objects, program->object_count + 1, sizeof(struct object *));
-    if (!objects)
+    if (ARRAY_RESERVE(program->objects, program->object_room, program->object_count + 1) < 0)
         return -ENOMEM;
-    program->objects = objects;
     program->objects[program->object_count++] = object;
     return 0;
 }

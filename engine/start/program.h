@@ -12,7 +12,7 @@ struct probe_program {
     bool privileged; /* its process has other privileges than the caller */
     bool partial;    /* its libraries are not known */
     struct object **objects;
-    size_t object_count;
+    size_t object_count, object_room;
     const char **names; /* sorted, each once; they are the objects' own */
     size_t name_count;
 };

@@ -13,6 +13,7 @@
 
 #include "names/name.h"
 #include "process/proc.h"
+#include "shared/array.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,12 +99,10 @@ static bool is_loaded_at(const struct file_maps *file, const struct object *obje
     return code;
 }
 
-static int add(struct loaded_list *list, const struct loaded *loaded)
+static int list_add(struct loaded_list *list, const struct loaded *loaded)
 {
-    struct loaded *items = reallocarray(list->items, list->count + 1, sizeof(*items));
-    if (!items)
+    if (ARRAY_RESERVE(list->items, list->room, list->count + 1) < 0)
         return -ENOMEM;
-    list->items = items;
     list->items[list->count++] = *loaded;
     return 0;
 }
@@ -152,7 +151,7 @@ static int add_at(const struct search *search, const struct file_maps *file, str
         .verified = true,
         .path = strdup(path),
     };
-    int status = loaded.path ? add(search->list, &loaded) : -ENOMEM;
+    int status = loaded.path ? list_add(search->list, &loaded) : -ENOMEM;
     if (status < 0)
         free(loaded.path);
     return status;

@@ -20,7 +20,7 @@ struct loaded {
 
 struct loaded_list {
     struct loaded *items; /* in the order of their addresses */
-    size_t count;
+    size_t count, room;
     /* There is code that may belong to an object which is not all there, or copied text. */
     bool partial;
     /* There is a file that may be read another time, and could not be this time. */

@@ -5,6 +5,7 @@
 #include "names/name.h"
 #include "process/proc.h"
 #include "process/tracee.h"
+#include "shared/array.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -127,10 +128,8 @@ static void add_problem(void *data, const char *path, const char *reason, bool n
         engine_log(target->engine, PROBE_LOG_WARNING, "%s", sentence.text);
     if (target->problem_count == PROBLEMS_MAX || is_known_problem(target, sentence.text))
         return;
-    char **problems = reallocarray(target->problems, target->problem_count + 1, sizeof(*problems));
-    if (!problems)
+    if (ARRAY_RESERVE(target->problems, target->problem_room, target->problem_count + 1) < 0)
         return;
-    target->problems = problems;
     char *copy = strdup(sentence.text);
     if (copy)
         target->problems[target->problem_count++] = copy;

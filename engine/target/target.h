@@ -38,7 +38,7 @@ struct probe_target {
     struct target_probe *probes;
     size_t probe_count;
     char **problems;
-    size_t problem_count;
+    size_t problem_count, problem_room;
 };
 
 /*

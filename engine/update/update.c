@@ -21,6 +21,7 @@
 #include "target/sharing.h"
 #include "target/site-bytes.h"
 #include "process/tracee.h"
+#include "shared/array.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -64,19 +65,10 @@ void probe_update_free(struct probe_update *update)
 
 static int make_room(struct probe_update *update)
 {
-    if (update->count < update->room)
-        return 0;
-    size_t room = update->room ? update->room * 2 : 16;
-    size_t *indices = reallocarray(update->indices, room, sizeof(*indices));
-    if (indices)
-        update->indices = indices;
-    struct plan_change *changes = reallocarray(update->changes, room, sizeof(*changes));
-    if (changes)
-        update->changes = changes;
-    if (!indices || !changes)
+    size_t room = update->room;
+    if (ARRAY_RESERVE(update->indices, room, update->count + 1) < 0)
         return -ENOMEM;
-    update->room = room;
-    return 0;
+    return ARRAY_RESERVE(update->changes, update->room, update->count + 1);
 }
 
 int update_add(struct probe_update *update, size_t index, const struct plan_change *change,
