@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The README at the top of the mount. */
+/* The text of README, at the top of the tree. */
 #ifndef PROBEFS_README_H
 #define PROBEFS_README_H
 
 #define README_TEXT                                                                                \
     "probefs: the static tracing probes of running processes, as files\n"                          \
     "\n"                                                                                           \
-    "  ls                                the processes that have probes\n"                         \
-    "  ls PID                            the probes of one process\n"                              \
+    "  ls                                processes that have probes\n"                             \
+    "  ls PID                            probes of one process\n"                                  \
     "  find PID -name enabled            every switch of one process\n"                            \
     "  grep -l 1 */*/enabled             everything that is on\n"                                  \
     "  readlink PID/exe                  the program\n"                                            \
-    "  cat PID/info                      a line a probe: STATE COUNT SITES NAME\n"                 \
-    "  self                              your own pid: ls self/\n"                                 \
+    "  cat PID/info                      one line per probe: STATE COUNT SITES NAME\n"             \
+    "  ls self/                          your own process\n"                                       \
     "\n"                                                                                           \
     "One probe\n"                                                                                  \
     "  cat PID/PROBE/enabled             0: off, 1: on, X: counters or sites disagree\n"           \
     "  echo 1 > PID/PROBE/enabled        switch it on, in the live process\n"                      \
     "  echo 0 > PID/PROBE/enabled        switch it off, whoever switched it on\n"                  \
-    "  echo +1 > PID/PROBE/semaphore     add a reference, beside those of others\n"                \
-    "  echo -1 > PID/PROBE/semaphore     take it away again\n"                                     \
-    "  exec 9> PID/PROBE/hold            a reference that ends with the descriptor\n"              \
-    "  cat PID/PROBE/sites               a line a site: ADDRESS STATE OBJECT+OFFSET ARGUMENTS\n"   \
+    "  echo +1 > PID/PROBE/semaphore     add a reference, leaving those of others alone\n"         \
+    "  echo -1 > PID/PROBE/semaphore     remove it again\n"                                        \
+    "  exec 9> PID/PROBE/hold            a reference that ends when you close the file\n"          \
+    "  cat PID/PROBE/sites               one line per site: ADDRESS STATE OBJECT+OFFSET "          \
+    "ARGUMENTS\n"                                                                                  \
     "\n"                                                                                           \
     "Many probes, in one update\n"                                                                 \
     "  echo 0 > PID/enabled              all probes of a process\n"                                \
@@ -31,18 +32,22 @@
     "  cat PID/control > saved           and later: cat saved > PID/control\n"                     \
     "  cat PID/error_log                 why the last changes failed, newest last\n"               \
     "\n"                                                                                           \
-    "Names. A probe of OCaml is shown by its name, any other with a semaphore as PROVIDER:NAME.\n" \
+    "Names. An OCaml probe is shown by its name, any other that has a semaphore as "               \
+    "PROVIDER:NAME.\n"                                                                             \
     "Bytes that would mislead the shell are written as %XX.\n"                                     \
     "\n"                                                                                           \
-    "Who. You may look into your own processes, as the kernel lets you trace them; root (with\n"   \
-    "CAP_SYS_PTRACE) and the group of -o gid= into all. ls shows those that you may look into.\n"  \
+    "Permissions. You may look into your own processes, as far as the kernel lets you trace "      \
+    "them. Root\n"                                                                                 \
+    "(with CAP_SYS_PTRACE) and the group of -o gid= may look into all. ls shows only what you "    \
+    "may see.\n"                                                                                   \
     "\n"                                                                                           \
-    "Errors. ENOENT: no such process or probe. ESRCH: it ended or replaced its program. EINVAL,\n" \
+    "Errors. ENOENT: no such process or probe. ESRCH: the process ended or replaced its program. " \
+    "EINVAL,\n"                                                                                    \
     "ERANGE, EOVERFLOW: not a value, or out of range. EACCES, EPERM: the kernel would not let "    \
-    "you\n"                                                                                        \
-    "trace it. EBUSY: a tracer holds it. ENOEXEC: the bytes at a site are not a probe's. EFBIG: "  \
-    "code\n"                                                                                       \
-    "on pages of 1 GiB. ETIMEDOUT: no answer in time.\n"                                           \
+    "you trace\n"                                                                                  \
+    "it. EBUSY: a tracer holds it. ENOEXEC: the bytes at a site are not a probe's. EFBIG: code "   \
+    "on pages\n"                                                                                   \
+    "of 1 GiB. ETIMEDOUT: no answer in time.\n"                                                    \
     "\n"                                                                                           \
     "See probefs(5) and probefs(8).\n"
 
