@@ -447,6 +447,32 @@ status_of_worker() {
     wait_until "! is_running $worker"
 }
 
+# open_as UID GID NAME: what an open of $mnt/$pid/NAME for writing gives.
+open_as() {
+    setpriv --reuid "$1" --regid "$2" --clear-groups \
+        python3 "$work/errno_of.py" open-write "$mnt/$pid/$3"
+}
+
+@test "a process of another group than its user's: that group's callers may, as the kernel has it" {
+    local uid gid other
+    uid=$(id -u "$(user_name a)")
+    gid=$(id -g "$(user_name a)")
+    other=$(id -g "$(user_name b)")
+    start_command root setpriv --reuid "$uid" --regid "$other" --clear-groups \
+        "$(target demo-ocaml_1)" -q
+    wait_until 'grep -q ^pid "$out"'
+    listing=$(setpriv --reuid "$uid" --regid "$other" --clear-groups ls "$mnt")
+    grep -qx "$pid" <<< "$listing"
+    assert_equal "$(open_as "$uid" "$other" gc_start/enabled)" OK
+    lists_none "$(listed_for a)" "$pid"
+    assert_equal "$(open_as "$uid" "$gid" gc_start/enabled)" EACCES
+    # A worker of the process's group for all: also root's requests reach it.
+    echo 1 > "$mnt/$pid/gc_start/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    worker=$(pgrep -u "$uid" -G "$other" -P "$server")
+    assert_equal "$(status_of_worker Gid)" "$other $other $other $other"
+}
+
 @test "a user who is not in the user database works, without groups" {
     start_command root setpriv --reuid 54321 --regid 54321 --clear-groups \
         "$(target demo-ocaml_1)" -q

@@ -101,7 +101,6 @@ enum authority caller_authority(const struct caller *caller, const struct proces
         return AUTHORITY_NONE;
     if (caller_is_admin(caller))
         return AUTHORITY_ADMIN;
-    if (caller->uid != user->uid)
-        return AUTHORITY_NONE;
-    return AUTHORITY_OWN;
+    /* Both ids, as the kernel asks of who traces: FUSE reports those that it would compare. */
+    return caller->uid == user->uid && caller->gid == user->gid ? AUTHORITY_OWN : AUTHORITY_NONE;
 }

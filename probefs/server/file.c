@@ -28,6 +28,19 @@ static int find_user(struct server *server, struct target *target, struct proces
     return status == -ENOTTY ? process_find_user(target->pid, user) : status;
 }
 
+static void refuse_stranger(const struct target *target, const struct process_user *user,
+                            const struct caller *caller, struct probe_error *error)
+{
+    snprintf(error->text, sizeof(error->text),
+             "process %d belongs to user %u and group %u; user %u and group %u%s may not look into "
+             "it: ask with its user and group, as root, or as a member of the mount's group "
+             "(-o gid=)",
+             target->pid, user->uid, user->gid, caller->uid, caller->gid,
+             caller->pid == 0   ? " in another pid namespace"
+             : caller->uid == 0 ? " without CAP_SYS_PTRACE in the server's user namespace"
+                                : "");
+}
+
 /*
  * Whose process is it, and what may CALLER do with it? Whether the image is still the one that
  * INODE stands for, the service sees.
@@ -44,18 +57,10 @@ static int find_route(struct server *server, const struct inode *inode,
     if (authority == AUTHORITY_NONE) {
         if (!is_current(server, target))
             return -ESTALE;
-        snprintf(error->text, sizeof(error->text),
-                 "process %d belongs to user %u, and user %u%s may not look into it: ask as that "
-                 "user, as "
-                 "root, or as a member of the mount's group (-o gid=)",
-                 target->pid, user.uid, caller->uid,
-                 caller->pid == 0   ? " in another pid namespace"
-                 : caller->uid == 0 ? " without CAP_SYS_PTRACE in the server's user namespace"
-                                    : "");
+        refuse_stranger(target, &user, caller, error);
         return -EACCES;
     }
-    int status =
-        router_begin(server->router, &user, caller->gid, authority, kind->outlives_server, route);
+    int status = router_begin(server->router, &user, authority, kind->outlives_server, route);
     return status < 0 && !is_current(server, target) ? -ESTALE : status;
 }
 

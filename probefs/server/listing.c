@@ -23,7 +23,6 @@ enum { GROUP_MAX = 512, IDENTIFY_AT_ONCE = 64 };
 struct group {
     struct router *router;
     struct process_user user;
-    gid_t caller_gid;
     enum authority authority;
     struct scan_entry *entries;
     size_t count, room;
@@ -126,8 +125,7 @@ static void scan_group(struct group *group, atomic_bool *is_slow)
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += SCAN_SECONDS;
-    ssize_t answered = router_begin(group->router, &group->user, group->caller_gid,
-                                    group->authority, false, &route);
+    ssize_t answered = router_begin(group->router, &group->user, group->authority, false, &route);
     for (size_t i = 0; i < group->count && answered >= 0 && !atomic_load(is_slow);
          i += (size_t)answered) {
         if (route.worker && is_past(&end)) {
@@ -185,7 +183,6 @@ static struct group *find_group(struct listing *listing, const struct process_us
     groups[listing->count] = (struct group){
         .router = listing->router,
         .user = *user,
-        .caller_gid = listing->caller->gid,
         .authority = listing->admin ? AUTHORITY_ADMIN : AUTHORITY_OWN,
         .first = first,
     };
@@ -205,7 +202,9 @@ static int find_user(pid_t pid, struct process_user *user)
 static void identify(const struct listing *listing, struct candidate *candidate)
 {
     candidate->status = find_user(candidate->pid, &candidate->user);
-    if (candidate->status == 0 && !listing->admin && candidate->user.uid != listing->caller->uid)
+    if (candidate->status == 0 && !listing->admin &&
+        (candidate->user.uid != listing->caller->uid ||
+         candidate->user.gid != listing->caller->gid))
         candidate->status = -ENOENT;
     if (candidate->status < 0)
         return;

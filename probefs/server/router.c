@@ -4,27 +4,11 @@
 #include "service/service.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-/* More than any user's entry in the database takes. */
-enum { PASSWD_SIZE_MAX = 1 << 20 };
-
-/* How many users' login groups are remembered, and for how long. */
-enum { LOGINS = 32, LOGIN_SECONDS = 1 };
-
-struct login {
-    uid_t uid;
-    gid_t gid;
-    bool exists;
-    time_t until; /* 0: nothing is known */
-};
 
 struct router {
     struct probe_engine *engine; /* for identities, and images for workers */
@@ -32,8 +16,6 @@ struct router {
     struct workers *workers;
     uid_t uid; /* the server's */
     gid_t gid;
-    pthread_mutex_t login_lock;
-    struct login logins[LOGINS]; /* by uid; guarded by login_lock */
 };
 
 int router_new(const struct workers_options *options, struct router **result)
@@ -43,7 +25,6 @@ int router_new(const struct workers_options *options, struct router **result)
         return -ENOMEM;
     router->uid = geteuid();
     router->gid = getegid();
-    pthread_mutex_init(&router->login_lock, NULL);
     int status = probe_engine_new(NULL, &router->engine);
     if (status == 0)
         status = service_new(&options->service, &router->service);
@@ -64,7 +45,6 @@ void router_free(struct router *router)
     workers_free(router->workers);
     service_free(router->service);
     probe_engine_free(router->engine);
-    pthread_mutex_destroy(&router->login_lock);
     free(router);
 }
 
@@ -75,75 +55,10 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 
 /* ---- routes ----------------------------------------------------------------------------- */
 
-/*
- * A user of the database has the group of the database; it is what a login would give. Returns 1, 0
- * where the user is not in it, or an error where that could not be found out.
- */
-static int read_login_group(uid_t uid, gid_t *gid)
+int router_begin(struct router *router, const struct process_user *user, enum authority authority,
+                 bool outlives_server, struct route *route)
 {
-    struct passwd entry;
-    struct passwd *found = NULL;
-    char *buffer = NULL;
-    int status = ERANGE;
-    for (size_t size = 1024; status == ERANGE && size <= PASSWD_SIZE_MAX; size *= 4) {
-        char *larger = realloc(buffer, size);
-        if (!larger) {
-            status = ENOMEM;
-            break;
-        }
-        buffer = larger;
-        status = getpwuid_r(uid, &entry, buffer, size, &found);
-    }
-    if (status == 0 && found)
-        *gid = found->pw_gid;
-    free(buffer);
-    if (status == ENOMEM || status == EMFILE || status == ENFILE)
-        return -status;
-    return status == 0 && found;
-}
-
-/* The same, at most LOGIN_SECONDS old: the database can be on another machine. */
-static int find_login_group(struct router *router, uid_t uid, gid_t *gid)
-{
-    struct login *login = &router->logins[uid % LOGINS];
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    pthread_mutex_lock(&router->login_lock);
-    struct login known = *login;
-    pthread_mutex_unlock(&router->login_lock);
-    if (known.until <= now.tv_sec || known.uid != uid) {
-        known = (struct login){.uid = uid, .until = now.tv_sec + LOGIN_SECONDS};
-        int status = read_login_group(uid, &known.gid);
-        if (status < 0)
-            return status;
-        known.exists = status;
-        pthread_mutex_lock(&router->login_lock);
-        *login = known;
-        pthread_mutex_unlock(&router->login_lock);
-    }
-    if (known.exists)
-        *gid = known.gid;
-    return known.exists;
-}
-
-/*
- * The identity that a worker for processes of USER has. Users that no database knows (of
- * containers) have the group that their process has; then the caller must be of that group, too.
- */
-static int find_identity(struct router *router, const struct process_user *user, gid_t caller_gid,
-                         enum authority authority, struct worker_identity *identity)
-{
-    *identity = (struct worker_identity){.uid = user->uid, .gid = user->gid};
-    int found = find_login_group(router, user->uid, &identity->gid);
-    if (found != 0)
-        return found < 0 ? found : 0;
-    return authority == AUTHORITY_OWN && caller_gid != user->gid ? -EACCES : 0;
-}
-
-int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
-                 enum authority authority, bool outlives_server, struct route *route)
-{
-    struct worker_identity identity;
+    struct worker_identity identity = {.uid = user->uid, .gid = user->gid};
     *route = (struct route){.authority = authority, .uid = user->uid};
     if (authority == AUTHORITY_NONE)
         return -EACCES;
@@ -152,10 +67,7 @@ int router_begin(struct router *router, const struct process_user *user, gid_t c
         identity = (struct worker_identity){router->uid, router->gid, true};
         return outlives_server ? workers_get(router->workers, &identity, &route->worker) : 0;
     }
-    if (router->uid != 0)
-        return -EACCES;
-    int status = find_identity(router, user, caller_gid, authority, &identity);
-    return status < 0 ? status : workers_get(router->workers, &identity, &route->worker);
+    return router->uid == 0 ? workers_get(router->workers, &identity, &route->worker) : -EACCES;
 }
 
 void router_end(struct route *route)

@@ -29,8 +29,8 @@ struct route {
  * OUTLIVES_SERVER it leads to a worker in any case. Errors: EACCES a server that is not root serves
  * its own user alone; those of workers_get().
  */
-int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
-                 enum authority authority, bool outlives_server, struct route *route);
+int router_begin(struct router *router, const struct process_user *user, enum authority authority,
+                 bool outlives_server, struct route *route);
 void router_end(struct route *route);
 
 /*

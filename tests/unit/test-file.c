@@ -51,10 +51,10 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
     return 0;
 }
 
-int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
-                 enum authority authority, bool outlives_server, struct route *route)
+int router_begin(struct router *router, const struct process_user *user, enum authority authority,
+                 bool outlives_server, struct route *route)
 {
-    (void)router, (void)caller_gid, (void)outlives_server;
+    (void)router, (void)outlives_server;
     *route = (struct route){worker_of(next_worker), authority, user->uid};
     return 0;
 }

@@ -76,10 +76,10 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
     return 0;
 }
 
-int router_begin(struct router *router, const struct process_user *user, gid_t caller_gid,
-                 enum authority authority, bool outlives_server, struct route *route)
+int router_begin(struct router *router, const struct process_user *user, enum authority authority,
+                 bool outlives_server, struct route *route)
 {
-    (void)router, (void)caller_gid, (void)outlives_server;
+    (void)router, (void)outlives_server;
     *route = (struct route){.authority = authority, .uid = user->uid};
     return 0;
 }
@@ -125,7 +125,7 @@ static bool is_expected(pid_t pid, uid_t caller)
 /* All that the caller is to see, and nothing else, in order. */
 static void check_listing(uid_t uid)
 {
-    const struct caller caller = {.pid = 1, .uid = uid};
+    const struct caller caller = {.pid = 1, .uid = uid, .gid = uid};
     struct listed_process *processes = NULL;
     size_t count = 0;
     size_t at = 0;
