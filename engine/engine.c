@@ -17,7 +17,9 @@ int probe_engine_new(const struct probe_engine_options *options, struct probe_en
         engine->options = *options;
     const char *proc = engine->options.proc ? engine->options.proc : "/proc";
     engine->proc = open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int status = engine->proc < 0 ? -errno : object_cache_new(&engine->cache);
+    int status = engine->proc < 0
+                     ? -errno
+                     : object_cache_new(engine->options.reserved_names, &engine->cache);
     if (status < 0) {
         probe_engine_free(engine);
         return status;

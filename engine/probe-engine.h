@@ -91,6 +91,12 @@ struct probe_engine_options {
      */
     int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);
     void *open_mapped_data;
+    /*
+     * Names that no probe may be shown under, as the client has other things of these names beside
+     * the probes; NULL-ended, and kept by the client as long as the engine lives. A probe of such a
+     * name is shown with its first byte escaped. NULL for none.
+     */
+    const char *const *reserved_names;
 };
 
 /* Makes an engine; OPTIONS may be NULL. Errors: ENOMEM, or what opening procfs gives. */

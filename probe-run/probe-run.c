@@ -2,6 +2,8 @@
 /* probe-run: starts a program with its probes on. */
 #include <probe-engine.h>
 
+#include "shared/reserved-names.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -143,7 +145,10 @@ static int open_and_run(struct probe_engine *engine, const struct options *optio
 
 int main(int argc, char **argv)
 {
-    const struct probe_engine_options engine_options = {.log = log_sentence};
+    const struct probe_engine_options engine_options = {
+        .log = log_sentence,
+        .reserved_names = reserved_names,
+    };
     struct probe_engine *engine = NULL;
     struct options options = {.names = calloc((size_t)argc + 1, sizeof(*options.names))};
     if (!options.names)

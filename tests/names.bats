@@ -42,13 +42,14 @@ expected() {
     start names
     assert_equal "$(listed "$pid" | LC_ALL=C sed 's/%[0-9A-F][0-9A-F]//g' |
         LC_ALL=C grep -c '[[:cntrl:] /%*?,\\]\|\[\|\]\|^[~#=]' || true)" 0
-    for word in . .. exe enabled info control error_log; do
+    assert_equal "$(listed "$pid" | grep -c '^\.' || true)" 0 "hidden names"
+    for word in . .. exe enabled info control error_log hits trace; do
         assert_equal "$(listed "$pid" | grep -cxF -- "$word" || true)" 0 "$word"
     done
     # ls agrees with a glob, and each is a directory.
     cd "$mnt/$pid"
     assert_equal "$(LC_ALL=C; printf '%s\n' */ | sed 's,/$,,' | LC_ALL=C sort)" \
-        "$(listed "$pid" | grep -v '^\.')"
+        "$(listed "$pid")"
     cd "$work"
 }
 

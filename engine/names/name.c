@@ -11,8 +11,6 @@
 /* A cut name ends in '~' and this many hex digits: 64 bits of the SHA-256 of the whole. */
 enum { HASH_DIGITS = 16, ESCAPE_LENGTH = 3, CHARACTER_MAX = 4 };
 
-static const char *const reserved[] = {".", "..", "exe", "enabled", "info", "control", "error_log"};
-
 /*
  * Decodes one character of UTF-8; returns its length, or 0 where the bytes are not valid UTF-8
  * (overlong forms and surrogates included).
@@ -42,14 +40,26 @@ static size_t decode(const unsigned char *bytes, size_t left, uint32_t *characte
     return 0;
 }
 
-/* Does a terminal draw this character, where it stands, as what it is? */
-static bool is_plain(uint32_t c)
+/*
+ * Characters that a terminal does not draw, or that move others: controls (C0, DEL, C1), separators
+ * of lines, and what Unicode calls default ignorable (DerivedCoreProperties.txt, 15.0).
+ */
+static const struct {
+    uint32_t first, last;
+} hidden[] = {
+    /* in order */
+    {0x0, 0x1f},      {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},
+    {0x115f, 0x1160}, {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f}, {0x3164, 0x3164},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+static bool is_hidden(uint32_t character)
 {
-    bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
-    bool invisible = c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-                     (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-                     (c >= 0xe0000 && c <= 0xe007f);
-    return !control && !invisible;
+    size_t i = 0;
+    while (i < sizeof(hidden) / sizeof(*hidden) && hidden[i].last < character)
+        i++;
+    return i < sizeof(hidden) / sizeof(*hidden) && hidden[i].first <= character;
 }
 
 /* Writes the next character of TEXT as it is or escaped; returns how many bytes of TEXT it took. */
@@ -58,7 +68,7 @@ static size_t escape_one(const char *text, size_t left, const char *special, cha
 {
     uint32_t character = 0;
     size_t length = decode((const unsigned char *)text, left, &character);
-    bool plain = length > 0 && is_plain(character) &&
+    bool plain = length > 0 && !is_hidden(character) &&
                  !(character < 0x80 && character && strchr(special, (int)character));
     if (length == 0)
         length = 1;
@@ -101,16 +111,14 @@ size_t probe_escape(const char *text, size_t length, char *out, size_t size)
 
 static bool misleads_at_start(const char *name)
 {
-    return name[0] && strchr("~#=", name[0]);
+    return name[0] && strchr(".~#=", name[0]);
 }
 
-static bool is_reserved(const char *name)
+static bool is_reserved(const char *name, const char *const *reserved)
 {
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
-        if (strcmp(name, reserved[i]) == 0)
-            return true;
-    }
-    return false;
+    while (reserved && *reserved && strcmp(name, *reserved) != 0)
+        reserved++;
+    return reserved && *reserved;
 }
 
 /* Every cut name is at least this long: the last character before the hash has at most 12 bytes. */
@@ -173,7 +181,8 @@ static void cut(const char *provider, const char *name, char *shown, size_t used
         snprintf(shown + used + 2 * i, 3, "%02x", digest[i]);
 }
 
-void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 1])
+void name_show(const char *provider, const char *name, const char *const *reserved,
+               char shown[NAME_LENGTH + 1])
 {
     static const char special[] = " /%,*?[]\\";
     static const char special_colon[] = " /%,*?[]\\:";
@@ -190,7 +199,8 @@ void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 
     }
     if (fits)
         fits = append(name, provider ? special : special_colon,
-                      !provider && (misleads_at_start(name) || is_reserved(name)), shown, &used);
+                      !provider && (misleads_at_start(name) || is_reserved(name, reserved)), shown,
+                      &used);
     /* A short name that looks like a cut one is cut as well: no two probes share a name. */
     if (!fits || looks_cut(shown, used))
         cut(provider, name, shown, used);

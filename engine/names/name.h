@@ -16,11 +16,12 @@
 enum { NAME_LENGTH = 255 };
 
 /*
- * The name that a probe is shown under, as PROVIDER:NAME, or NAME where PROVIDER is NULL. SHOWN has
- * room for NAME_LENGTH + 1. One that would be longer is cut and ends in '~' and a hash of the
- * whole.
+ * Writes the name that a probe is shown under into SHOWN: PROVIDER:NAME, or NAME if PROVIDER is
+ * NULL. If that is one of the RESERVED (NULL-ended; NULL for none), its first byte is escaped. A
+ * name that would be longer than NAME_LENGTH is cut and ends in '~' and a hash of the whole.
  */
-void name_show(const char *provider, const char *name, char shown[NAME_LENGTH + 1]);
+void name_show(const char *provider, const char *name, const char *const *reserved,
+               char shown[NAME_LENGTH + 1]);
 
 /*
  * Escapes LENGTH bytes of TEXT into OUT of SIZE (NUL-ended, cut at a whole character where it does

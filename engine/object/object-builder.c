@@ -43,20 +43,22 @@ struct entry {
 struct object_builder {
     struct object *object;
     struct elf_file *file;
+    const char *const *reserved; /* see name_show() */
     struct probe_error *reason;
     struct name *names; /* by shown name */
     struct entry *entries;
     size_t count, room;
 };
 
-int object_builder_new(struct object *object, struct elf_file *file, struct probe_error *reason,
-                       struct object_builder **result)
+int object_builder_new(struct object *object, struct elf_file *file, const char *const *reserved,
+                       struct probe_error *reason, struct object_builder **result)
 {
     struct object_builder *builder = calloc(1, sizeof(*builder));
     if (!builder)
         return -ENOMEM;
     builder->object = object;
     builder->file = file;
+    builder->reserved = reserved;
     builder->reason = reason;
     *result = builder;
     return 0;
@@ -94,7 +96,7 @@ static int find_name(struct object_builder *builder, const struct note *note,
                      const struct format *format, struct name **result)
 {
     char shown[NAME_LENGTH + 1];
-    name_show(format->prefixed ? note->provider : NULL, note->name, shown);
+    name_show(format->prefixed ? note->provider : NULL, note->name, builder->reserved, shown);
 
     struct name *name = NULL;
     HASH_FIND_STR(builder->names, shown, name);

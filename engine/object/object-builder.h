@@ -12,8 +12,8 @@ struct object_builder;
  * The builder fills in OBJECT, whose segments are known, from the notes of FILE; both must outlive
  * it, and REASON too, where it leaves a sentence when a note contradicts its format.
  */
-int object_builder_new(struct object *object, struct elf_file *file, struct probe_error *reason,
-                       struct object_builder **builder);
+int object_builder_new(struct object *object, struct elf_file *file, const char *const *reserved,
+                       struct probe_error *reason, struct object_builder **builder);
 void object_builder_free(struct object_builder *builder);
 
 /*

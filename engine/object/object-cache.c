@@ -30,6 +30,7 @@ struct entry {
 };
 
 struct object_cache {
+    const char *const *reserved;
     pthread_mutex_t lock; /* guards all below */
     struct entry *entries;
     struct entry *by_object;
@@ -37,11 +38,12 @@ struct object_cache {
     size_t unused_size;
 };
 
-int object_cache_new(struct object_cache **result)
+int object_cache_new(const char *const *reserved, struct object_cache **result)
 {
     struct object_cache *cache = calloc(1, sizeof(*cache));
     if (!cache)
         return -ENOMEM;
+    cache->reserved = reserved;
     pthread_mutex_init(&cache->lock, NULL);
     *result = cache;
     return 0;
@@ -82,15 +84,15 @@ void object_cache_free(struct object_cache *cache)
 }
 
 /* Reads the file into a new entry, which is in no table yet; NULL, and STATUS, where that fails. */
-static struct entry *read_entry(const struct file_key *key, int fd, int *status,
-                                struct probe_error *error)
+static struct entry *read_entry(const struct object_cache *cache, const struct file_key *key,
+                                int fd, int *status, struct probe_error *error)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry) {
         *status = error_memory(error);
         return NULL;
     }
-    *status = object_read(fd, &entry->object, error);
+    *status = object_read(fd, cache->reserved, &entry->object, error);
     if (*status < 0) {
         free(entry);
         return NULL;
@@ -171,7 +173,7 @@ int object_cache_get(struct object_cache *cache, int fd, struct object **object,
     *new = !entry;
     if (!entry) {
         /* Without the lock: a file that is slow must not hold up others. */
-        struct entry *read = read_entry(&key, fd, &status, error);
+        struct entry *read = read_entry(cache, &key, fd, &status, error);
         if (!read)
             return status;
         entry = keep(cache, read);

@@ -9,7 +9,9 @@
 
 struct object_cache;
 
-int object_cache_new(struct object_cache **cache);
+/* The probes of all its objects are shown under names that are none of the RESERVED: name_show().
+ */
+int object_cache_new(const char *const *reserved, struct object_cache **cache);
 /* No object may be in use any more. */
 void object_cache_free(struct object_cache *cache);
 

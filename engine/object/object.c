@@ -13,14 +13,15 @@
 /* Sites are read from the file in windows of this size at most. */
 enum { WINDOW = 256 << 10 };
 
-static int build(struct object *object, struct elf_file *file, struct probe_error *reason)
+static int build(struct object *object, struct elf_file *file, const char *const *reserved,
+                 struct probe_error *reason)
 {
     int result = elf_file_segments(file, &object->segments, &object->segment_count);
     if (result < 0)
         return error_set(reason, -result, "its program headers make no sense");
 
     struct object_builder *builder = NULL;
-    result = object_builder_new(object, file, reason, &builder);
+    result = object_builder_new(object, file, reserved, reason, &builder);
     if (result < 0)
         return error_memory(reason);
     result = elf_file_notes(file, object_builder_add, builder);
@@ -45,7 +46,8 @@ static void forget_probes(struct object *object)
     object->probe_count = object->site_count = object->counter_count = 0;
 }
 
-int object_read(int fd, struct object **result, struct probe_error *error)
+int object_read(int fd, const char *const *reserved, struct object **result,
+                struct probe_error *error)
 {
     struct object *object = calloc(1, sizeof(*object));
     if (!object)
@@ -57,7 +59,7 @@ int object_read(int fd, struct object **result, struct probe_error *error)
     if (status == 1) {
         struct probe_error reason = {""};
         object->fixed = elf_file_is_fixed(file);
-        status = build(object, file, &reason);
+        status = build(object, file, reserved, &reason);
         elf_file_close(file);
         if (status == -ENOEXEC || status == -EINVAL) {
             forget_probes(object);

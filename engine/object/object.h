@@ -75,10 +75,11 @@ struct object {
 /*
  * Reads the object in the open file FD; touches its headers, its notes and (where the format asks
  * for it) its symbols. An object whose notes contradict their format has no probes and a refusal.
- * A file that is not a 64-bit x86 ELF executable or library is an object without probes.
- * Errors: ENOMEM; EIO where the file cannot be read.
+ * A file that is not a 64-bit x86 ELF executable or library is an object without probes. RESERVED
+ * is for name_show(). Errors: ENOMEM; EIO where the file cannot be read.
  */
-int object_read(int fd, struct object **object, struct probe_error *error);
+int object_read(int fd, const char *const *reserved, struct object **object,
+                struct probe_error *error);
 void object_free(struct object *object);
 
 /*

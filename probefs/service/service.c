@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "nodes/tree.h"
 #include "common/waiting.h"
+#include "shared/reserved-names.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -79,6 +80,7 @@ int service_new(const struct service_options *options, struct service **result)
         .waits = waiting_has,
         .waits_data = options->waiting,
         .open_mapped = options->open_mapped,
+        .reserved_names = reserved_names,
     };
     if (!service)
         return -ENOMEM;

@@ -7,6 +7,7 @@
 #include "fuzz.h"
 
 #include "names/name.h"
+#include "shared/reserved-names.h"
 
 #include <stdbool.h>
 
@@ -37,20 +38,18 @@ static void check_round_trip(const char *shown, const char *end, const char *pla
 
 static void check_shown(const char *shown)
 {
-    static const char *const reserved[] = {".",    "..",      "exe",      "enabled",
-                                           "info", "control", "error_log"};
     require(strlen(shown) <= NAME_LENGTH && !strpbrk(shown, " /,*?[]\\\x7f"));
-    require(!shown[0] || !strchr("~#=", shown[0]));
+    require(!shown[0] || !strchr(".~#=", shown[0]));
     for (const char *at = shown; *at; at++)
         require((unsigned char)*at >= ' ');
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++)
-        require(strcmp(shown, reserved[i]) != 0);
+    for (size_t i = 0; reserved_names[i]; i++)
+        require(strcmp(shown, reserved_names[i]) != 0);
 }
 
 static void check_name(const char *provider, const char *name)
 {
     char shown[NAME_LENGTH + 1];
-    name_show(provider, name, shown);
+    name_show(provider, name, reserved_names, shown);
     check_shown(shown);
     size_t length = strlen(shown);
     if (length >= CUT_MIN && shown[length - HASH - 1] == '~')

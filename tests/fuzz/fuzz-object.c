@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0)
         fd = memfd_create("object", MFD_CLOEXEC);
     require(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
-    if (object_read(fd, &object, &error) == 0)
+    if (object_read(fd, NULL, &object, &error) == 0)
         check_object(object, fd);
     object_free(object);
     return 0;

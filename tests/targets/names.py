@@ -14,7 +14,7 @@ import argparse
 import asmprobes
 
 ALWAYS = b" /%,*?[]\\\x7f" + bytes(range(0x20))
-RESERVED = (b".", b"..", b"exe", b"enabled", b"info", b"control", b"error_log")
+RESERVED = (b"exe", b"enabled", b"info", b"control", b"error_log", b"hits", b"trace")
 LONGEST = 255
 
 OCAML = [
@@ -26,7 +26,7 @@ OCAML = [
     b"a b", b" ", b" lead", b"trail ", b"a/b", b"/", b"../../etc", b"a%20b", b"%", b"a,b", b",",
     b"a*b", b"*", b"a?b", b"a[b", b"a]b", b"[ab]", b"a\\b",
     b"~tilde", b"~", b"#hash", b"#", b"=equals", b".", b"..", b"...",
-    b"exe", b"enabled", b"info", b"control", b"error_log",
+    b".trace", b"exe", b"enabled", b"info", b"control", b"error_log", b"hits", b"trace",
     b"a:b", b":", b"web:request",
     "prüfung_日本語".encode(), b"bad\xffutf8", b"c1\xc2\x85next", b"rtl\xe2\x80\xaename",
     b"F" * LONGEST, b"L" * LONGEST + b"one", b"L" * LONGEST + b"two", b"M" * 300,
@@ -36,7 +36,7 @@ OCAML = [
 # A name of one provider that looks like that of another, and a pair that nothing tells apart.
 SYSTEMTAP = [
     (b"web", b"request"), (b"a", b"b"), (b"we b", b"re/quest"), (b"web", b"exe"),
-    (b"exe", b"exe"), (b"~web", b"x"), (b"x:y", b"z"), (b"x", b"y:z"),
+    (b"exe", b"exe"), (b"~web", b"x"), (b".web", b"x"), (b"web", b".x"), (b"x:y", b"z"), (b"x", b"y:z"),
 ]
 
 
@@ -55,7 +55,7 @@ def expected(probe):
     name = probe.name if ocaml else probe.provider + b":" + probe.name
     if any(byte >= 0x80 for byte in name) or not ocaml and name.count(b":") > 1:
         return None
-    first = name[:1] in b"~#=" or name in RESERVED
+    first = name[:1] in b".~#=" or name in RESERVED
     always = ALWAYS + (b":" if ocaml else b"")
     parts = [percent(byte) if byte in always or first and i == 0 else bytes([byte])
              for i, byte in enumerate(name)]

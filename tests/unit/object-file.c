@@ -105,7 +105,7 @@ struct object *read_object(int fd)
 {
     struct object *object = NULL;
     struct probe_error error = {""};
-    int status = object_read(fd, &object, &error);
+    int status = object_read(fd, NULL, &object, &error);
     if (status < 0)
         fail_msg("status %d: %s", status, error.text);
     check_object(object);

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "names/name.h"
+#include "shared/reserved-names.h"
 
 #include <stdio.h>
 
@@ -13,7 +14,7 @@ static char *show(const char *provider, const char *name)
     char *shown = malloc(NAME_LENGTH + 1);
     assert_non_null(shown);
     memset(shown, 'Z', NAME_LENGTH + 1);
-    name_show(provider, name, shown);
+    name_show(provider, name, reserved_names, shown);
     assert_non_null(memchr(shown, '\0', NAME_LENGTH + 1));
     return shown;
 }
@@ -56,7 +57,7 @@ static void test_every_byte_first(void **state)
         char plain[32];
         char escaped[32];
         char systemtap[64];
-        bool misleads = always_misleads(byte) || strchr("~#=", (int)byte);
+        bool misleads = always_misleads(byte) || strchr(".~#=", (int)byte);
         snprintf(plain, sizeof(plain), "%cb", (int)byte);
         snprintf(escaped, sizeof(escaped), "%%%02Xb", byte);
         check(NULL, name, misleads || byte == ':' ? escaped : plain);
@@ -74,18 +75,44 @@ static void test_reserved_words(void **state)
     (void)state;
     check(NULL, ".", "%2E");
     check(NULL, "..", "%2E.");
-    check(NULL, "...", "...");
-    check(NULL, ".hidden", ".hidden");
+    check(NULL, "...", "%2E..");
+    check(NULL, ".hidden", "%2Ehidden");
+    check(NULL, "hid.den", "hid.den");
     check(NULL, "exe", "%65xe");
     check(NULL, "enabled", "%65nabled");
     check(NULL, "info", "%69nfo");
     check(NULL, "control", "%63ontrol");
     check(NULL, "error_log", "%65rror_log");
+    check(NULL, "hits", "%68its");
+    check(NULL, "trace", "%74race");
     check(NULL, "exe2", "exe2");
     check(NULL, "Exe", "Exe");
     check("web", "exe", "web:exe");
     check("exe", "exe", "exe:exe");
-    check("..", "..", "..:..");
+    check("..", "..", "%2E.:..");
+    check(".web", "x", "%2Eweb:x");
+    check("web", ".x", "web:.x");
+}
+
+/* Which names are reserved is the client's to say. */
+static void test_names_that_are_reserved(void **state)
+{
+    (void)state;
+    static const char *const two[] = {"gc", "\xc3\xbc", NULL};
+    static const struct {
+        const char *name;
+        const char *const *reserved;
+        const char *shown;
+    } rows[] = {
+        {"exe", NULL, "exe"}, {"exe", two, "exe"},   {"gc", two, "%67c"},
+        {"gc2", two, "gc2"},  {"gc", two + 2, "gc"}, {"\xc3\xbc", two, "%C3%BC"},
+        {"..", NULL, "%2E."},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char shown[NAME_LENGTH + 1];
+        name_show(NULL, rows[i].name, rows[i].reserved, shown);
+        assert_string_equal(shown, rows[i].shown);
+    }
 }
 
 static void test_systemtap(void **state)
@@ -171,6 +198,11 @@ static void test_what_fools_a_terminal_is_escaped(void **state)
         {"\xe2\x80\xa8", "%E2%80%A8"},        /* line separator */
         {"\xef\xbb\xbf", "%EF%BB%BF"},        /* byte order mark */
         {"\xf3\xa0\x81\x81", "%F3%A0%81%81"}, /* a tag */
+        {"\xcd\x8f", "%CD%8F"},               /* combining grapheme joiner */
+        {"\xe1\x85\xa0", "%E1%85%A0"},        /* Hangul filler */
+        {"\xef\xb8\x8f", "%EF%B8%8F"},        /* a variation selector */
+        {"\xef\xbf\xbb", "%EF%BF%BB"},        /* the end of an annotation */
+        {"\xf3\xa0\x84\x80", "%F3%A0%84%80"}, /* another variation selector */
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         check(NULL, rows[i].name, rows[i].shown);
@@ -433,7 +465,8 @@ static void test_no_two_look_the_same(void **state)
         draw(&seed, names[i].name);
         if (names[i].has_provider)
             draw(&seed, names[i].provider);
-        name_show(names[i].has_provider ? names[i].provider : NULL, names[i].name, names[i].shown);
+        name_show(names[i].has_provider ? names[i].provider : NULL, names[i].name, NULL,
+                  names[i].shown);
         assert_null(strchr(names[i].shown, '/'));
     }
     qsort(names, COUNT, sizeof(*names), compare_shown);
@@ -504,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_every_byte_inside),
         cmocka_unit_test(test_every_byte_first),
         cmocka_unit_test(test_reserved_words),
+        cmocka_unit_test(test_names_that_are_reserved),
         cmocka_unit_test(test_systemtap),
         cmocka_unit_test(test_characters_stay),
         cmocka_unit_test(test_what_is_no_utf8_is_escaped),

@@ -166,7 +166,7 @@ static void read_anything(const uint8_t *bytes, size_t size)
     struct object *object = NULL;
     const uint8_t(*text)[SITE_LENGTH] = NULL;
     int fd = make_file(bytes, size);
-    int status = object_read(fd, &object, NULL);
+    int status = object_read(fd, NULL, &object, NULL);
     assert_true(status == 0 || status == -EIO);
     if (status == 0) {
         check_object(object);

@@ -4,6 +4,7 @@
 
 #include "names/name.h"
 #include "nodes/tree.h"
+#include "shared/reserved-names.h"
 
 static void test_rows(void **state)
 {
@@ -56,7 +57,7 @@ static void test_names_are_reserved(void **state)
         char shown[NAME_LENGTH + 1];
         if (node_kinds[i].place != PLACE_PROCESS || !node_kinds[i].name)
             continue;
-        name_show(NULL, node_kinds[i].name, shown);
+        name_show(NULL, node_kinds[i].name, reserved_names, shown);
         assert_int_equal(tree_find(PLACE_PROCESS, shown), -1);
     }
 }
