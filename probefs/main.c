@@ -117,7 +117,7 @@ static int new_router(struct server *server, const struct options *options)
         .service = {.method = options->method,
                     .allow_gigatext = options->allow_gigatext,
                     .waiting = server->waiting},
-        .ended = orphans_look_after,
+        .ended = takeover_look_after,
         .ended_data = server,
     };
     return router_new(&workers, &server->router);

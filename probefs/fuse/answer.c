@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuse/answer.h"
 
+#include "server/attributes.h"
+
 #include <errno.h>
 #include <linux/fuse.h>
+#include <stdio.h>
 #include <unistd.h>
+
+/* Room for a file's name, and for what was asked, in a sentence. */
+enum { NODE_NAME_SIZE = 32, ASKED_SIZE = 256 };
 
 struct caller answer_caller(fuse_req_t request)
 {
@@ -50,6 +56,32 @@ void answer_failure(fuse_req_t request, const struct inode *inode, const char *w
         failures_add(&inode->target->failures, share, &caller, what, status, error);
     }
     answer_error(request, status);
+}
+
+void answer_failure_on(fuse_req_t request, const struct inode *inode, uint64_t number,
+                       const char *asked, int status, const struct probe_error *error)
+{
+    char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
+    char what[sizeof(path) + ASKED_SIZE];
+    const char *name = inode_kind(number)->name;
+    snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
+             inode->probe && name ? "/" : "",
+             name           ? name
+             : inode->probe ? ""
+                            : ".");
+    snprintf(what, sizeof(what), "%s '%s'", asked, path);
+    answer_failure(request, inode, what, status, error);
+}
+
+void answer_fill_entry(struct server *server, const struct inode *inode, uint64_t number,
+                       const struct ownership *owner, struct fuse_entry_param *entry)
+{
+    *entry = (struct fuse_entry_param){
+        .ino = number,
+        .attr_timeout = ATTRIBUTES_VALID,
+        .entry_timeout = ATTRIBUTES_VALID,
+    };
+    attributes_fill(server, inode->target, number, owner, &entry->attr);
 }
 
 void answer_directly(struct fuse_session *session, uint64_t unique, int status)

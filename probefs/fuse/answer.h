@@ -4,7 +4,7 @@
 #define PROBEFS_ANSWER_H
 
 #include "fuse/libfuse.h"
-#include "server/server.h"
+#include "server/attributes.h"
 
 /* Who has sent REQUEST. */
 struct caller answer_caller(fuse_req_t request);
@@ -18,6 +18,17 @@ void answer_error(fuse_req_t request, int status);
  */
 void answer_failure(fuse_req_t request, const struct inode *inode, const char *what, int status,
                     const struct probe_error *error);
+
+/*
+ * The same for node NUMBER, which stands in or for INODE. ASKED is the verb, as "write": the node's
+ * path in its target follows.
+ */
+void answer_failure_on(fuse_req_t request, const struct inode *inode, uint64_t number,
+                       const char *asked, int status, const struct probe_error *error);
+
+/* Fills in ENTRY for node NUMBER, which stands in or for INODE. */
+void answer_fill_entry(struct server *server, const struct inode *inode, uint64_t number,
+                       const struct ownership *owner, struct fuse_entry_param *entry);
 
 /* Answers request UNIQUE, which the library was not told of, in its place. */
 void answer_directly(struct fuse_session *session, uint64_t unique, int status);

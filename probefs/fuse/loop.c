@@ -16,7 +16,7 @@
  *
  * Whoever has just answered knows that its caller may ask again within microseconds (a READ after
  * an OPEN): it tries to receive for a moment before it sleeps. For which requests that is worth it,
- * is learned from what came (struct patience).
+ * is learned from what came (struct spin).
  */
 #include "fuse/loop.h"
 
@@ -76,11 +76,11 @@ struct loop {
     int signals; /* a signalfd */
     int ticks;   /* a timerfd */
     unsigned int cpus;
-    uid_t uid;                /* the server's */
-    struct patience patience; /* of whoever receives, and so is the next */
-    unsigned int queued;      /* requests, the last in a row, that waited already */
-    pthread_mutex_t lock;     /* guards what follows */
-    pthread_cond_t called;    /* somebody is to receive */
+    uid_t uid;             /* the server's */
+    struct spin spin;      /* of whoever receives, and so is the next */
+    unsigned int queued;   /* requests, the last in a row, that waited already */
+    pthread_mutex_t lock;  /* guards what follows */
+    pthread_cond_t called; /* somebody is to receive */
     pthread_cond_t ended;
     bool receiving;     /* somebody does: */
     pthread_t receiver; /* who that is */
@@ -122,7 +122,7 @@ static int note_request(struct loop *loop, const struct fuse_buf *buffer,
     if (buffer->size < sizeof(*header))
         return waiting_begin(loop->waiting, 0);
     memcpy(header, buffer->mem, sizeof(*header));
-    giveback_expect(buffer->mem, buffer->size);
+    raw_request_expect(buffer->mem, buffer->size);
     return waiting_begin(loop->waiting, (pid_t)header->pid);
 }
 
@@ -153,12 +153,12 @@ static bool is_there(const struct loop *loop)
 static void await_soon(struct loop *loop, uint32_t opcode)
 {
     bool there = false;
-    if (!patience_has(&loop->patience, opcode))
+    if (!spin_is_worth_it(&loop->spin, opcode))
         return;
     /* No sched_yield(): on a busy machine, it gives away the CPU for milliseconds. */
     for (uint64_t until = now() + TRY_NS; !there && now() < until;)
         there = is_there(loop);
-    patience_learn(&loop->patience, opcode, there);
+    spin_learn(&loop->spin, opcode, there);
 }
 
 /*
@@ -394,7 +394,7 @@ static void *serve_requests(void *data)
         pthread_mutex_unlock(&loop->lock);
         if (refused)
             answer_directly(loop->session, served.header.unique, -ETIMEDOUT);
-        else if (!giveback_serve(loop->server, buffer.mem, buffer.size))
+        else if (!raw_request_serve(loop->server, buffer.mem, buffer.size))
             fuse_session_process_buf(loop->session, &buffer);
         waiting_end(loop->waiting, slot);
         pthread_mutex_lock(&loop->lock);

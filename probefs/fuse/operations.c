@@ -6,6 +6,7 @@
 #include "fuse/operations.h"
 
 #include "fuse/answer.h"
+#include "fuse/readdir.h"
 #include "server/attributes.h"
 #include "server/directory.h"
 #include "server/file.h"
@@ -20,45 +21,15 @@
 
 enum { MAX_BACKGROUND = 60000, MAX_WRITE = 1 << 20 };
 
-/* Room for a file's name, and for what was asked, in a line of the log. */
-enum { NODE_NAME_SIZE = 32, ASKED_SIZE = 256 };
+/* Room for what was asked, in a sentence. */
+enum { ASKED_SIZE = 256 };
 
 static struct server *server_of(fuse_req_t request)
 {
     return fuse_req_userdata(request);
 }
 
-/*
- * Answers with the error of what was asked of the node NUMBER, and leaves the sentence in the
- * target's error_log. ASKED says what it was, as "write": the node's path in the target follows.
- */
-static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t number,
-                    const char *asked, int status, const struct probe_error *error)
-{
-    char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
-    char what[sizeof(path) + ASKED_SIZE];
-    const char *name = inode_kind(number)->name;
-    snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
-             inode->probe && name ? "/" : "",
-             name           ? name
-             : inode->probe ? ""
-                            : ".");
-    snprintf(what, sizeof(what), "%s '%s'", asked, path);
-    answer_failure(request, inode, what, status, error);
-}
-
 /* ---- names ------------------------------------------------------------------------------ */
-
-static void fill_entry(struct server *server, const struct inode *inode, uint64_t number,
-                       const struct ownership *owner, struct fuse_entry_param *entry)
-{
-    *entry = (struct fuse_entry_param){
-        .ino = number,
-        .attr_timeout = ATTRIBUTES_VALID,
-        .entry_timeout = ATTRIBUTES_VALID,
-    };
-    attributes_fill(server, inode->target, number, owner, &entry->attr);
-}
 
 /* Looks for a process, or a probe of one; all callers get the same answer. */
 static int find_directory(struct server *server, const struct inode *parent, const char *name,
@@ -152,23 +123,13 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         answer_error(request, status);
         return;
     }
-    fill_entry(server, inode, number, &owner, &entry);
+    answer_fill_entry(server, inode, number, &owner, &entry);
     if (fuse_reply_entry(request, &entry) < 0)
         inodes_forget(&server->inodes, number, 1);
     forget_ended(server);
 }
 
 /* ---- attributes ------------------------------------------------------------------------- */
-
-/* Is the image of the node's target still there? Else the error for a name, or for what is open. */
-static int check_alive(struct server *server, struct inode *inode)
-{
-    struct probe_image_id id;
-    if (!inode->target || (router_identify(server->router, inode->target->pid, &id) == 0 &&
-                           probe_image_id_equal(&id, &inode->target->id)))
-        return 0;
-    return inodes_is_open(&server->inodes, inode) ? -ESRCH : -ESTALE;
-}
 
 static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
@@ -177,7 +138,7 @@ static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     struct ownership owner;
     struct stat attributes;
     (void)info;
-    int status = check_alive(server, inode);
+    int status = attributes_check_alive(server, inode);
     if (status == 0)
         status = attributes_find_owner(server, inode, &owner);
     if (status < 0) {
@@ -194,9 +155,9 @@ static void op_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attri
 {
     (void)attributes;
     if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-        fail_on(request, inodes_find(&server_of(request)->inodes, number), number,
-                "change the mode or owner of", -EPERM,
-                &(struct probe_error){"they are those of the process, and follow it"});
+        answer_failure_on(request, inodes_find(&server_of(request)->inodes, number), number,
+                          "change the mode or owner of", -EPERM,
+                          &(struct probe_error){"they are those of the process, and follow it"});
     else
         op_getattr(request, number, info);
 }
@@ -237,7 +198,8 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
     if (text)
         fuse_reply_readlink(request, text);
     else
-        fail_on(request, inode, number, "read the link", status < 0 ? status : -ENOMEM, &error);
+        answer_failure_on(request, inode, number, "read the link", status < 0 ? status : -ENOMEM,
+                          &error);
     free(text);
     free(path);
 }
@@ -253,7 +215,7 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     struct directory *directory = NULL;
     int status = directory_open(server, inode, &caller, &directory, &error);
     if (status < 0) {
-        fail_on(request, inode, number, "open the directory", status, &error);
+        answer_failure_on(request, inode, number, "open the directory", status, &error);
         return;
     }
     info->fh = (uintptr_t)directory;
@@ -265,141 +227,16 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     forget_ended(server);
 }
 
-/* The bytes of a reply to readdir, as they are added up. */
-struct listing {
-    fuse_req_t request;
-    char *bytes;
-    size_t size, used;
-    bool plus;
-    const struct target *target; /* whose owner was asked for last, in this reply */
-    struct ownership owner;
-    int status; /* ENOMEM: there are more entries, but no memory for the next */
-};
-
-/* Adds one entry; returns false, and has no effect, where there is no room for it. */
-static bool add_entry(struct listing *listing, const char *name,
-                      const struct fuse_entry_param *entry, off_t next)
-{
-    char *at = listing->bytes + listing->used;
-    size_t room = listing->size - listing->used;
-    size_t length = listing->plus
-                        ? fuse_add_direntry_plus(listing->request, at, room, name, entry, next)
-                        : fuse_add_direntry(listing->request, at, room, name, &entry->attr, next);
-    if (length > room)
-        return false;
-    listing->used += length;
-    return true;
-}
-
-static bool add_dot(struct listing *listing, const struct directory *directory, off_t offset)
-{
-    struct fuse_entry_param entry = {0};
-    entry.attr.st_mode = S_IFDIR;
-    entry.attr.st_ino = inode_number(directory->inode, tree_directory(directory->inode->place));
-    return add_entry(listing, offset == 0 ? "." : "..", &entry, offset + 1);
-}
-
-/* The directory that ENTRY names, looked up once more; -errno where its target cannot be kept. */
-static int look_up_entry(struct server *server, const struct directory *directory,
-                         const struct directory_entry *entry, struct inode **inode)
-{
-    struct target *target = directory->inode->target;
-    if (entry->kind >= 0) {
-        inodes_look_up_file(&server->inodes, directory->inode);
-        *inode = directory->inode;
-        return 0;
-    }
-    if (!entry->process)
-        return inodes_look_up(&server->inodes, target, entry->name, inode);
-    int status =
-        inodes_get_target(&server->inodes, entry->process->pid, &entry->process->id, &target);
-    if (status < 0)
-        return status;
-    status = inodes_look_up(&server->inodes, target, NULL, inode);
-    inodes_put_target(&server->inodes, target);
-    return status;
-}
-
-/* The owner of what is in INODE's directory; asked for once where its files follow each other. */
-static int find_owner(struct listing *listing, struct server *server, const struct inode *inode)
-{
-    if (inode->target && inode->target == listing->target)
-        return 0;
-    listing->target = NULL;
-    int status = attributes_find_owner(server, inode, &listing->owner);
-    if (status == 0)
-        listing->target = inode->target;
-    return status;
-}
-
-/*
- * Adds the entry at OFFSET; its node counts as looked up where the kernel learns of it (plus).
- * Returns false where the reply ends before it.
- */
-static bool add_node(struct listing *listing, struct server *server,
-                     const struct directory *directory, off_t offset)
-{
-    const struct directory_entry *node = &directory->entries[offset - 2];
-    struct fuse_entry_param entry;
-    struct inode *inode = NULL;
-    listing->status = look_up_entry(server, directory, node, &inode);
-    if (listing->status < 0)
-        return false;
-    unsigned int kind = node->kind >= 0 ? (unsigned int)node->kind : tree_directory(inode->place);
-    uint64_t number = inode_number(inode, kind);
-    int found = find_owner(listing, server, inode);
-    bool added = found == 0;
-    listing->status = found == -ENOMEM ? found : 0;
-    if (added) {
-        fill_entry(server, inode, number, &listing->owner, &entry);
-        added = add_entry(listing, node->name, &entry, offset + 1);
-    }
-    if (!added || !listing->plus)
-        inodes_forget(&server->inodes, number, 1);
-    return added || found == -ENOENT;
-}
-
-static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
-                           struct fuse_file_info *info, bool plus)
-{
-    struct server *server = server_of(request);
-    struct directory *directory = (struct directory *)(uintptr_t)info->fh;
-    struct probe_error error = {""};
-    struct listing listing = {.request = request, .size = size, .plus = plus};
-    int status = offset == 0 ? check_alive(server, directory->inode) : 0;
-    if (status == 0 && offset == 0 && directory->used)
-        status = directory_fill(server, directory, &error);
-    directory->used = true;
-    if (status == 0 && !(listing.bytes = malloc(size)))
-        status = -ENOMEM;
-    if (status < 0) {
-        fail_on(request, directory->inode, number, "read the directory",
-                status == -ESTALE ? -ESRCH : status, &error);
-        return;
-    }
-    bool added = true;
-    for (; added && offset < 2; offset++)
-        added = add_dot(&listing, directory, offset);
-    for (; added && (size_t)offset - 2 < directory->count; offset++)
-        added = add_node(&listing, server, directory, offset);
-    /* What was added is answered first; who asks for the rest may get it. */
-    if (listing.status < 0 && listing.used == 0)
-        fail_on(request, directory->inode, number, "read the directory", listing.status, &error);
-    else
-        fuse_reply_buf(request, listing.bytes, listing.used);
-    free(listing.bytes);
-}
-
 static void op_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                        struct fuse_file_info *info)
 {
-    read_directory(request, number, size, offset, info, false);
+    readdir_serve(request, number, size, offset, info, false);
 }
 
 static void op_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                            struct fuse_file_info *info)
 {
-    read_directory(request, number, size, offset, info, true);
+    readdir_serve(request, number, size, offset, info, true);
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -443,8 +280,8 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     if (status < 0) {
         if (file) /* before anybody hears of it */
             file_expect_close(file);
-        fail_on(request, inodes_find(&server->inodes, number), number, write ? "write" : "read",
-                status, &error);
+        answer_failure_on(request, inodes_find(&server->inodes, number), number,
+                          write ? "write" : "read", status, &error);
         if (file)
             file_release(server, file);
         return;
@@ -473,7 +310,7 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     int status =
         file_read(server_of(request), file, (uint64_t)offset, size, &bytes, &length, &error);
     if (status < 0)
-        fail_on(request, file->inode, number, "read", status, &error);
+        answer_failure_on(request, file->inode, number, "read", status, &error);
     else
         fuse_reply_buf(request, bytes, length);
     free(bytes);
@@ -500,7 +337,7 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     int status = file_write(server, file, info->lock_owner, bytes, length, &error);
     if (status < 0) {
         describe_write(bytes, length, what, sizeof(what));
-        fail_on(request, file->inode, number, what, status, &error);
+        answer_failure_on(request, file->inode, number, what, status, &error);
         return;
     }
     inodes_set_written(&server->inodes, file->inode->target, number);
@@ -513,7 +350,8 @@ static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
     struct probe_error error = {""};
     int status = file ? file_flush(server_of(request), file, info->lock_owner, &error) : 0;
     if (status < 0)
-        fail_on(request, file->inode, number, "apply the last line written to", status, &error);
+        answer_failure_on(request, file->inode, number, "apply the last line written to", status,
+                          &error);
     else
         fuse_reply_err(request, 0);
 }

@@ -35,7 +35,7 @@ static void *handle_of(const struct raw *raw)
     return (void *)(uintptr_t)argument.fh;
 }
 
-void giveback_expect(const void *bytes, size_t length)
+void raw_request_expect(const void *bytes, size_t length)
 {
     struct raw raw;
     if (!raw_parse(&raw, bytes, length) || raw.header.opcode != FUSE_RELEASE)
@@ -101,7 +101,7 @@ static void forget_many(struct server *server, const struct raw *raw)
     }
 }
 
-bool giveback_serve(struct server *server, const void *bytes, size_t length)
+bool raw_request_serve(struct server *server, const void *bytes, size_t length)
 {
     struct raw raw;
     if (!raw_parse(&raw, bytes, length))

@@ -17,9 +17,9 @@
  * To be called for each request as soon as it is received, with its BYTES, and before the next one
  * is: notes that a hold will be released.
  */
-void giveback_expect(const void *bytes, size_t length);
+void raw_request_expect(const void *bytes, size_t length);
 
 /* Serves and answers the request, if it is one of those. Returns whether it is. */
-bool giveback_serve(struct server *server, const void *bytes, size_t length);
+bool raw_request_serve(struct server *server, const void *bytes, size_t length);
 
 #endif

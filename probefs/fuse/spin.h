@@ -11,17 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PATIENCE_OPCODES = 64 };
+enum { SPIN_OPCODES = 64 };
 
 /* All 0 at the begin. */
-struct patience {
-    uint8_t credit[PATIENCE_OPCODES];
-    uint8_t refused[PATIENCE_OPCODES]; /* how often, without credit */
+struct spin {
+    uint8_t credit[SPIN_OPCODES];
+    uint8_t refused[SPIN_OPCODES]; /* how often, without credit */
 };
 
 /* Is it worth it to try after a request OPCODE? */
-bool patience_has(struct patience *patience, uint32_t opcode);
+bool spin_is_worth_it(struct spin *spin, uint32_t opcode);
 /* It was tried: did a request come in time? */
-void patience_learn(struct patience *patience, uint32_t opcode, bool came);
+void spin_learn(struct spin *spin, uint32_t opcode, bool came);
 
 #endif

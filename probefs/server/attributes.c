@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/attributes.h"
 
+#include <errno.h>
+
 int attributes_find_owner(const struct server *server, const struct inode *inode,
                           struct ownership *owner)
 {
@@ -48,4 +50,13 @@ void attributes_fill(struct server *server, struct target *target, uint64_t numb
         .st_mtim = time,
         .st_ctim = time,
     };
+}
+
+int attributes_check_alive(struct server *server, struct inode *inode)
+{
+    struct probe_image_id id;
+    if (!inode->target || (router_identify(server->router, inode->target->pid, &id) == 0 &&
+                           probe_image_id_equal(&id, &inode->target->id)))
+        return 0;
+    return inodes_is_open(&server->inodes, inode) ? -ESRCH : -ESTALE;
 }

@@ -24,4 +24,10 @@ int attributes_find_owner(const struct server *server, const struct inode *inode
 void attributes_fill(struct server *server, struct target *target, uint64_t number,
                      const struct ownership *owner, struct stat *status);
 
+/*
+ * Is the image of INODE's target still there? Errors: ESRCH it is not, and something in INODE is
+ * open; ESTALE it is not: the kernel is to look again.
+ */
+int attributes_check_alive(struct server *server, struct inode *inode);
+
 #endif

@@ -13,9 +13,9 @@ struct file {
     uint64_t handle;
     bool write;
     atomic_bool cut; /* its last write did not end its line: a flush may have something to do */
-    struct held_file held; /* in the target's list, where this is a hold */
-    pthread_mutex_t lock;  /* guards what follows: reads of one file come at the same time, too */
-    char *text;            /* what the server made of a read: see has_failures */
+    struct hold_entry held; /* in the target's list, where this is a hold */
+    pthread_mutex_t lock;   /* guards what follows: reads of one file come at the same time, too */
+    char *text;             /* what the server made of a read: see has_failures */
     size_t length;
     struct file *prev, *next; /* of a user's holds that wait to be closed */
 };

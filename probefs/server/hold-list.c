@@ -9,42 +9,42 @@
 /* How long others wait. (A release that is not answered takes two calls, of a second each.) */
 enum { WAIT_SECONDS = 2 };
 
-void held_init(struct held *held)
+void hold_list_init(struct hold_list *held)
 {
-    *held = (struct held){0};
+    *held = (struct hold_list){0};
     pthread_mutex_init(&held->lock, NULL);
     pthread_mutex_init(&held->release_lock, NULL);
     pthread_cond_init(&held->released, NULL);
 }
 
-void held_done(struct held *held)
+void hold_list_done(struct hold_list *held)
 {
     pthread_mutex_destroy(&held->lock);
     pthread_mutex_destroy(&held->release_lock);
     pthread_cond_destroy(&held->released);
 }
 
-void held_add(struct held *held, struct held_file *file)
+void hold_list_add(struct hold_list *held, struct hold_entry *file)
 {
     DL_APPEND(held->files, file);
     atomic_fetch_add(&held->count, 1);
-    held->given_up = false;
+    held->is_stuck = false;
 }
 
-void held_remove(struct held *held, struct held_file *file)
+void hold_list_remove(struct hold_list *held, struct hold_entry *file)
 {
     DL_DELETE(held->files, file);
     atomic_fetch_sub(&held->count, 1);
 }
 
-void held_end_claim(struct held_file *file)
+void hold_list_end_claim(struct hold_entry *file)
 {
     free(file->saved);
     file->saved = NULL;
     file->saved_length = 0;
 }
 
-void held_expect_release(struct held *held)
+void hold_list_expect_release(struct hold_list *held)
 {
     pthread_mutex_lock(&held->release_lock);
     if (held->releasing++ == 0)
@@ -52,7 +52,7 @@ void held_expect_release(struct held *held)
     pthread_mutex_unlock(&held->release_lock);
 }
 
-void held_end_release(struct held *held, int status)
+void hold_list_end_release(struct hold_list *held, int status)
 {
     pthread_mutex_lock(&held->release_lock);
     held->releasing--;
@@ -71,7 +71,7 @@ static struct timespec end_of_wait(void)
 }
 
 /* Called with release_lock held. */
-static int wait_for_releases(struct held *held)
+static int wait_for_releases(struct hold_list *held)
 {
     int status = 0;
     const struct timespec end = end_of_wait();
@@ -82,7 +82,7 @@ static int wait_for_releases(struct held *held)
     return held->releasing > 0 ? -ETIMEDOUT : 0;
 }
 
-int held_wait(struct held *held)
+int hold_list_wait(struct hold_list *held)
 {
     pthread_mutex_lock(&held->release_lock);
     int status = held->releasing > 0 ? wait_for_releases(held) : 0;
@@ -90,7 +90,7 @@ int held_wait(struct held *held)
     return status;
 }
 
-int held_lock(struct held *held)
+int hold_list_lock(struct hold_list *held)
 {
     if (pthread_mutex_trylock(&held->lock) == 0)
         return 0;

@@ -24,20 +24,20 @@
 struct file;
 
 /* One open hold. */
-struct held_file {
+struct hold_entry {
     struct file *file;
     /* What another worker needs to take it over from one that has ended; NULL: its claim has. */
     char *saved;
     size_t saved_length;
-    bool told; /* that it cannot be taken over */
-    struct held_file *prev, *next;
+    bool warned; /* that it cannot be taken over */
+    struct hold_entry *prev, *next;
 };
 
-struct held {
-    pthread_mutex_t lock;    /* held by whoever changes counters, for the time of the call */
-    struct held_file *files; /* guarded by lock */
-    bool given_up;           /* likewise: what cannot be taken over waits for the next request */
-    atomic_uint count;       /* of those files: a hint for who has no lock */
+struct hold_list {
+    pthread_mutex_t lock;     /* held by whoever changes counters, for the time of the call */
+    struct hold_entry *files; /* guarded by lock */
+    bool is_stuck;            /* likewise: what cannot be taken over waits for the next request */
+    atomic_uint count;        /* of those files: a hint for who has no lock */
 
     pthread_mutex_t release_lock;
     pthread_cond_t released;
@@ -46,26 +46,26 @@ struct held {
     bool hangs;             /* the last of them that is done was not answered */
 };
 
-void held_init(struct held *held);
-void held_done(struct held *held);
+void hold_list_init(struct hold_list *held);
+void hold_list_done(struct hold_list *held);
 
 /* Lists FILE, and takes it off. Called with held->lock held, as the third. */
-void held_add(struct held *held, struct held_file *file);
-void held_remove(struct held *held, struct held_file *file);
+void hold_list_add(struct hold_list *held, struct hold_entry *file);
+void hold_list_remove(struct hold_list *held, struct hold_entry *file);
 /* Writing the counters has ended the claim of FILE: there is nothing to give back. */
-void held_end_claim(struct held_file *file);
+void hold_list_end_claim(struct hold_entry *file);
 
 /* A release was received; it is done, with that status. */
-void held_expect_release(struct held *held);
-void held_end_release(struct held *held, int status);
+void hold_list_expect_release(struct hold_list *held);
+void hold_list_end_release(struct hold_list *held, int status);
 
 /*
  * Waits until all releases that were received are done. Returns 0, or -ETIMEDOUT: after some time,
  * or at once where the release before was not answered either.
  */
-int held_wait(struct held *held);
+int hold_list_wait(struct hold_list *held);
 
 /* Locks held->lock; -ETIMEDOUT where others have it for too long. */
-int held_lock(struct held *held);
+int hold_list_lock(struct hold_list *held);
 
 #endif

@@ -22,21 +22,21 @@ enum { AGAIN_NS = 10000000, AGAIN_MAX_NS = 640000000 };
  * where that is to be tried again, as there is no memory, or no worker to be had: then all is as
  * before. Else the hold is not in HELD any more.
  */
-static bool close_hold(struct server *server, struct held *held, struct file *file, int *result,
-                       struct probe_error *error)
+static bool close_hold(struct server *server, struct hold_list *held, struct file *file,
+                       int *result, struct probe_error *error)
 {
     pthread_mutex_lock(&held->lock);
     int status = router_is_broken(&file->route) ? -EIO : file_handle_close(server, file, error);
-    if (status < 0 && orphan_is(&file->held)) {
-        status = orphan_take_over(server, &file->held, error);
+    if (status < 0 && takeover_is_due(&file->held)) {
+        status = takeover_one(server, &file->held, error);
         if (status == 0)
             status = file_handle_close(server, file, error);
     }
-    bool done = status != -ENOMEM && (status != -EIO || !orphan_is(&file->held));
+    bool done = status != -ENOMEM && (status != -EIO || !takeover_is_due(&file->held));
     *result = file->held.saved ? status : 0;
     if (done) {
-        held_end_claim(&file->held);
-        held_remove(held, &file->held);
+        hold_list_end_claim(&file->held);
+        hold_list_remove(held, &file->held);
     }
     pthread_mutex_unlock(&held->lock);
     return done;
@@ -49,10 +49,10 @@ static bool close_hold(struct server *server, struct held *held, struct file *fi
 static int close_hold_at_last(struct server *server, struct file *file, struct probe_error *error)
 {
     struct timespec pause = {.tv_nsec = AGAIN_NS};
-    struct held *held = &file->inode->target->held;
+    struct hold_list *held = &file->inode->target->held;
     int status = 0;
     bool done = close_hold(server, held, file, &status, error);
-    held_end_release(held, status);
+    hold_list_end_release(held, status);
     while (!done && !atomic_load(&server->ending)) {
         nanosleep(&pause, NULL);
         if (pause.tv_nsec < AGAIN_MAX_NS)
@@ -61,8 +61,8 @@ static int close_hold_at_last(struct server *server, struct file *file, struct p
     }
     if (!done) { /* the worker's end releases it */
         pthread_mutex_lock(&held->lock);
-        held_end_claim(&file->held);
-        held_remove(held, &file->held);
+        hold_list_end_claim(&file->held);
+        hold_list_remove(held, &file->held);
         pthread_mutex_unlock(&held->lock);
     }
     return status;
@@ -71,7 +71,7 @@ static int close_hold_at_last(struct server *server, struct file *file, struct p
 void file_expect_close(struct file *file)
 {
     if (file_is_hold(file))
-        held_expect_release(&file->inode->target->held);
+        hold_list_expect_release(&file->inode->target->held);
 }
 
 static int close_any(struct server *server, struct file *file)

@@ -9,14 +9,14 @@
 /* So many users whose processes hang are left alone until a worker ends the next time. */
 enum { HANGING_MAX = 64 };
 
-bool orphan_is(const struct held_file *held)
+bool takeover_is_due(const struct hold_entry *held)
 {
     return held->saved && router_is_broken(&held->file->route);
 }
 
 /* Opens the file again in another worker. Where that fails, it stays one of the worker that ended.
  */
-static int move(struct server *server, struct held_file *held, struct probe_error *error)
+static int move(struct server *server, struct hold_entry *held, struct probe_error *error)
 {
     struct file *file = held->file;
     struct route old = file->route;
@@ -35,32 +35,32 @@ static int move(struct server *server, struct held_file *held, struct probe_erro
     return status;
 }
 
-int orphan_take_over(struct server *server, struct held_file *held, struct probe_error *error)
+int takeover_one(struct server *server, struct hold_entry *held, struct probe_error *error)
 {
     struct target *target = held->file->inode->target;
     int status = move(server, held, error);
     if (status == -ESRCH || status == -ENOENT)
-        held_end_claim(held);
-    else if (status < 0 && !held->told)
+        hold_list_end_claim(held);
+    else if (status < 0 && !held->warned)
         log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
                     target->pid, error->text);
     else if (status == 0)
         log_message(PROBE_LOG_INFO, "process %d: a hold was taken over from a worker that ended",
                     target->pid);
-    held->told = status < 0;
+    held->warned = status < 0;
     if (status == 0)
-        target->held.given_up = false;
+        target->held.is_stuck = false;
     return status;
 }
 
-int orphans_take_over(struct server *server, struct held *held)
+int takeover_all(struct server *server, struct hold_list *held)
 {
-    struct held_file *orphan = NULL;
+    struct hold_entry *orphan = NULL;
     struct probe_error error = {""};
     int result = 0;
     DL_FOREACH(held->files, orphan)
     {
-        int status = orphan_is(orphan) ? orphan_take_over(server, orphan, &error) : 0;
+        int status = takeover_is_due(orphan) ? takeover_one(server, orphan, &error) : 0;
         /* What has no claim any more is settled. */
         if (status < 0 && orphan->saved)
             result = status;
@@ -94,16 +94,16 @@ static bool hangs(const struct hanging *hanging, uid_t user)
  */
 static void look_after(struct server *server, struct target *target, struct hanging *hanging)
 {
-    struct held *held = &target->held;
-    if (hanging->locked ? pthread_mutex_trylock(&held->lock) != 0 : held_lock(held) < 0) {
+    struct hold_list *held = &target->held;
+    if (hanging->locked ? pthread_mutex_trylock(&held->lock) != 0 : hold_list_lock(held) < 0) {
         hanging->locked = true;
         return;
     }
-    const struct held_file *first = held->files;
+    const struct hold_entry *first = held->files;
     uid_t user = first ? first->file->route.uid : 0;
-    if (first && !held->given_up && !hangs(hanging, user)) {
-        int status = orphans_take_over(server, held);
-        held->given_up = status < 0;
+    if (first && !held->is_stuck && !hangs(hanging, user)) {
+        int status = takeover_all(server, held);
+        held->is_stuck = status < 0;
         if (status == -ETIMEDOUT)
             hanging->users[hanging->count++] = user;
     }
@@ -115,7 +115,7 @@ static bool has_holds(const struct target *target)
     return atomic_load(&target->held.count) > 0;
 }
 
-void orphans_look_after(void *data)
+void takeover_look_after(void *data)
 {
     struct server *server = data;
     struct hanging hanging = {.count = 0};

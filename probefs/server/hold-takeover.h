@@ -11,18 +11,18 @@
 
 #include "server/server.h"
 
-bool orphan_is(const struct held_file *held);
+bool takeover_is_due(const struct hold_entry *held);
 
 /*
  * Lets another worker take over an orphan. A target that has gone took its counters along: then
  * there is nothing to keep. Errors: those of workers_get() and of the service.
  */
-int orphan_take_over(struct server *server, struct held_file *held, struct probe_error *error);
+int takeover_one(struct server *server, struct hold_entry *held, struct probe_error *error);
 
 /* The same for all orphans among HELD. Errors: of the first that failed; the next may not. */
-int orphans_take_over(struct server *server, struct held *held);
+int takeover_all(struct server *server, struct hold_list *held);
 
 /* A worker has ended: looks after the holds on all targets. DATA is the server. */
-void orphans_look_after(void *data);
+void takeover_look_after(void *data);
 
 #endif

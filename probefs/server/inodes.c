@@ -34,7 +34,7 @@ static void target_free(struct inodes *inodes, struct target *target)
         free(written);
     }
     failures_done(&target->failures);
-    held_done(&target->held);
+    hold_list_done(&target->held);
     if (atomic_load(&target->process) >= 0) {
         close(atomic_load(&target->process));
         atomic_fetch_sub(&inodes->processes, 1);
@@ -159,7 +159,7 @@ static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image
     target->start = start_of(id);
     atomic_init(&target->process, -1);
     failures_init(&target->failures);
-    held_init(&target->held);
+    hold_list_init(&target->held);
     HASH_ADD_INT(inodes->targets, pid, target);
     if (!target->hh.tbl) {
         target_free(inodes, target);
@@ -277,12 +277,12 @@ static void add_names_of(const struct inodes *inodes, const struct inode *inode,
 {
     char pid[16];
     uint64_t directory = directory_of(inodes, inode->target);
-    if (inode->probe && inode->target->told) {
+    if (inode->probe && inode->target->was_stale) {
         add_stale(stale, directory, inode->probe);
     } else if (!inode->probe) {
         snprintf(pid, sizeof(pid), "%d", inode->target->pid);
         add_stale(stale, inode_number(&inodes->root, tree_directory(PLACE_ROOT)), pid);
-        if (inode->target->told)
+        if (inode->target->was_stale)
             add_stale_files(stale, directory);
     }
 }
@@ -300,7 +300,7 @@ static void add_names(struct inodes *inodes, struct stale_names *stale)
 /* TARGET, in use by the caller, has ended. Called with the lock held. */
 static void end_target(struct inodes *inodes, struct target *target)
 {
-    target->told = target->ended;
+    target->was_stale = target->ended;
     target->ended = true;
     if (target->users == 1)
         unlist_target(inodes, target);

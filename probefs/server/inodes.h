@@ -35,7 +35,7 @@ struct target {
     struct probe_image_id id;
     struct timespec start;
     struct failures failures;
-    struct held held;
+    struct hold_list held;
     /* The process as a descriptor, once somebody asked for it; -1 before. */
     atomic_int process;
     /* Guarded by the lock of `inodes`: */
@@ -43,8 +43,8 @@ struct target {
     struct written *written; /* by number */
     UT_hash_handle hh;       /* by pid; only the latest of a pid is found there */
     bool listed;
-    bool ended; /* as a sweep has found */
-    bool told;  /* its name was stale in a sweep before */
+    bool ended;     /* as a sweep has found */
+    bool was_stale; /* its name was stale in a sweep before */
 };
 
 /* A directory that the kernel knows, and the files in it. */

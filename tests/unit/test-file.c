@@ -228,7 +228,7 @@ static void test_told_of_a_reset(void **state)
     }
     /* Their claims have ended: nobody takes them over. */
     ended[0] = ended[1] = true;
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(0, 0);
     for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
         close_file(holds[i]);
@@ -242,13 +242,13 @@ static void test_taken_over_at_the_end(void **state)
 {
     (void)state;
     struct file *holds[] = {open_file(0, "hold", true), open_file(1, "hold", true)};
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(0, 0);
     ended[0] = true;
     next_worker = 1;
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(2, 1);
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(2, 1);
     for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
         close_file(holds[i]);
@@ -269,11 +269,11 @@ static void test_taken_over_in_vain(void **state)
     ended[0] = silent[1] = silent[2] = true;
     for (size_t round = 1; round <= 2; round++) {
         next_worker = round;
-        orphans_look_after(&server);
+        takeover_look_after(&server);
         assert_taken_over(round, round);
     }
     next_worker = 3;
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(2, 2);
     look->route.worker = other->route.worker = worker_of(3);
     assert_int_equal(file_read(&server, look, 0, 16, &bytes, &length, &error), 0);
@@ -293,7 +293,7 @@ static void test_taking_over_is_refused(void **state)
     ended[0] = true;
     next_worker = 1;
     refusal[1] = -EACCES;
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(1, 1);
     next_worker = 2;
     close_file(hold);
@@ -310,13 +310,13 @@ static void test_one_of_two_has_gone(void **state)
     ended[0] = true;
     next_worker = 1;
     refusal[1] = -ENOENT;
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(1, 1);
     refusal[1] = 0;
     struct file *hold = open_file(0, "hold", true);
     ended[1] = true;
     next_worker = 2;
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(2, 2);
     close_file(gone);
     close_file(hold);
@@ -329,7 +329,7 @@ static void test_no_round_at_the_end_of_the_server(void **state)
     ended[0] = true;
     next_worker = 1;
     atomic_store(&server.ending, true);
-    orphans_look_after(&server);
+    takeover_look_after(&server);
     assert_taken_over(0, 0);
     close_file(hold);
     assert_taken_over(1, 1);

@@ -6,13 +6,13 @@
 enum { OPCODE = 14, MANY = 1000 };
 
 /* How often of MANY times it is tried, where nothing ever comes. */
-static unsigned int count_tries(struct patience *patience)
+static unsigned int count_tries(struct spin *spin)
 {
     unsigned int tries = 0;
     for (int i = 0; i < MANY; i++) {
-        if (patience_has(patience, OPCODE)) {
+        if (spin_is_worth_it(spin, OPCODE)) {
             tries++;
-            patience_learn(patience, OPCODE, false);
+            spin_learn(spin, OPCODE, false);
         }
     }
     return tries;
@@ -20,46 +20,46 @@ static unsigned int count_tries(struct patience *patience)
 
 static void the_first_is_tried(void **state)
 {
-    struct patience patience = {0};
+    struct spin spin = {0};
     (void)state;
-    assert_true(patience_has(&patience, OPCODE));
+    assert_true(spin_is_worth_it(&spin, OPCODE));
 }
 
 static void what_never_comes_is_tried_seldom(void **state)
 {
-    struct patience patience = {0};
+    struct spin spin = {0};
     (void)state;
-    assert_in_range(count_tries(&patience), 1, MANY / 20);
+    assert_in_range(count_tries(&spin), 1, MANY / 20);
 }
 
 static void what_came_is_tried_again(void **state)
 {
-    struct patience patience = {0};
+    struct spin spin = {0};
     (void)state;
-    patience_learn(&patience, OPCODE, true);
+    spin_learn(&spin, OPCODE, true);
     for (int i = 0; i < MANY; i++) {
-        assert_true(patience_has(&patience, OPCODE));
-        patience_learn(&patience, OPCODE, i % 2);
+        assert_true(spin_is_worth_it(&spin, OPCODE));
+        spin_learn(&spin, OPCODE, i % 2);
     }
     /* And for a while only, when it comes no more. */
-    assert_in_range(count_tries(&patience), 1, MANY / 20);
+    assert_in_range(count_tries(&spin), 1, MANY / 20);
 }
 
 static void requests_do_not_pay_for_each_other(void **state)
 {
-    struct patience patience = {0};
+    struct spin spin = {0};
     (void)state;
-    patience_learn(&patience, OPCODE + 1, true);
-    assert_in_range(count_tries(&patience), 1, MANY / 20);
-    assert_true(patience_has(&patience, OPCODE + 1));
+    spin_learn(&spin, OPCODE + 1, true);
+    assert_in_range(count_tries(&spin), 1, MANY / 20);
+    assert_true(spin_is_worth_it(&spin, OPCODE + 1));
 }
 
 static void an_opcode_of_the_future_is_not_tried(void **state)
 {
-    struct patience patience = {0};
+    struct spin spin = {0};
     (void)state;
-    assert_false(patience_has(&patience, PATIENCE_OPCODES));
-    assert_false(patience_has(&patience, UINT32_MAX));
+    assert_false(spin_is_worth_it(&spin, SPIN_OPCODES));
+    assert_false(spin_is_worth_it(&spin, UINT32_MAX));
 }
 
 int main(void)
