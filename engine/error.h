@@ -15,4 +15,10 @@ int error_set(struct probe_error *error, int errnum, const char *format, ...)
 /* The same for running out of memory. */
 int error_memory(struct probe_error *error);
 
+/* The same for process PID, whose image has ended or was replaced: -ESRCH. */
+int error_gone(struct probe_error *error, pid_t pid);
+
+/* Adds the reason to a failure whose sentence was set, and returns its STATUS. */
+int error_because(struct probe_error *error, enum probe_reason reason, int status);
+
 #endif

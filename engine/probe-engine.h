@@ -40,9 +40,22 @@ extern "C" {
 
 #define PROBE_API __attribute__((visibility("default")))
 
-/* Room for the sentence of one failure. */
+/*
+ * What a client may want to know of a failure beyond its errno, to add advice of its own: the
+ * library's sentences know no options of programs.
+ */
+enum probe_reason {
+    PROBE_REASON_NONE,      /* nothing beyond the sentence */
+    PROBE_REASON_TRACED,    /* EBUSY: another tracer has a process that has to be stopped */
+    PROBE_REASON_UNSTOPPED, /* ETIMEDOUT: threads did not stop in time */
+    PROBE_REASON_YAMA,      /* EACCES, EPERM: Yama; a caller with CAP_SYS_PTRACE may */
+    PROBE_REASON_GIGATEXT,  /* EFBIG: see allow_gigatext in struct probe_engine_options */
+};
+
+/* One failure: a sentence for people, NUL-ended, without a full stop. */
 struct probe_error {
     char text[512];
+    enum probe_reason reason;
 };
 
 /* ---- engine ---------------------------------------------------------------------------- */
@@ -125,6 +138,13 @@ PROBE_API bool probe_image_id_equal(const struct probe_image_id *a, const struct
 PROBE_API int probe_image_identify(struct probe_engine *engine, pid_t pid,
                                    struct probe_image_id *id);
 
+/*
+ * Does PID still run the image ID? 0 if so. Errors: ESRCH it has ended or replaced its program;
+ * EMFILE, ENFILE, ENOMEM it cannot be asked.
+ */
+PROBE_API int probe_image_confirm(const struct probe_engine *engine, pid_t pid,
+                                  const struct probe_image_id *id);
+
 /* How much of an image is opened. Each step includes the one before. */
 enum probe_access {
     PROBE_NAMES, /* its mappings: which probes there are */
@@ -202,6 +222,12 @@ PROBE_API void probe_target_close(struct probe_target *target);
 PROBE_API int probe_target_new(struct probe_engine *engine, struct probe_target **target);
 
 /*
+ * Says which image TARGET is to have, before one is attached: any other is refused from then on.
+ */
+PROBE_API void probe_target_expect(struct probe_target *target, pid_t pid,
+                                   const struct probe_image_id *id);
+
+/*
  * Makes IMAGE the one that TARGET works through, and looks for its probes. The target owns the
  * descriptors from here on, also on failure, and closes those it had. The image must be the one it
  * had before, if it had one: ESRCH otherwise. Further errors: ENOMEM, EIO.
@@ -228,6 +254,18 @@ PROBE_API int probe_target_glance(struct probe_target *target, struct probe_erro
 PROBE_API void probe_target_doubt(struct probe_target *target);
 /* Asks, unless something did since it was left open. Errors: ESRCH the image has gone. */
 PROBE_API int probe_target_confirm(struct probe_target *target, struct probe_error *error);
+
+/* One attempt at something that finds probes, and then uses their indices. */
+typedef int probe_attempt(void *data, struct probe_error *error);
+
+/*
+ * Calls ATTEMPT with DATA until no object came or went while it failed: what it did then belongs
+ * to one generation of TARGET. Gives up after 50 attempts, or when one ends that began more than
+ * 850 ms after the first. Returns what the last attempt returned, 0 or more where it succeeded.
+ * Errors: those of the attempt; ESRCH the image has gone, whatever else the attempt failed of.
+ */
+PROBE_API int probe_target_settle(struct probe_target *target, probe_attempt *attempt, void *data,
+                                  struct probe_error *error);
 
 /*
  * Stops all threads of the process, until probe_target_resume() or probe_target_close(): updates in

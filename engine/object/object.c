@@ -57,7 +57,7 @@ int object_read(int fd, const char *const *reserved, struct object **result,
     struct elf_file *file = NULL;
     int status = elf_file_open(fd, &file);
     if (status == 1) {
-        struct probe_error reason = {""};
+        struct probe_error reason = {.text = ""};
         object->fixed = elf_file_is_fixed(file);
         status = build(object, file, reserved, &reason);
         elf_file_close(file);

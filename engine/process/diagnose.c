@@ -56,11 +56,12 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                          pid, user);
     long scope = yama_scope(engine);
     if (scope > 0)
-        return error_set(error, errnum,
-                         "process %d may not be traced, as Yama's ptrace_scope is %ld: let the "
-                         "process call prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY), ask as root, or "
-                         "as a member of the mount's group (-o gid=)",
-                         pid, scope);
+        return error_because(error, PROBE_REASON_YAMA,
+                             error_set(error, errnum,
+                                       "process %d may not be traced, as Yama's ptrace_scope is "
+                                       "%ld: let the process call prctl(PR_SET_PTRACER, "
+                                       "PR_SET_PTRACER_ANY), or ask as root",
+                                       pid, scope));
     return error_set(error, errnum,
                      "process %d of user %ld may not be looked into by user %ld (another group, "
                      "more capabilities, another user namespace, or a security module%s)",
@@ -85,7 +86,7 @@ int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tracer, 
     ssize_t length = proc_read(engine->proc, tracer, tracer, "comm", name, sizeof(name));
     if (length > 0)
         text_escape(name, (size_t)length - (name[length - 1] == '\n'), false, shown, sizeof(shown));
-    return error_set(error, EBUSY,
-                     "process %d is traced by %s (pid %d): let it go, or mount with engine=vm", pid,
-                     *shown ? shown : "a process", tracer);
+    return error_because(error, PROBE_REASON_TRACED,
+                         error_set(error, EBUSY, "process %d is traced by %s (pid %d): let it go",
+                                   pid, *shown ? shown : "a process", tracer));
 }

@@ -96,6 +96,18 @@ int probe_image_identify(struct probe_engine *engine, pid_t pid, struct probe_im
     return status;
 }
 
+int probe_image_confirm(const struct probe_engine *engine, pid_t pid,
+                        const struct probe_image_id *id)
+{
+    struct probe_image_id now;
+    pid_t tid = 0;
+    pid_t parent = 0;
+    int status = identify(engine, pid, &now, &tid, &parent);
+    if (status == 0)
+        return probe_image_id_equal(&now, id) ? 0 : -ESRCH;
+    return status == -ENOENT ? -ESRCH : status;
+}
+
 static bool shares_memory(const struct probe_engine *engine, pid_t parent, pid_t tid,
                           const struct probe_image_id *id)
 {
@@ -282,14 +294,12 @@ static bool is_unchanged(const struct probe_image *image)
 int image_check(const struct probe_engine *engine, const struct probe_image *image,
                 struct probe_error *error)
 {
-    struct probe_image_id now;
-    pid_t tid = 0;
-    pid_t parent = 0;
+    /* Where the descriptor does not answer, its main thread may have ended, say. */
     if (!image->own || is_unchanged(image))
         return 0;
-    /* Its main thread may have ended, say. */
-    if (identify(engine, image->pid, &now, &tid, &parent) == 0 &&
-        probe_image_id_equal(&now, &image->id))
-        return 0;
-    return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
+    int status = probe_image_confirm(engine, image->pid, &image->id);
+    if (status == 0 || status == -ESRCH)
+        return status == 0 ? 0 : error_gone(error, image->pid);
+    return error_set(error, -status, "process %d cannot be asked for its image: %s", image->pid,
+                     strerror(-status));
 }

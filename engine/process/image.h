@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 
 /*
- * 0 where the image is still the one that its process runs, -ESRCH where it has gone. An image
- * that was opened by somebody else is only known by its descriptors, which answer for themselves.
+ * Is the image still the one that its process runs? 0; ESRCH it has gone; or an error of asking
+ * (EMFILE, say). An image that was opened by somebody else is only known by its descriptors, which
+ * answer for themselves.
  */
 int image_check(const struct probe_engine *engine, const struct probe_image *image,
                 struct probe_error *error);

@@ -50,12 +50,8 @@ static int open_map_file(const struct probe_engine *engine, const struct probe_i
 int probe_image_open_mapped(struct probe_engine *engine, const struct probe_image *image,
                             uint64_t start, uint64_t end)
 {
-    struct probe_image_id now;
     int fd = open_map_file(engine, image, start, end, O_PATH | O_CLOEXEC);
-    if (fd < 0)
-        return fd;
-    if (probe_image_identify(engine, image->pid, &now) == 0 &&
-        probe_image_id_equal(&now, &image->id))
+    if (fd < 0 || probe_image_confirm(engine, image->pid, &image->id) == 0)
         return fd;
     close(fd);
     return -ESRCH;

@@ -68,7 +68,7 @@ static int read_piece(const struct probe_image *image, const struct memory_piece
     if (got == (ssize_t)piece->length)
         return 0;
     if (got == 0)
-        return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
+        return error_gone(error, image->pid);
     return error_set(error, EFAULT, "process %d: cannot read %zu bytes at 0x%" PRIx64, image->pid,
                      piece->length, piece->address);
 }
@@ -163,7 +163,7 @@ static int fail_write(const struct probe_image *image, uint64_t address, const c
                       int errnum, struct probe_error *error)
 {
     if (errnum == ESRCH)
-        return error_set(error, ESRCH, "process %d has ended or replaced its program", image->pid);
+        return error_gone(error, image->pid);
     return error_set(error, errnum, "process %d: cannot write the %s at 0x%" PRIx64 ": %s",
                      image->pid, what, address, strerror(errnum));
 }

@@ -273,6 +273,16 @@ static bool take_events(struct tracee_stop *stop)
     return any;
 }
 
+static int fail_stop(struct tracee_stop *stop)
+{
+    return error_because(&stop->error, PROBE_REASON_UNSTOPPED,
+                         error_set(&stop->error, ETIMEDOUT,
+                                   "process %d: %u of its threads did not stop in time (in vfork, "
+                                   "or in a system call that cannot be interrupted): try again "
+                                   "later",
+                                   stop->pid, stop->running));
+}
+
 /* Waits until all that are seized have stopped, or cannot run before they do. */
 static int wait_for_stops(struct tracee_stop *stop)
 {
@@ -284,11 +294,7 @@ static int wait_for_stops(struct tracee_stop *stop)
         if (stop->running == 0 || count_waiting(stop) == stop->running)
             break;
         if (clock_is_past(&stop->deadline))
-            return error_set(&stop->error, ETIMEDOUT,
-                             "process %d: %u of its threads did not stop in time (in vfork, or "
-                             "in a system call that cannot be interrupted): try again later, or "
-                             "mount with engine=vm",
-                             stop->pid, stop->running);
+            return fail_stop(stop);
         if (looks < EAGER_LOOKS)
             sched_yield();
         else
@@ -463,11 +469,11 @@ static int start(struct tracee_stop *stop, struct probe_error *error)
         return status;
     }
     if (!wait_for_start(stop, &status)) {
-        error_set(error, ETIMEDOUT,
-                  "process %d: its threads cannot be stopped while one of them replaces the "
-                  "program: try again later, or mount with engine=vm",
-                  pid);
-        return -ETIMEDOUT;
+        return error_because(error, PROBE_REASON_UNSTOPPED,
+                             error_set(error, ETIMEDOUT,
+                                       "process %d: its threads cannot be stopped while one of "
+                                       "them replaces the program: try again later",
+                                       pid));
     }
     if (status == 0) {
         engine_log(stop->engine, PROBE_LOG_DEBUG, "process %d: %u threads are stopped", pid,

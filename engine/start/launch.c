@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 /* The status of a program that could not be started as it was asked for. */
-enum { STATUS_NOT_STARTED = 126, LOOKS_MAX = 16 };
+enum { STATUS_NOT_STARTED = 126 };
 
 /* What the two sides of a start say to each other. */
 struct message {
@@ -77,10 +77,20 @@ struct launch {
     int helper; /* in the process: the helper, as a descriptor */
 };
 
-/* Switches on what is there by now: a pattern may mean a library that is not loaded yet. */
-static int switch_on_once(const struct launch *launch, struct probe_target *target,
-                          struct probe_error *error)
+struct switching {
+    const struct launch *launch;
+    struct probe_target *target;
+};
+
+/*
+ * A probe_attempt: switches on what is there by now. A pattern may mean a library that is not
+ * loaded yet.
+ */
+static int switch_on_known(void *data, struct probe_error *error)
 {
+    const struct switching *switching = data;
+    const struct launch *launch = switching->launch;
+    struct probe_target *target = switching->target;
     struct probe_update *update = NULL;
     ssize_t matched = 0;
     int status = probe_update_new(target, &update);
@@ -103,13 +113,9 @@ static int switch_on_once(const struct launch *launch, struct probe_target *targ
 static int switch_on(const struct launch *launch, struct probe_target *target,
                      struct probe_error *error)
 {
-    int status = -EAGAIN;
-    for (int i = 0; i < LOOKS_MAX && status == -EAGAIN; i++) {
-        status = probe_target_look(target, error);
-        if (status == 0)
-            status = switch_on_once(launch, target, error);
-    }
-    return status;
+    struct switching switching = {launch, target};
+    int status = probe_target_look(target, error);
+    return status < 0 ? status : probe_target_settle(target, switch_on_known, &switching, error);
 }
 
 /* Does what the helper is there for, with a process that stopped behind its exec. */

@@ -247,7 +247,7 @@ static int get_object(const struct search *search, int fd, struct object **objec
 static int search_file(const struct search *search, const struct file_maps *file)
 {
     const struct mapping *first = file_map(file, 0);
-    struct probe_error reason = {""};
+    struct probe_error reason = {.text = ""};
     if (!may_be_object(file))
         return 0;
     int fd = image_open_file(search->engine, search->image, first);

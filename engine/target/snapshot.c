@@ -97,12 +97,10 @@ static int read_all(struct probe_target *target, struct probe_snapshot *snapshot
     free(pieces);
     /* Only now is it known whose memory that was. */
     struct probe_error gone;
-    if (target_check(target, &gone) < 0) {
-        if (error)
-            *error = gone;
-        return -ESRCH;
-    }
-    return status;
+    int checked = target_check(target, &gone);
+    if (checked < 0 && error)
+        *error = gone;
+    return checked < 0 ? checked : status;
 }
 
 int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,

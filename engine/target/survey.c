@@ -249,7 +249,7 @@ static int find(struct probe_survey *survey, struct entry *entry, enum finding b
         return status;
     if (!probe_image_id_equal(&image.id, &entry->id)) {
         probe_image_done(&image);
-        return error_set(error, ESRCH, "process %d has ended or replaced its program", entry->pid);
+        return error_gone(error, entry->pid);
     }
     bool lasting = true;
     bool read = code_read(image.maps, code) == 0;

@@ -79,6 +79,12 @@ int probe_target_open(struct probe_engine *engine, pid_t pid, enum probe_access 
     return status;
 }
 
+void probe_target_expect(struct probe_target *target, pid_t pid, const struct probe_image_id *id)
+{
+    target->image.pid = target->image.tid = pid;
+    target->image.id = *id;
+}
+
 int probe_target_attach(struct probe_target *target, struct probe_image *image,
                         struct probe_error *error)
 {
@@ -87,7 +93,7 @@ int probe_target_attach(struct probe_target *target, struct probe_image *image,
         (target->image.pid != image->pid || !probe_image_id_equal(&target->image.id, &image->id))) {
         pid_t pid = image->pid;
         probe_image_done(image);
-        return error_set(error, ESRCH, "process %d has ended or replaced its program", pid);
+        return error_gone(error, pid);
     }
     struct probe_image old = target->image;
     target->image = *image;
@@ -259,8 +265,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
 static int fail_look(const struct probe_target *target, int status, struct probe_error *error)
 {
     if (status == -ESRCH)
-        return error_set(error, ESRCH, "process %d has ended or replaced its program",
-                         target->image.pid);
+        return error_gone(error, target->image.pid);
     return error_set(error, status == -EINVAL ? EIO : -status,
                      "process %d: cannot read its mappings: %s", target->image.pid,
                      strerror(-status));

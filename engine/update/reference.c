@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Objects that come and go between the look and the update make it start over, so often at most. */
-enum { TRIES = 50 };
-
 struct taken {
     uint64_t address; /* at runtime */
     uint64_t bias, device, inode;
@@ -168,19 +165,26 @@ static bool is_loaded(const struct probe_target *target, const struct taken *tak
     return false;
 }
 
-static int give_once(struct probe_target *target, const struct probe_reference *reference,
-                     uint64_t *only, struct probe_error *error)
+/* A reference that is given back; `only` has room for all of its counters. */
+struct giving {
+    struct probe_target *target;
+    const struct probe_reference *reference;
+    uint64_t *only;
+};
+
+/* A probe_attempt. */
+static int give_to_known(void *data, struct probe_error *error)
 {
-    int status = probe_target_look(target, error);
-    if (status < 0)
-        return status;
+    const struct giving *giving = data;
+    struct probe_target *target = giving->target;
+    const struct probe_reference *reference = giving->reference;
     ssize_t index = probe_target_find(target, reference->name);
     if (index < 0)
         return 0;
-    struct plan_change change = {.action = PROBE_COUNT_SUBTRACT, .only = only};
+    struct plan_change change = {.action = PROBE_COUNT_SUBTRACT, .only = giving->only};
     for (size_t i = 0; i < reference->count; i++) {
         if (is_loaded(target, &reference->taken[i]))
-            only[change.only_count++] = reference->taken[i].address;
+            giving->only[change.only_count++] = reference->taken[i].address;
     }
     return apply_one(target, (size_t)index, &change, error);
 }
@@ -188,12 +192,12 @@ static int give_once(struct probe_target *target, const struct probe_reference *
 int probe_reference_give(struct probe_target *target, struct probe_reference *reference,
                          struct probe_error *error)
 {
-    uint64_t *only = calloc(reference->count + 1, sizeof(*only));
-    if (!only)
+    struct giving giving = {target, reference, calloc(reference->count + 1, sizeof(uint64_t))};
+    if (!giving.only)
         return error_memory(error);
-    int status = -EAGAIN;
-    for (int i = 0; i < TRIES && status == -EAGAIN; i++)
-        status = give_once(target, reference, only, error);
-    free(only);
+    int status = probe_target_look(target, error);
+    if (status == 0)
+        status = probe_target_settle(target, give_to_known, &giving, error);
+    free(giving.only);
     return status;
 }

@@ -198,10 +198,11 @@ static int check_pages(const struct probe_target *target, const struct mapping *
     if (target->engine->options.allow_gigatext ||
         !loaded_is_gigantic(target->engine, &target->image, mapping))
         return 0;
-    return error_set(error, EFBIG,
-                     "process %d has its code at 0x%" PRIx64 " on pages of 1 GiB, and writing a "
-                     "byte would copy one: mount with -o allow_gigatext to do so",
-                     target->image.pid, mapping->start);
+    return error_because(error, PROBE_REASON_GIGATEXT,
+                         error_set(error, EFBIG,
+                                   "process %d has its code at 0x%" PRIx64 " on pages of 1 GiB, "
+                                   "and writing a byte would copy one",
+                                   target->image.pid, mapping->start));
 }
 
 /* Verifies the mappings of LENGTH bytes at ADDRESS, as target_verify(), but for those of LAST. */

@@ -155,9 +155,10 @@ static void op_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attri
 {
     (void)attributes;
     if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-        answer_failure_on(request, inodes_find(&server_of(request)->inodes, number), number,
-                          "change the mode or owner of", -EPERM,
-                          &(struct probe_error){"they are those of the process, and follow it"});
+        answer_failure_on(
+            request, inodes_find(&server_of(request)->inodes, number), number,
+            "change the mode or owner of", -EPERM,
+            &(struct probe_error){.text = "they are those of the process, and follow it"});
     else
         op_getattr(request, number, info);
 }
@@ -181,7 +182,7 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
     struct server *server = server_of(request);
     struct inode *inode = inodes_find(&server->inodes, number);
     struct caller caller = answer_caller(request);
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct file file;
     char *path = NULL;
     size_t length = 0;
@@ -211,7 +212,7 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     struct server *server = server_of(request);
     struct inode *inode = inodes_find(&server->inodes, number);
     struct caller caller = answer_caller(request);
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct directory *directory = NULL;
     int status = directory_open(server, inode, &caller, &directory, &error);
     if (status < 0) {
@@ -274,7 +275,7 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     struct server *server = server_of(request);
     bool write = (info->flags & O_ACCMODE) != O_RDONLY;
     const struct caller caller = answer_caller(request);
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct file *file = NULL;
     int status = open_file(server, number, &caller, write, &file, &error);
     if (status < 0) {
@@ -299,7 +300,7 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
                     struct fuse_file_info *info)
 {
     struct file *file = (struct file *)(uintptr_t)info->fh;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     char *bytes = NULL;
     size_t length = 0;
     if (!file) {
@@ -331,7 +332,7 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
 {
     struct server *server = server_of(request);
     struct file *file = (struct file *)(uintptr_t)info->fh;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     char what[ASKED_SIZE];
     (void)offset;
     int status = file_write(server, file, info->lock_owner, bytes, length, &error);
@@ -347,7 +348,7 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
 static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
     struct file *file = (struct file *)(uintptr_t)info->fh;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int status = file ? file_flush(server_of(request), file, info->lock_owner, &error) : 0;
     if (status < 0)
         answer_failure_on(request, file->inode, number, "apply the last line written to", status,

@@ -109,7 +109,7 @@ void readdir_serve(fuse_req_t request, fuse_ino_t number, size_t size, off_t off
 {
     struct server *server = fuse_req_userdata(request);
     struct directory *directory = (struct directory *)(uintptr_t)info->fh;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct reply_buffer buffer = {.request = request, .size = size, .plus = plus};
     int status = offset == 0 ? attributes_check_alive(server, directory->inode) : 0;
     if (status == 0 && offset == 0 && directory->used)

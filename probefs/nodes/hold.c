@@ -7,23 +7,22 @@
 
 #include <errno.h>
 
-/* Objects that come and go between the look and the update make it start over, so often at most. */
-enum { TRIES = 50 };
+/* A probe_attempt. */
+static int take_hold(void *data, struct probe_error *error)
+{
+    struct service_file *file = data;
+    ssize_t index = service_file_probe(file, error);
+    if (index < 0)
+        return (int)index;
+    return holds_add(file->holds, file->target, (size_t)index, file->probe, file->hold, error);
+}
 
 int node_hold_open(struct service_file *file, struct probe_error *error)
 {
-    int status = -EAGAIN;
     if (file->saved)
         return holds_take_over(file->holds, file->saved, file->saved_length, file->probe,
                                file->hold);
-    for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
-        ssize_t index = service_file_probe(file, error);
-        if (index < 0)
-            return (int)index;
-        status =
-            holds_add(file->holds, file->target, (size_t)index, file->probe, file->hold, error);
-    }
-    return status;
+    return probe_target_settle(file->target, take_hold, file, error);
 }
 
 int node_hold_read(struct service_file *file, FILE *out, struct probe_error *error)

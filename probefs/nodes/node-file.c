@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Objects that come and go between the look and the update make it start over, so often at most. */
-enum { TRIES = 50 };
-
 ssize_t service_file_probe(const struct service_file *file, struct probe_error *error)
 {
     ssize_t index = probe_target_find(file->target, file->probe);
@@ -60,15 +57,22 @@ static void claims_end(const struct service_file *file, struct claims *claims)
     claims->names = (struct text){.bytes = NULL};
 }
 
-/* One try. Errors: EAGAIN objects came or went. */
-static int try_update(struct service_file *file, service_file_fill *fill, const void *data,
-                      struct probe_error *error)
+struct update_attempt {
+    struct service_file *file;
+    service_file_fill *fill;
+    const void *data;
+};
+
+/* A probe_attempt. */
+static int try_update(void *data, struct probe_error *error)
 {
+    const struct update_attempt *attempt = data;
+    struct service_file *file = attempt->file;
     struct probe_update *update = NULL;
     struct claims claims = {.indices = NULL};
     if (probe_update_new(file->target, &update) < 0)
         return -ENOMEM;
-    int status = fill(file, update, data, error);
+    int status = attempt->fill(file, update, attempt->data, error);
     if (status == 0)
         status = claims_find(file, update, &claims);
     if (status == 0)
@@ -83,21 +87,6 @@ static int try_update(struct service_file *file, service_file_fill *fill, const 
 int service_file_update(struct service_file *file, service_file_fill *fill, const void *data,
                         struct probe_error *error)
 {
-    int status = -EAGAIN;
-    bool looked = false;
-    for (int i = 0; i < TRIES && status == -EAGAIN; i++) {
-        uint64_t generation = probe_target_generation(file->target);
-        status = try_update(file, fill, data, error);
-        if (status == 0 || status == -EAGAIN || looked)
-            continue;
-        /* It was filled by what the last look saw: does it fail now, too? */
-        struct probe_error reason = {""};
-        looked = true;
-        int look = probe_target_look(file->target, &reason);
-        if (look < 0)
-            *error = reason;
-        if (look < 0 || probe_target_generation(file->target) != generation)
-            status = look < 0 ? look : -EAGAIN;
-    }
-    return status;
+    struct update_attempt attempt = {file, fill, data};
+    return probe_target_settle(file->target, try_update, &attempt, error);
 }

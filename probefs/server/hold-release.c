@@ -76,7 +76,7 @@ void file_expect_close(struct file *file)
 
 static int close_any(struct server *server, struct file *file)
 {
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int status = 0;
     if (file_is_hold(file)) {
         status = close_hold_at_last(server, file, &error);

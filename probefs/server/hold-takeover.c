@@ -56,7 +56,7 @@ int takeover_one(struct server *server, struct hold_entry *held, struct probe_er
 int takeover_all(struct server *server, struct hold_list *held)
 {
     struct hold_entry *orphan = NULL;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int result = 0;
     DL_FOREACH(held->files, orphan)
     {

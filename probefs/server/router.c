@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/router.h"
 
+#include "common/advice.h"
 #include "service/service.h"
 
 #include <errno.h>
@@ -152,6 +153,7 @@ static int lend(struct router *router, const struct route *route, struct call *c
     struct probe_image image;
     int status = probe_image_open_for(router->engine, call->request.pid, call->request.access,
                                       &image, &call->reply.sentence);
+    advice_add(&call->reply.sentence);
     if (status < 0)
         return status;
     if (!probe_image_id_equal(&image.id, &call->request.id))

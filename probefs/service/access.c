@@ -2,7 +2,6 @@
 #include "service/access.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 int access_needs_image(struct probe_engine *engine, struct call *call, enum probe_access access,
                        int status)
@@ -41,12 +40,6 @@ int access_begin(struct probe_engine *engine, struct service_target *target, str
             return access_needs_image(engine, call, access, status);
         if (status < 0)
             return status;
-    }
-    if (!probe_image_id_equal(&image.id, &target->id)) {
-        probe_image_done(&image);
-        snprintf(error->text, sizeof(error->text), "process %d has ended or replaced its program",
-                 target->pid);
-        return -ESRCH;
     }
     return probe_target_attach(target->target, &image, error);
 }

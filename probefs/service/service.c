@@ -11,6 +11,7 @@
  */
 #include "service/service.h"
 
+#include "common/advice.h"
 #include "common/log.h"
 #include "service/access.h"
 #include "service/targets.h"
@@ -31,9 +32,6 @@ enum { HOLD_WAIT_NS = 600000000 };
 
 /* Between two tries to do what there is no memory for. */
 enum { MEMORY_WAIT_NS = 10000000 };
-
-/* Objects that come and go make a read start over, so often at most. */
-enum { TRIES = 10 };
 
 /* How long a scan takes at most, but for what one process takes. */
 enum { SCAN_MILLISECONDS = 400 };
@@ -378,17 +376,24 @@ static int begin_access(struct service *service, struct handle *handle, struct c
     return 0;
 }
 
-/* Reads what the handle's file says now. */
-static int make_text_once(struct handle *handle, struct call *call)
+struct read_attempt {
+    struct handle *handle;
+    struct call *call;
+};
+
+/* A probe_attempt: reads what the handle's file says now. */
+static int make_text(void *data, struct probe_error *error)
 {
-    struct service_file file = file_of(handle, call);
+    const struct read_attempt *attempt = data;
+    struct handle *handle = attempt->handle;
+    struct service_file file = file_of(handle, attempt->call);
     struct text text;
     FILE *out = text_open(&text);
     if (!out)
         return -ENOMEM;
-    int status = handle->kind->read(&file, out, &call->reply.sentence);
+    int status = handle->kind->read(&file, out, error);
     if (status == 0)
-        status = probe_target_confirm(file.target, &call->reply.sentence);
+        status = probe_target_confirm(file.target, error);
     int kept = text_close(&text, out);
     if (status < 0 || kept < 0) {
         free(text.bytes);
@@ -398,23 +403,6 @@ static int make_text_once(struct handle *handle, struct call *call)
     handle->text = text.bytes;
     handle->length = text.length;
     return 0;
-}
-
-/* What is unloaded while it is read cannot be read: that is the mappings' age, and no failure. */
-static int make_text(struct handle *handle, struct call *call)
-{
-    struct probe_target *target = handle->target->target;
-    int status = -EFAULT;
-    for (int i = 0; i < TRIES && status == -EFAULT; i++) {
-        uint64_t generation = probe_target_generation(target);
-        status = make_text_once(handle, call);
-        int looked = status == -EFAULT ? probe_target_look(target, &call->reply.sentence) : 0;
-        if (looked < 0)
-            return looked;
-        if (generation == probe_target_generation(target))
-            break;
-    }
-    return status;
 }
 
 static int copy_text(const struct handle *handle, struct call *call)
@@ -438,11 +426,13 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
         return -EINVAL;
     /* A read from the beginning is a new look; what follows belongs to it. */
     if (call->request.offset == 0 || !handle->text) {
+        struct probe_target *target = handle->target->target;
+        struct read_attempt attempt = {handle, call};
         int status = begin_access(service, handle, call);
         if (status == 0)
-            status = probe_target_glance(handle->target->target, &call->reply.sentence);
+            status = probe_target_glance(target, &call->reply.sentence);
         if (status == 0)
-            status = make_text(handle, call);
+            status = probe_target_settle(target, make_text, &attempt, &call->reply.sentence);
         access_end(handle->target);
         if (status < 0)
             return status;
@@ -453,7 +443,7 @@ static int read_handle(struct service *service, struct handle *handle, struct ca
 /* Whatever is wrong with what was written: that the image has gone comes first. */
 static int change(struct service_file *file, const struct node_kind *kind, struct call *call)
 {
-    struct probe_error gone = {""};
+    struct probe_error gone = {.text = ""};
     struct probe_error *error = &call->reply.sentence;
     probe_target_doubt(file->target);
     int status = call->request.operation == OPERATION_FLUSH
@@ -545,6 +535,7 @@ void service_call(struct service *service, struct call *call)
         break;
     }
     probe_image_done(&call->image);
+    advice_add(&call->reply.sentence);
     call->reply.error = -status;
 }
 

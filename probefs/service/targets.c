@@ -42,9 +42,7 @@ void service_targets_done(struct service_targets *targets)
 
 static bool is_gone(const struct service_targets *targets, const struct service_target *target)
 {
-    struct probe_image_id id;
-    return probe_image_identify(targets->engine, target->pid, &id) < 0 ||
-           !probe_image_id_equal(&id, &target->id);
+    return probe_image_confirm(targets->engine, target->pid, &target->id) == -ESRCH;
 }
 
 /*
@@ -74,6 +72,7 @@ static int add(struct service_targets *targets, pid_t pid, const struct probe_im
     pthread_mutex_init(&target->lock, NULL);
     target->pid = pid;
     target->id = *id;
+    probe_target_expect(target->target, pid, id);
     HASH_ADD_INT(targets->table, pid, target);
     if (!target->hh.tbl) {
         target_free(target);

@@ -78,7 +78,7 @@ static struct plan_of_all make_plan(pid_t pid)
     struct probe_engine *engine = NULL;
     struct probe_target *target = NULL;
     struct probe_snapshot snapshot;
-    struct probe_error error = {"no memory"};
+    struct probe_error error = {.text = "no memory"};
     if (probe_engine_new(NULL, &engine) < 0 ||
         probe_target_open(engine, pid, PROBE_READ, &target, &error) < 0 ||
         snapshot_init(target, NULL, probe_target_count(target), &snapshot, &error) < 0)

@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 {
     struct probe_engine *engine = NULL;
     struct probe_target *target = NULL;
-    struct probe_error error = {"no memory"};
+    struct probe_error error = {.text = "no memory"};
     if (argc != 3)
         errx(2, "usage: switch PID PROBE");
     if (probe_engine_new(NULL, &engine) < 0 ||

@@ -38,7 +38,7 @@ static void check_command(const struct control_command *command, const char *tex
 {
     static const struct select_names all = {"process 1", NULL, sizeof(names) / sizeof(*names),
                                             name_of, find};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     size_t visited = 0;
     require(command->pattern[0] && !strpbrk(command->pattern, " \t\n"));
     require(command->value.number <= UINT16_MAX && command->line.number > 0);
@@ -53,7 +53,7 @@ static void check_command(const struct control_command *command, const char *tex
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct control control = {0};
     struct value value = {0};
     if (value_parse_switch(text, size, &value, &error) == 0)

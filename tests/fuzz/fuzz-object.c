@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int fd = -1;
     struct object *object = NULL;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     if (fd < 0)
         fd = memfd_create("object", MFD_CLOEXEC);
     require(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);

@@ -129,7 +129,7 @@ static void read_permissions(char *text, size_t size)
 /* Writable memory has a limit that is reached: the pages of code cannot become writable. */
 static int is_refused(struct probe_target *target)
 {
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct rlimit before, none;
     char permissions[2][4096];
     int status;
@@ -154,7 +154,7 @@ static int is_refused(struct probe_target *target)
 static void switch_often(struct probe_target *target, long updates)
 {
     static const char *const patterns[] = {"gc_start", "*", "gc_stop"};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
 
     for (long i = 0; i < updates; i++) {
         enum probe_action action = i % 2 ? PROBE_SWITCH_OFF : PROBE_SWITCH_ON;
@@ -173,7 +173,7 @@ int main(int argc, char **argv)
     static struct probe_target *target;
     static pthread_t threads[64];
     static char permissions[2][4096];
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int count = argc == 3 ? atoi(argv[1]) : -1;
     int refused;
 

@@ -104,7 +104,7 @@ void check_object(const struct object *object)
 struct object *read_object(int fd)
 {
     struct object *object = NULL;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int status = object_read(fd, NULL, &object, &error);
     if (status < 0)
         fail_msg("status %d: %s", status, error.text);

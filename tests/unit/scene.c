@@ -82,7 +82,7 @@ void check_steps(struct scene *scene, const struct plan_change *changes, size_t 
                  const struct plan_step *steps, size_t step_count)
 {
     struct plan plan;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int status = scene_plan(scene, changes, count, &plan, &error);
     if (status != 0)
         fail_msg("status %d: %s", status, error.text);
@@ -109,7 +109,7 @@ void check_refused(struct scene *scene, const struct plan_change *changes, size_
 {
     struct plan_step step = {0};
     struct plan plan = {&step, 99};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(scene_plan(scene, changes, count, &plan, &error), -errnum);
     assert_sentence(error, what);
     assert_ptr_equal(plan.steps, &step);

@@ -35,7 +35,7 @@ static void test_lines(void **state)
                                "-1 %23\n"
                                "=12 last";
     struct control control;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(parse(text, strlen(text), &control, &error), 0);
     assert_int_equal(control.count, 7);
     check_command(&control, 0, PROBE_SWITCH_ON, 0, "gc_start", 1);
@@ -56,7 +56,7 @@ static void test_nothing(void **state)
     static const char *const texts[] = {"", "\n", "\n\n\n", " \t \n", "#", "#\n", "# 1 x\n#2\n"};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         struct control control = {.count = 9};
-        struct probe_error error = {""};
+        struct probe_error error = {.text = ""};
         assert_int_equal(parse(texts[i], strlen(texts[i]), &control, &error), 0);
         assert_int_equal(control.count, 0);
         control_done(&control);
@@ -83,7 +83,7 @@ static void test_what_is_wrong_is_named_by_its_line(void **state)
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct control control = {.count = 9};
-        struct probe_error error = {""};
+        struct probe_error error = {.text = ""};
         assert_int_equal(parse(rows[i].text, strlen(rows[i].text), &control, &error),
                          -rows[i].errnum);
         assert_sentence(error, rows[i].line);
@@ -95,7 +95,7 @@ static void test_a_nul_is_refused(void **state)
 {
     (void)state;
     struct control control;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(parse("1 x\0y\n", 6, &control, &error), -EINVAL);
     assert_int_equal(parse("\0", 1, &control, &error), -EINVAL);
     assert_int_equal(parse("1 x\n\0", 5, &control, &error), -EINVAL);

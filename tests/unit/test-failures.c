@@ -25,7 +25,7 @@ static char *print(struct failures *failures, size_t *lines)
 static void add_to(struct failures *failures, enum failure_share share, const char *reason)
 {
     const struct caller caller = {.pid = 77, .uid = 1000};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     snprintf(error.text, sizeof(error.text), "%s", reason);
     failures_add(failures, share, &caller, "write \"2\" to 'gc/enabled'", -EINVAL, &error);
 }

@@ -124,7 +124,7 @@ static int read_states(char text[PROBES + 1], struct probe_error *error)
 static void check_states(const char *expected)
 {
     char text[PROBES + 1] = "";
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     if (read_states(text, &error) < 0)
         fail_msg("%s", error.text);
     assert_string_equal(text, expected);
@@ -132,7 +132,7 @@ static void check_states(const char *expected)
 
 static void all_off(void)
 {
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     if (change_all(PROBE_SWITCH_OFF, PROBE_METHOD_VM, &error) < 0)
         fail_msg("%s", error.text);
     check_states("00000");
@@ -155,7 +155,7 @@ static size_t count_descriptors(void)
 static bool run_once(int (*session)(struct probe_error *error), int64_t first, int64_t count)
 {
     struct faults *faults = faults_of_process();
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     size_t descriptors = count_descriptors();
     int64_t live = faults->live;
     faults->hits = 0;
@@ -181,7 +181,7 @@ static void run(int (*session)(struct probe_error *error), const char *after)
     int64_t first = 0;
     snprintf(states_before, sizeof(states_before), "%s", after);
     all_off();
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     if (session(&error) != 0) /* what is only allocated once has been after this */
         fail_msg("%s", error.text);
     all_off();

@@ -149,7 +149,7 @@ static int end(void **state)
 static struct file *open_file(size_t probe, const char *name, bool write)
 {
     const struct caller root = {.pid = getpid(), .recorded = true, .admin = true};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct file *file = calloc(1, sizeof(*file));
     int kind = tree_find(PLACE_PROBE, name);
     assert_non_null(file);
@@ -168,7 +168,7 @@ static void close_file(struct file *file)
 
 static void set(struct file *file)
 {
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(file_write(&server, file, 1, "0", 1, &error), 0);
 }
 
@@ -260,7 +260,7 @@ static void test_taken_over_at_the_end(void **state)
 static void test_taken_over_in_vain(void **state)
 {
     (void)state;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     char *bytes = NULL;
     size_t length = 0;
     struct file *holds[] = {open_file(0, "hold", true), open_file(1, "hold", true)};

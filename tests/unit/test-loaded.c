@@ -58,7 +58,7 @@ static void test_rows(void **state)
         .device = (uint64_t)0xfe << 32 | 1, .inode = 5, .path = "/lib/x.so"};
     assert_int_equal(maps_parse(sample, strlen(sample), &maps), 0);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct probe_error error = {""};
+        struct probe_error error = {.text = ""};
         bool owns =
             loaded_owns(&loaded, &maps, rows[i].address, rows[i].length, rows[i].use, &error);
         if (owns != !rows[i].wrong)

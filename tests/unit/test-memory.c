@@ -146,7 +146,7 @@ static void test_a_page_that_is_not_there(void **state)
 {
     (void)state;
     uint8_t bytes[4];
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct memory_piece inside = {address_of(3 * PAGE), 2, bytes};
     assert_int_equal(memory_read(&image, &inside, 1, &error), -EFAULT);
     assert_sentence(error, "cannot read 2 bytes");
@@ -165,7 +165,7 @@ static void test_not_open(void **state)
 {
     (void)state;
     uint8_t byte = 0;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct memory_piece piece = {address_of(0), 1, &byte};
     struct probe_image closed = PROBE_IMAGE_NONE;
     closed.pid = 77;
@@ -261,7 +261,7 @@ static void test_write_to_ourselves_where_the_file_ended(void **state)
 {
     (void)state;
     struct maps maps;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     struct memory_writer writer = writer_of(&image);
     int file = memfd_create("code", MFD_CLOEXEC);
     assert_int_equal(ftruncate(file, 2 * (off_t)PAGE), 0);
@@ -287,7 +287,7 @@ static void test_write_to_ourselves_where_the_file_ended(void **state)
 static void test_write_to_nothing(void **state)
 {
     (void)state;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     const struct memory_writer writer = writer_of(&image);
     int status = memory_write_counter(&writer, address_of(3 * PAGE), 1, &error);
     assert_true(status == -EIO || status == -EFAULT);

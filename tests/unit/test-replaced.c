@@ -104,7 +104,7 @@ static int change_once(enum probe_action action, struct probe_error *error)
 /* As all clients do: where objects came or went, begins again. */
 static void change(enum probe_action action)
 {
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     int status = -EAGAIN;
     while (status == -EAGAIN)
         status = change_once(action, &error);
@@ -115,7 +115,7 @@ static void change(enum probe_action action)
 static uint16_t read_counter(void)
 {
     struct probe_snapshot *snapshot = NULL;
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(probe_target_look(target, &error), 0);
     size_t index = (size_t)probe_target_find(target, probe);
     assert_int_equal(probe_snapshot_take(target, &index, 1, &snapshot, &error), 0);
@@ -126,7 +126,7 @@ static uint16_t read_counter(void)
 
 static int begin(void **state)
 {
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     (void)state;
     snprintf(path, sizeof(path), "/tmp/probefs-replaced-XXXXXX");
     file = mkstemp(path);

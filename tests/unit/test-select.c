@@ -54,7 +54,7 @@ static void check(const char *pattern, enum probe_action action, unsigned int va
                   const size_t *indices, size_t count)
 {
     struct probe_update *update = begin();
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     ssize_t matched = probe_update_add_pattern(update, pattern, action, value, &error);
     if (matched != (ssize_t)count)
         fail_msg("'%s': %zd: %s", pattern, matched, error.text);
@@ -123,7 +123,7 @@ static char *repeated(const char *head, const char *piece, size_t count, const c
 static void check_refused(const char *pattern, const char *sentence)
 {
     struct probe_update *update = begin();
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     ssize_t status = probe_update_add_pattern(update, pattern, PROBE_SWITCH_ON, 0, &error);
     if (status != -EINVAL)
         fail_msg("'%.40s': %zd", pattern, status);
@@ -198,7 +198,7 @@ static void test_no_match(void **state)
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct probe_update *update = begin();
-        struct probe_error error = {""};
+        struct probe_error error = {.text = ""};
         ssize_t status =
             probe_update_add_pattern(update, rows[i].pattern, PROBE_SWITCH_ON, 0, &error);
         if (status != -rows[i].errnum)
@@ -215,7 +215,7 @@ static void test_twice(void **state)
 {
     (void)state;
     struct probe_update *update = begin();
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(probe_update_add_pattern(update, "gc_*", PROBE_COUNT_SET, 2, NULL), 3);
     assert_int_equal(probe_update_add_pattern(update, "gc_start", PROBE_COUNT_SET, 2, NULL), 1);
     assert_int_equal(update->count, 3);
@@ -300,7 +300,7 @@ static void test_not_open(void **state)
 {
     (void)state;
     struct probe_update *update = begin();
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     assert_int_equal(probe_update_add_pattern(update, "*", PROBE_SWITCH_ON, 0, NULL), COUNT);
     assert_int_equal(probe_update_apply(update, &error), -EACCES);
     assert_sentence(error, "4711");

@@ -12,7 +12,7 @@ static void check_good(parse *function, const char *text, enum probe_action acti
                        unsigned int number)
 {
     struct value value = {PROBE_COUNT_SET, 77777};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     char *copy = exact_copy(text, strlen(text));
     int status = function(copy, strlen(text), &value, &error);
     if (status != 0)
@@ -25,7 +25,7 @@ static void check_good(parse *function, const char *text, enum probe_action acti
 static void check_bad(parse *function, const char *text, size_t length, int errnum)
 {
     struct value value = {PROBE_COUNT_SET, 77777};
-    struct probe_error error = {""};
+    struct probe_error error = {.text = ""};
     char *copy = exact_copy(text, length);
     int status = function(copy, length, &value, &error);
     if (status != -errnum)
