@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# bash completion for probe-run(1): its options, names of probes, and programs, also by the pids
-# of processes that probefs(8) shows.
+# bash completion for probe-run(1): options, names of probes, programs, and the programs of the
+# processes that probefs(8) shows, by pid.
 
 # What is in all probefs mounts under the directory (a pattern) $1.
 _probe_run_directories() {
@@ -12,7 +12,7 @@ _probe_run_directories() {
     done | sort -u
 }
 
-# Names that -e takes: the program's, or, where there is none yet, those of all processes.
+# Names for -e: the program's, or, while no program is given, those of all processes.
 _probe_run_names() {
     if [ "$1" ]; then
         "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null
@@ -21,7 +21,7 @@ _probe_run_names() {
     fi
 }
 
-# Sets: program (its word), place (where in `words` it stands; 0: nowhere).
+# Sets program (the word) and place (its index in `words`; 0 if there is none).
 _probe_run_find_program() {
     program='' place=0
     local i
@@ -38,8 +38,8 @@ _probe_run_find_program() {
     done
 }
 
-# _probe_run_reply WORD [BEFORE]: adds those lines of the input that continue WORD, behind BEFORE.
-# Whoever runs a process chooses its probes' names: they are quoted, and never evaluated (as
+# _probe_run_reply WORD [BEFORE]: adds the input's lines that begin with WORD, each after BEFORE.
+# Whoever runs a process chooses the names of its probes: quote them, never evaluate them (as
 # compgen -W would).
 _probe_run_reply() {
     local name
@@ -66,7 +66,7 @@ _probe_run_programs() {
     esac
 }
 
-# What readline puts in place of the word is in place of what is behind its last = or : only.
+# Readline replaces only what is after the word's last = or :, so the reply omits what is before.
 _probe_run_enable() {
     local pair='' last=$1 head
     if [[ $last == *,* ]]; then
@@ -78,7 +78,7 @@ _probe_run_enable() {
     COMPREPLY=("${COMPREPLY[@]#"$head"}")
 }
 
-# The program's own arguments are for its own completion.
+# The program's arguments are completed as its own.
 _probe_run_arguments() {
     local i
     if declare -F _command_offset >/dev/null; then
@@ -93,8 +93,8 @@ _probe_run_arguments() {
 }
 
 _probe_run() {
-    # Words as the command gets them, which readline cuts at = and : as well. The program may stand
-    # behind the cursor.
+    # Words as the command gets them (readline also cuts at = and :). The program may be after the
+    # cursor.
     local line=${COMP_LINE:0:COMP_POINT} words rest here program place current previous
     local command=${COMP_WORDS[0]}
     read -ra words <<<"$line"

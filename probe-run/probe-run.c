@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The exit statuses that are not the program's, as a shell's. */
+/* Exit statuses of our own, the same as a shell's. */
 enum { STATUS_USAGE = 2, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127 };
 
 enum { OPTION_HELP = 256, OPTION_VERSION };
 
 struct options {
-    const char **names; /* to be switched on */
+    const char **names; /* of probes to switch on */
     size_t name_count;
     bool list;
 };
@@ -26,17 +26,18 @@ static const char help[] =
     "usage: probe-run [-e NAME]... [--] PROGRAM [ARG]...\n"
     "       probe-run -l PROGRAM\n"
     "\n"
-    "Starts PROGRAM with its static tracing probes on, from its first instruction.\n"
+    "Runs PROGRAM with its static tracing probes on from its first instruction.\n"
     "\n"
-    "  -e, --enable=NAME   switch on these: a name, a glob, ~REGEX or START,STOP\n"
-    "                      (without -e, all)\n"
-    "  -l, --list          list the program's probes, and do not run it\n"
-    "      --help          show this\n"
+    "  -e, --enable=NAME   switch on NAME: a probe, a glob, ~REGEX or START,STOP\n"
+    "                      (default: all probes)\n"
+    "  -l, --list          list the program's probes instead of running it\n"
+    "      --help          show this help\n"
     "      --version       show the version\n"
     "\n"
-    "Exit status: 2 where a NAME matches nothing, 126 where PROGRAM cannot be run,\n"
-    "127 where it is not found, and else PROGRAM's own.\n";
+    "Exit status: that of PROGRAM; 2 if a NAME matches no probe, 126 if PROGRAM\n"
+    "cannot be run, 127 if it is not found.\n";
 
+/* Prints SENTENCE and returns STATUS. */
 static int complain(int status, const char *sentence)
 {
     fprintf(stderr, "probe-run: %s\n", sentence);
@@ -55,24 +56,24 @@ static int status_of(int errnum)
     return errnum == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
 }
 
-/* What was printed must have arrived. */
+/* A full disk must not look like success. */
 static int finish_output(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : complain(1, "cannot write the output");
 }
 
-static void end_with(const char *text)
+static void print_and_exit(const char *text)
 {
     fputs(text, stdout);
     exit(finish_output());
 }
 
-static int try_help(void)
+static int refer_to_help(void)
 {
-    return complain(STATUS_USAGE, "see probe-run --help");
+    return complain(STATUS_USAGE, "try 'probe-run --help'");
 }
 
-/* Takes the options; what is left begins at optind. */
+/* Parses the options; PROGRAM is at optind then. Returns 0 or an exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
@@ -83,39 +84,40 @@ static int parse_options(int argc, char **argv, struct options *options)
         {0},
     };
     int option = 0;
-    /* '+': what follows PROGRAM is its own. */
+    /* '+': what follows PROGRAM is left alone. */
     while ((option = getopt_long(argc, argv, "+e:l", names, NULL)) != -1) {
         if (option == 'e')
             options->names[options->name_count++] = optarg;
         else if (option == 'l')
             options->list = true;
         else if (option == OPTION_HELP)
-            end_with(help);
+            print_and_exit(help);
         else if (option == OPTION_VERSION)
-            end_with("probe-run " PROBEFS_VERSION "\n");
+            print_and_exit("probe-run " PROBEFS_VERSION "\n");
         else
-            return try_help();
+            return refer_to_help();
     }
     if (optind == argc) {
-        complain(0, "no program is given");
-        return try_help();
+        complain(0, "PROGRAM is missing");
+        return refer_to_help();
     }
     if (options->list && (options->name_count > 0 || optind + 1 < argc)) {
-        complain(0, "-l takes a program and nothing else");
-        return try_help();
+        complain(0, "-l takes PROGRAM and nothing else");
+        return refer_to_help();
     }
     return 0;
 }
 
-static int list(const struct probe_program *program)
+static int list_probes(const struct probe_program *program)
 {
     for (size_t i = 0; i < probe_program_count(program); i++)
         puts(probe_program_name(program, i));
     return finish_output();
 }
 
-/* Becomes the program; returns only if that fails. */
-static int run(const struct probe_program *program, const struct options *options, char **arguments)
+/* Becomes the program; returns an exit status only if that fails. */
+static int run_program(const struct probe_program *program, const struct options *options,
+                       char **arguments)
 {
     static const char *all[] = {"*"};
     bool chosen = options->name_count > 0;
@@ -138,7 +140,7 @@ static int open_and_run(struct probe_engine *engine, const struct options *optio
     int status = probe_program_open(engine, arguments[0], NULL, &program, &error);
     if (status < 0)
         return complain(status_of(status), error.text);
-    status = options->list ? list(program) : run(program, options, arguments);
+    status = options->list ? list_probes(program) : run_program(program, options, arguments);
     probe_program_close(program);
     return status;
 }

@@ -12,9 +12,9 @@ pid_t child_start(int exit_signal, sigset_t *mask)
 {
     sigset_t all;
     sigfillset(&all);
-    /* No handler of the parent's may run in the child. */
+    /* No handler of the parent may run in the child. */
     pthread_sigmask(SIG_SETMASK, &all, mask);
-    /* fork() always sends SIGCHLD, which would stay pending over exec where it is blocked. */
+    /* fork() always asks for SIGCHLD. If that is blocked, it would stay pending over an exec. */
     long pid = syscall(SYS_clone, (long)exit_signal, NULL, NULL, NULL, 0L);
     int saved = errno;
     if (pid != 0)
@@ -35,7 +35,7 @@ void child_restore_signals(const sigset_t *mask)
     pthread_sigmask(SIG_SETMASK, mask, NULL);
 }
 
-static sigset_t end_of_child(void)
+static sigset_t sigchld_only(void)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -45,15 +45,15 @@ static sigset_t end_of_child(void)
 
 void child_quiet_begin(struct child_quiet *quiet)
 {
-    const sigset_t end = end_of_child();
+    const sigset_t sigchld = sigchld_only();
     sigset_t pending;
-    pthread_sigmask(SIG_BLOCK, &end, &quiet->mask);
+    pthread_sigmask(SIG_BLOCK, &sigchld, &quiet->mask);
     sigpending(&pending);
     quiet->pending = sigismember(&pending, SIGCHLD) == 1;
 }
 
-/* Has another child something to tell? */
-static bool another_waits(void)
+/* Did another child change state, too, so that a pending SIGCHLD may be its own? */
+static bool another_changed(void)
 {
     siginfo_t info = {0};
     int what = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT;
@@ -62,9 +62,9 @@ static bool another_waits(void)
 
 void child_quiet_end(const struct child_quiet *quiet)
 {
-    const sigset_t end = end_of_child();
-    if (!quiet->pending && !another_waits())
-        sigtimedwait(&end, NULL, &(struct timespec){0});
+    const sigset_t sigchld = sigchld_only();
+    if (!quiet->pending && !another_changed())
+        sigtimedwait(&sigchld, NULL, &(struct timespec){0});
     pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
 }
 

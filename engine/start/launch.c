@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a process becomes a program whose probes are on, and stays what it is to everybody else:
+ * How a process becomes a program whose probes are on, while nobody else sees a difference:
  *
  *     the process                      the helper
  *     starts a child, which starts
- *       the helper and ends            says who it is
- *     lets itself be traced by it,
- *       and says so                    seizes the process, and says how that went
- *     calls exec                       switches probes on behind exec,
- *       (the program)                    runs it to its entry point, again
- *     runs                             lets go, and ends
+ *       the helper and exits           says who it is
+ *     permits it to trace, says so     seizes the process, says how that went
+ *     calls exec                       switches probes on after the exec,
+ *       (the program)                    and again at the entry point
+ *     runs                             lets go, and exits
  *
- * The helper is nobody's child, so that the program has no child and no signal that it does not
- * know of; and it is in a session of its own, where the terminal's signals do not reach it. A
- * program whose probes cannot be switched on is ended at the place where it is held.
+ * The helper is an orphan, so that the program gets no child and no signal that it does not know
+ * of. It is in a session of its own, out of reach of the terminal's signals. If probes cannot be
+ * switched on, the program is ended where it is held.
  *
- * If somebody kills the helper, the kernel lets go of the process: before exec nothing has
- * happened, behind it the program runs without (all of) its probes, and where the breakpoint is
- * set at its entry point, that ends it with SIGTRAP.
+ * If somebody kills the helper, the kernel lets go of the process. Before the exec nothing has
+ * happened; after it the program runs without some or all of its probes; and if the breakpoint is
+ * set at its entry point, the program ends with SIGTRAP there.
  */
 #include "start/child.h"
 #include "start/paused.h"
@@ -34,17 +33,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The status of a program that could not be started as it was asked for. */
+/* The exit status of a program whose probes could not be switched on. */
 enum { STATUS_NOT_STARTED = 126 };
 
-/* What the two sides of a start say to each other. */
+/* What process and helper tell each other. */
 struct message {
-    pid_t helper; /* the first one */
+    pid_t helper; /* in the first one: who it is */
     int status;
     struct probe_error error;
 };
 
-static bool receive(int from, void *message, size_t length)
+static bool message_receive(int from, void *message, size_t length)
 {
     ssize_t got = -1;
     do {
@@ -53,7 +52,7 @@ static bool receive(int from, void *message, size_t length)
     return got == (ssize_t)length;
 }
 
-static bool say(int to, const void *message, size_t length)
+static bool message_send(int to, const void *message, size_t length)
 {
     return send(to, message, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
@@ -71,10 +70,10 @@ struct launch {
     struct probe_engine *engine;
     const char *const *patterns;
     size_t count;
-    pid_t pid;  /* of the process that becomes the program */
-    pid_t tid;  /* the thread of it that calls exec */
+    pid_t pid;  /* the process that becomes the program */
+    pid_t tid;  /* its thread that calls exec */
     int socket; /* to the other side */
-    int helper; /* in the process: the helper, as a descriptor */
+    int helper; /* in the process: a pidfd of the helper */
 };
 
 struct switching {
@@ -118,7 +117,7 @@ static int switch_on(const struct launch *launch, struct probe_target *target,
     return status < 0 ? status : probe_target_settle(target, switch_on_known, &switching, error);
 }
 
-/* Does what the helper is there for, with a process that stopped behind its exec. */
+/* The helper's work, on a process that stopped right after its exec. */
 static void switch_on_at_start(const struct launch *launch)
 {
     struct probe_paused paused;
@@ -130,10 +129,10 @@ static void switch_on_at_start(const struct launch *launch)
         status = probe_paused_run_to_entry(&paused, &error);
     if (status == 0)
         status = switch_on(launch, paused.target, &error);
-    /* A process that was killed, or calls exec in a constructor, has no more use for us. */
+    /* If it was killed, or a constructor called exec, there is nothing left to do. */
     if (status < 0 && status != -ESRCH && paused_end(&paused, STATUS_NOT_STARTED) == 0)
         engine_log(launch->engine, PROBE_LOG_ERROR, "the program is not started: %s", error.text);
-    /* Whoever waits for the program's end must find nothing of its files and directory in use. */
+    /* Once the program ends, none of its files and directories may still be in use by us. */
     probe_target_close(paused.target);
     paused.target = NULL;
     close_range(0, ~0U, 0);
@@ -142,26 +141,26 @@ static void switch_on_at_start(const struct launch *launch)
     paused_done(&paused);
 }
 
-static int seize(const struct launch *launch, struct probe_error *error)
+static int helper_seize(const struct launch *launch, struct probe_error *error)
 {
     int status = trace_seize(launch->tid, true);
     if (status == 0)
         return 0;
     return error_set(error, -status,
-                     "process %d cannot be traced in order to switch its probes on: %s (is it "
-                     "traced already, or does the system forbid it?)",
+                     "process %d cannot be traced, which switching its probes on needs: %s (is "
+                     "another tracer attached, or does the system forbid tracing?)",
                      launch->pid, strerror(-status));
 }
 
-static void help(const struct launch *launch)
+static void helper_run(const struct launch *launch)
 {
     struct message message = {.helper = getpid()};
     setsid();
-    bool ready = say(launch->socket, &message, sizeof(message)) &&
-                 receive(launch->socket, &message, sizeof(message));
+    bool ready = message_send(launch->socket, &message, sizeof(message)) &&
+                 message_receive(launch->socket, &message, sizeof(message));
     if (ready) {
-        message.status = seize(launch, &message.error);
-        ready = say(launch->socket, &message, sizeof(message)) && message.status == 0;
+        message.status = helper_seize(launch, &message.error);
+        ready = message_send(launch->socket, &message, sizeof(message)) && message.status == 0;
     }
     if (ready && paused_wait_for_exec(launch->pid) == 0)
         switch_on_at_start(launch);
@@ -170,12 +169,12 @@ static void help(const struct launch *launch)
 
 /* ---- in the process --------------------------------------------------------------------- */
 
-/* Starts the helper, as nobody's child. */
+/* Starts the helper, as an orphan. */
 static int start_helper(const struct launch *launch, int theirs)
 {
     sigset_t mask;
     int reaper = 0;
-    /* Else the helper would become the child of a process that adopts orphans. */
+    /* Otherwise a process that adopts orphans would get the helper as a child. */
     prctl(PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
     pid_t child = child_start(0, &mask);
@@ -184,7 +183,7 @@ static int start_helper(const struct launch *launch, int theirs)
         close(copy.socket);
         copy.socket = theirs;
         if (_Fork() == 0)
-            help(&copy);
+            helper_run(&copy);
         _exit(0);
     }
     if (child > 0)
@@ -193,26 +192,27 @@ static int start_helper(const struct launch *launch, int theirs)
     return child < 0 ? (int)child : 0;
 }
 
-/* Comes to an understanding with the helper, which traces us from here on. */
+/* Has the helper trace us from here on. */
 static int let_helper_trace(struct launch *launch, struct probe_error *error)
 {
     struct message message;
-    bool heard = receive(launch->socket, &message, sizeof(message));
+    bool heard = message_receive(launch->socket, &message, sizeof(message));
     if (heard) {
         launch->helper = (int)syscall(SYS_pidfd_open, message.helper, 0);
-        /* Yama asks for it. It is forgotten when the helper ends. */
+        /* Yama demands it. The kernel forgets it when the helper ends. */
         prctl(PR_SET_PTRACER, (unsigned long)message.helper, 0, 0, 0);
-        heard = say(launch->socket, &message, sizeof(message)) &&
-                receive(launch->socket, &message, sizeof(message));
+        heard = message_send(launch->socket, &message, sizeof(message)) &&
+                message_receive(launch->socket, &message, sizeof(message));
     }
     if (!heard)
-        return error_set(error, EAGAIN, "cannot start a helper that switches the probes on");
+        return error_set(error, EAGAIN,
+                         "cannot start the helper process that switches the probes on");
     if (message.status < 0 && error)
         *error = message.error;
     return message.status;
 }
 
-/* Ends the helper, and the tracing with it. */
+/* Ends the helper, and with it the tracing. */
 static void dismiss_helper(const struct launch *launch)
 {
     struct pollfd end = {.fd = launch->helper, .events = POLLIN};
@@ -224,7 +224,7 @@ static void dismiss_helper(const struct launch *launch)
     close(launch->helper);
 }
 
-/* Calls exec under the eyes of a helper; returns only if that fails. */
+/* Calls exec while a helper traces us; returns only if that fails. */
 static int exec_with_helper(struct launch *launch, const struct program_call *call,
                             struct probe_error *error)
 {
@@ -237,7 +237,8 @@ static int exec_with_helper(struct launch *launch, const struct program_call *ca
     status = start_helper(launch, sockets[1]);
     close(sockets[1]);
     if (status < 0)
-        error_set(error, -status, "cannot start a helper: %s", strerror(-status));
+        error_set(error, -status, "cannot start the helper process that switches the probes on: %s",
+                  strerror(-status));
     else
         status = let_helper_trace(launch, error);
     if (status == 0) {
@@ -249,7 +250,7 @@ static int exec_with_helper(struct launch *launch, const struct program_call *ca
     return status;
 }
 
-/* May any of its probes be meant? Else it is as any other program. */
+/* Is there anything to switch on? Otherwise a plain exec will do. */
 static bool any_matches(const struct probe_program *program, const char *const *patterns,
                         size_t count)
 {
@@ -289,19 +290,19 @@ int probe_launch_exec(const struct probe_program *program, char *const *argument
 
 /* ---- a child that is paused ------------------------------------------------------------- */
 
-/* In the child: waits until it is traced, and becomes the program. */
+/* In the child: waits until it is traced, then becomes the program. */
 static void become_program(const struct program_call *call, int socket, const sigset_t *mask)
 {
     struct message message = {0};
-    if (receive(socket, &message, sizeof(message))) {
+    if (message_receive(socket, &message, sizeof(message))) {
         child_restore_signals(mask);
         message.status = program_call(call);
-        say(socket, &message, sizeof(message));
+        message_send(socket, &message, sizeof(message));
     }
     _exit(127);
 }
 
-/* Traces the child and lets it call exec. On failure there is no child any more. */
+/* Traces the child and lets it call exec. On failure the child has ended. */
 static int trace_child(pid_t child, int socket, const struct program_call *call,
                        struct probe_error *error)
 {
@@ -313,10 +314,10 @@ static int trace_child(pid_t child, int socket, const struct program_call *call,
         return error_set(error, -status, "process %d cannot be traced: %s", child,
                          strerror(-status));
     }
-    if (say(socket, &message, sizeof(message)) && paused_wait_for_exec(child) == 0)
+    if (message_send(socket, &message, sizeof(message)) && paused_wait_for_exec(child) == 0)
         return 0;
-    /* It said why it ended, unless it was killed. */
-    status = receive(socket, &message, sizeof(message)) ? message.status : -ESRCH;
+    /* The child said why it ended, unless it was killed. */
+    status = message_receive(socket, &message, sizeof(message)) ? message.status : -ESRCH;
     return error_set(error, -status, "cannot run '%s': %s", call->path, strerror(-status));
 }
 
@@ -329,7 +330,7 @@ static int start_child(const struct program_call *call, pid_t *result, struct pr
         return status;
     pid_t child = child_start(SIGCHLD, &mask);
     if (child == 0) {
-        close(sockets[0]); /* else it would not hear of our end */
+        close(sockets[0]); /* or the child would not notice that we end */
         become_program(call, sockets[1], &mask);
     }
     close(sockets[1]);

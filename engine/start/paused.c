@@ -2,13 +2,12 @@
 /*
  * The two moments at which a new program is held, so that its probes are on in time:
  *
- *   1. behind exec: the kernel has mapped the executable (and its loader), no instruction has run
- *   2. at the entry point: the loader has brought in the libraries, and run their constructors
+ *   1. after exec: the kernel has mapped the executable and its loader; no instruction has run
+ *   2. at the entry point: the loader has loaded the libraries and run their constructors
  *
- * For the second, the entry point becomes a breakpoint, and what was there before when it is hit.
- * Meanwhile the process lives as if nobody looked: its signals are handed back, and when it is
- * stopped by one it stays so until it is continued. Only its main thread is traced, as no other
- * comes to the entry point.
+ * For the second, a breakpoint replaces the code at the entry point until it is hit. Meanwhile the
+ * process lives as if nobody looked: it gets its signals, and if one stops it, it stays stopped
+ * until it is continued. Only its main thread is traced: no other reaches the entry point.
  */
 #include "start/paused.h"
 
@@ -25,14 +24,14 @@
 
 /* ---- running on ------------------------------------------------------------------------- */
 
-/* Waits for the next stop; -ESRCH where it ended instead. */
+/* Waits for the next stop of PID; -ESRCH if it ended instead. */
 static int wait_for_stop(pid_t pid, struct trace_event *event)
 {
     pid_t found = trace_wait(pid, true, event);
     return found < 0 || event->ended ? -ESRCH : 0;
 }
 
-/* Goes on as without a tracer. Should it fail, the process was killed: the next wait tells. */
+/* Lets PID go on as if untraced. This only fails if it was killed, which the next wait tells. */
 static void run_on(pid_t pid, const struct trace_event *event)
 {
     if (event->grouped)
@@ -52,7 +51,7 @@ int paused_wait_for_exec(pid_t pid)
 
 /* ---- the entry point -------------------------------------------------------------------- */
 
-/* Where the program itself begins, after its loader; 0 where the kernel does not say. */
+/* Where the program itself begins, after its loader; 0 if the kernel does not say. */
 static uint64_t entry_of(const struct probe_paused *paused)
 {
     char text[2048];
@@ -67,8 +66,8 @@ static uint64_t entry_of(const struct probe_paused *paused)
     return 0;
 }
 
-/* Writes the bits of a breakpoint's place, and says what was there. */
-static int exchange(pid_t pid, uint64_t address, uint64_t bits, uint64_t *old)
+/* Writes BITS, as many as a breakpoint has, at ADDRESS; OLD gets what was there. */
+static int exchange_code(pid_t pid, uint64_t address, uint64_t bits, uint64_t *old)
 {
     uint64_t word = 0;
     uint64_t start = address & ~(uint64_t)7; /* never across a page */
@@ -80,7 +79,7 @@ static int exchange(pid_t pid, uint64_t address, uint64_t bits, uint64_t *old)
     return trace_poke(pid, start, (word & ~(arch_breakpoint_mask << shift)) | bits << shift);
 }
 
-/* Did it stop at the breakpoint that is at ENTRY? */
+/* Did it stop at the breakpoint at ENTRY? */
 static bool is_at_breakpoint(pid_t pid, const struct trace_event *event, uint64_t entry)
 {
     uint64_t counter = 0;
@@ -88,7 +87,7 @@ static bool is_at_breakpoint(pid_t pid, const struct trace_event *event, uint64_
            counter == entry + arch_breakpoint_passed;
 }
 
-/* Runs until the breakpoint is hit; -ESRCH where the program ended or was replaced before. */
+/* Runs until the breakpoint is hit; -ESRCH if the program ended or was replaced before. */
 static int run_to_breakpoint(struct probe_paused *paused, uint64_t entry)
 {
     struct trace_event event = {0};
@@ -113,18 +112,19 @@ int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *e
     if (status == 0 && (entry == 0 || entry == counter))
         return 0; /* there is no loader */
     if (status == 0)
-        status = exchange(paused->pid, entry, arch_breakpoint, &bits);
+        status = exchange_code(paused->pid, entry, arch_breakpoint, &bits);
     if (status == 0)
         status = run_to_breakpoint(paused, entry);
     if (status == 0)
-        status = exchange(paused->pid, entry, bits, &bits);
+        status = exchange_code(paused->pid, entry, bits, &bits);
     if (status == 0)
         status = trace_set_counter(paused->pid, entry);
     if (status == -ESRCH)
-        return error_set(error, ESRCH, "process %d ended before it came to its entry point",
+        return error_set(error, ESRCH, "process %d ended before it reached its entry point",
                          paused->pid);
     if (status < 0)
-        return error_set(error, -status, "process %d: cannot stop it at 0x%" PRIx64 ": %s",
+        return error_set(error, -status,
+                         "process %d cannot be stopped at its entry point 0x%" PRIx64 ": %s",
                          paused->pid, entry, strerror(-status));
     return probe_target_look(paused->target, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the engine: a process that has been started and is stopped, by its tracer. */
+/* Inside the engine: a process that was just started, and is held by its tracer: this thread. */
 #ifndef ENGINE_PAUSED_H
 #define ENGINE_PAUSED_H
 
@@ -8,30 +8,30 @@
 struct probe_paused {
     struct probe_engine *engine;
     pid_t pid;
-    bool stopped; /* else it has ended */
+    bool stopped; /* false: it has ended */
     struct probe_target *target;
 };
 
 /*
- * Lets PID, which is seized with `at_exec`, run until it stops behind its next exec: 0, or -ESRCH
- * where it ended.
+ * Lets PID, which was seized with `at_exec`, run until it stops right after its next exec. Returns
+ * 0, or -ESRCH if it ended before.
  */
 int paused_wait_for_exec(pid_t pid);
 
 /*
- * From a process that stopped behind its exec; it is let go by probe_paused_release(), also on
- * failure. Errors: those of probe_target_open().
+ * Takes over a process that stopped right after its exec. It stays held, also on failure, until
+ * paused_done() or probe_paused_release(). Errors: those of probe_target_open().
  */
 int paused_init(struct probe_paused *paused, struct probe_engine *engine, pid_t pid,
                 struct probe_error *error);
 
 /*
- * Makes the next that the process does its end, with STATUS: nothing of what it would run is run.
- * Errors: ESRCH.
+ * Makes the process exit with STATUS as the next thing it does: none of its own code runs. Errors:
+ * ESRCH.
  */
 int paused_end(struct probe_paused *paused, int status);
 
-/* Lets go of it; PAUSED is the caller's. */
+/* Lets go of the process. Frees what is in PAUSED, but not PAUSED. */
 void paused_done(struct probe_paused *paused);
 
 #endif

@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* As many interpreters of interpreters as the kernel follows. */
+/* How many interpreters of interpreters the kernel follows. */
 enum { DEPTH_MAX = 5 };
 
 #define DEFAULT_PATH  "/bin:/usr/bin"
@@ -32,8 +32,8 @@ static int check_executable(const char *path)
     return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
-/* NAME in each directory of PATH in turn; an empty one is the current one. */
-static int search(const char *name, const char *directories, char **result)
+/* Tries NAME in each of the DIRECTORIES; an empty one is the working directory. */
+static int search_path(const char *name, const char *directories, char **result)
 {
     int worst = -ENOENT;
     for (const char *start = directories;; start++) {
@@ -66,7 +66,7 @@ int program_file_find(const char *name, char **result, struct probe_error *error
         if (status == 0 && !path)
             status = -ENOMEM;
     } else if (*name) {
-        status = search(name, directories ? directories : DEFAULT_PATH, &path);
+        status = search_path(name, directories ? directories : DEFAULT_PATH, &path);
     }
     if (status < 0)
         return error_set(error, -status, "cannot run '%s': %s", name, strerror(-status));
@@ -76,7 +76,7 @@ int program_file_find(const char *name, char **result, struct probe_error *error
 
 /* ---- interpreters ----------------------------------------------------------------------- */
 
-/* The interpreter in a script's first line, to be freed. */
+/* The interpreter in a script's first line, freed by the caller. */
 static char *script_interpreter(const char *head)
 {
     const char *path = head + 2 + strspn(head + 2, " \t");
@@ -97,7 +97,7 @@ static int open_head(const char *path, int *fd, char head[PROGRAM_HEAD])
     return -EACCES;
 }
 
-/* One step: opens PATH, or finds what interprets it (NEXT, to be freed). */
+/* One step: opens PATH, or finds its interpreter (NEXT, freed by the caller). */
 static int open_step(const char *path, bool first, struct program_file *file, char **next,
                      bool *unknown)
 {
@@ -133,7 +133,7 @@ int program_file_open(const char *path, struct program_file *file, bool *unknown
         if (status == 0 && !next)
             break;
         if (status < 0) {
-            error_set(error, -status, "cannot read '%s' in order to run '%s': %s", at, path,
+            error_set(error, -status, "cannot read '%s', which running '%s' needs: %s", at, path,
                       strerror(-status));
             break;
         }
@@ -176,7 +176,7 @@ static bool read_exactly(int fd, void *bytes, size_t length, uint64_t offset)
     return offset <= INT64_MAX && pread(fd, bytes, length, (off_t)offset) == (ssize_t)length;
 }
 
-/* Finds the program header of the loader's path; length 0 where there is none. */
+/* The program header of the loader's path; its size is 0 if there is none. */
 static Elf64_Phdr find_interpreter(int fd)
 {
     Elf64_Ehdr file;

@@ -184,7 +184,7 @@ static const char *name_of(const void *data, size_t index)
     return probe_program_name(data, index);
 }
 
-static ssize_t find(const void *data, const char *name)
+static ssize_t find_name(const void *data, const char *name)
 {
     const struct probe_program *program = data;
     const char **found =
@@ -203,13 +203,13 @@ ssize_t probe_program_match(const struct probe_program *program, const char *pat
 {
     char owner[300];
     snprintf(owner, sizeof(owner), "program '%s'", program->path);
-    const struct select_names names = {owner, program, program->name_count, name_of, find};
+    const struct select_names names = {owner, program, program->name_count, name_of, find_name};
     return select_names(&names, pattern, true, count_only, NULL, error);
 }
 
 /* ---- executing -------------------------------------------------------------------------- */
 
-/* The kernel takes privileges from a program that is traced, unless the tracer may trace all. */
+/* A traced program gets no privileges, unless its tracer may trace everything. */
 static bool may_trace_privileged(void)
 {
     cap_t all = cap_get_proc();
@@ -220,7 +220,7 @@ static bool may_trace_privileged(void)
     return value == CAP_SET;
 }
 
-/* sh PATH ARGUMENT...: what a shell does with a file that the kernel cannot execute. */
+/* What a shell does with a file that the kernel cannot execute: sh PATH ARGUMENT... */
 static int make_shell_call(struct program_call *call)
 {
     size_t count = 0;
@@ -242,8 +242,9 @@ int program_call_init(const struct probe_program *program, char *const *argument
 {
     if (program->privileged && !may_trace_privileged())
         return error_set(error, EPERM,
-                         "cannot run '%s': it is setuid, setgid or has capabilities, which it "
-                         "would lose while its probes are switched on: ask as root",
+                         "cannot run '%s' with its probes on: it is setuid, setgid or has "
+                         "capabilities, which a traced program does not get; run probe-run as "
+                         "root",
                          program->path);
     *call = (struct program_call){
         .path = program->path,
