@@ -5,47 +5,11 @@
 # are built with it.
 
 load lib/session
+load lib/library
 
 setup() {
     session_begin
     install_copy
-}
-
-# build_option NAME
-build_option() {
-    meson introspect --buildoptions "$build" | python3 -c '
-import json, sys
-print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == sys.argv[1]))' "$1"
-}
-
-# Sets: root (where it is installed below), library (the directory of the library there), flags (what
-# a program has to be compiled with that uses a sanitized or counted one).
-install_copy() {
-    local sanitizers coverage
-    root=$work/root
-    # Not the whole build's: what is there was built for the tests.
-    meson install -C "$build" --no-rebuild --quiet --destdir "$root" 3>&-
-    export PKG_CONFIG_SYSROOT_DIR=$root
-    PKG_CONFIG_PATH=$(dirname "$(find "$root" -name probe-engine.pc)")
-    export PKG_CONFIG_PATH
-    library=$(dirname "$PKG_CONFIG_PATH")
-    sanitizers=$(build_option b_sanitize)
-    coverage=$(build_option b_coverage)
-    flags=(-g)
-    [ "$sanitizers" = none ] || flags+=("-fsanitize=$sanitizers")
-    [ "$coverage" = False ] || flags+=(--coverage)
-}
-
-# installed PACKAGE-CONFIG-OPTION...: what pkg-config says, as an array `found`.
-installed() {
-    # shellcheck disable=SC2207
-    found=($(pkg-config "$@" probe-engine))
-}
-
-compile() {
-    local out=$1
-    shift
-    "${CC:-cc}" -Wall -Wextra -Werror "${flags[@]}" "$@" -o "$out"
 }
 
 # Lists and switches, and an independent reader sees it.
@@ -64,15 +28,15 @@ switches() {
     assert_match "$output" "*process 4194304 does not exist*"
 }
 
-@test "the example, with the shared library" {
+@test "switch.c, with the shared library" {
     installed --cflags --libs
-    compile "$work/bin/switch" "$tests/../examples/switch.c" "${found[@]}"
+    compile "$work/bin/switch" "$tests/../examples/switch/switch.c" "${found[@]}"
     export LD_LIBRARY_PATH=$library
     ldd "$work/bin/switch" | grep -qF "$library/libprobe-engine.so.0"
     switches "$work/bin/switch"
 }
 
-@test "the example, with the static library" {
+@test "switch.c, with the static library" {
     installed --cflags --libs --static
     # Nothing can be sanitized and wholly static: there, the engine alone is.
     if [ ${#flags[@]} = 1 ]; then
@@ -80,7 +44,7 @@ switches() {
     else
         found=("${found[@]/#-lprobe-engine/-l:libprobe-engine.a}")
     fi
-    compile "$work/bin/switch" "$tests/../examples/switch.c" "${found[@]}"
+    compile "$work/bin/switch" "$tests/../examples/switch/switch.c" "${found[@]}"
     assert_equal "$(ldd "$work/bin/switch" 2>&1 | grep -c libprobe-engine)" 0
     switches "$work/bin/switch"
 }

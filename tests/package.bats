@@ -118,7 +118,7 @@ all_packages() {
     chroot_begin
     install_packages "$(package libprobe-engine0)" "$(package libprobe-engine-dev)"
     start demo-ocaml_1
-    in_chroot sh -c 'cd /tmp && cp /usr/share/doc/libprobe-engine-dev/examples/switch.c . &&
+    in_chroot sh -c 'cd /tmp && cp /usr/share/doc/libprobe-engine-dev/examples/switch/switch.c . &&
         gcc -Wall -Werror -o shared switch.c $(pkg-config --cflags --libs probe-engine) &&
         gcc -Wall -Werror -o static switch.c $(pkg-config --cflags --libs --static probe-engine) \
             -Wl,-Bstatic -lprobe-engine -Wl,-Bdynamic'

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lists the probes of a process, and switches those that a pattern means:
- *
- *   cc switch.c $(pkg-config --cflags --libs probe-engine) -o switch
- *   ./switch PID [0|1 PATTERN]
+ * switch PID [0|1 PATTERN]: lists the probes of a process, and switches those that match.
  */
 #include <probe-engine.h>
 
@@ -11,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void list(struct probe_target *target)
+static void list_probes(struct probe_target *target)
 {
     struct probe_error error;
     size_t count = probe_target_count(target);
@@ -23,7 +20,8 @@ static void list(struct probe_target *target)
     free(states);
 }
 
-static void change(struct probe_target *target, enum probe_action action, const char *pattern)
+static void switch_probes(struct probe_target *target, enum probe_action action,
+                          const char *pattern)
 {
     struct probe_error error;
     struct probe_update *update = NULL;
@@ -47,8 +45,8 @@ int main(int argc, char **argv)
     if (probe_target_open(engine, atoi(argv[1]), PROBE_WRITE, &target, &error) < 0)
         errx(1, "%s", error.text);
     if (argc == 4)
-        change(target, argv[2][0] == '1' ? PROBE_SWITCH_ON : PROBE_SWITCH_OFF, argv[3]);
-    list(target);
+        switch_probes(target, argv[2][0] == '1' ? PROBE_SWITCH_ON : PROBE_SWITCH_OFF, argv[3]);
+    list_probes(target);
     probe_target_close(target);
     probe_engine_free(engine);
 }
