@@ -65,8 +65,8 @@ static int find_live_thread(const struct probe_engine *engine, pid_t pid, pid_t 
 }
 
 /* The identity of what PID runs now, the live thread it was read from, and the parent. */
-static int identify(const struct probe_engine *engine, pid_t pid, struct probe_image_id *id,
-                    pid_t *tid, pid_t *parent)
+static int read_identity(const struct probe_engine *engine, pid_t pid, struct probe_image_id *id,
+                         pid_t *tid, pid_t *parent)
 {
     struct proc_stat stat;
     int status = proc_stat_read(engine->proc, pid, pid, &stat);
@@ -90,7 +90,7 @@ int probe_image_identify(struct probe_engine *engine, pid_t pid, struct probe_im
     pid_t tid = 0;
     pid_t parent = 0;
     struct probe_image_id found;
-    int status = identify(engine, pid, &found, &tid, &parent);
+    int status = read_identity(engine, pid, &found, &tid, &parent);
     if (status == 0)
         *id = found;
     return status;
@@ -102,7 +102,7 @@ int probe_image_confirm(const struct probe_engine *engine, pid_t pid,
     struct probe_image_id now;
     pid_t tid = 0;
     pid_t parent = 0;
-    int status = identify(engine, pid, &now, &tid, &parent);
+    int status = read_identity(engine, pid, &now, &tid, &parent);
     if (status == 0)
         return probe_image_id_equal(&now, id) ? 0 : -ESRCH;
     return status == -ENOENT ? -ESRCH : status;
@@ -116,7 +116,7 @@ static bool shares_memory(const struct probe_engine *engine, pid_t parent, pid_t
     struct probe_image_id other;
     pid_t parent_tid = 0;
     pid_t ignored = 0;
-    if (identify(engine, parent, &other, &parent_tid, &ignored) < 0)
+    if (read_identity(engine, parent, &other, &parent_tid, &ignored) < 0)
         return false; /* it has no memory to share */
     long order = syscall(SYS_kcmp, parent_tid, tid, KCMP_VM, 0, 0);
     if (order >= 0 || (errno != ENOSYS && errno != EPERM))
@@ -171,7 +171,7 @@ static int try_open(const struct probe_engine *engine, struct probe_image *image
                     struct probe_error *error)
 {
     pid_t parent = 0;
-    int status = identify(engine, image->pid, &image->id, &image->tid, &parent);
+    int status = read_identity(engine, image->pid, &image->id, &image->tid, &parent);
     if (status < 0)
         return error_set(error, status == -ESRCH ? ENOENT : -status,
                          "process %d does not exist or has no memory", image->pid);
@@ -189,7 +189,7 @@ static int try_open(const struct probe_engine *engine, struct probe_image *image
     bool shares = status == 0 && shares_memory(engine, parent, image->tid, &image->id);
     struct probe_image_id after;
     pid_t tid = 0;
-    if (status < 0 || identify(engine, image->pid, &after, &tid, &parent) < 0 ||
+    if (status < 0 || read_identity(engine, image->pid, &after, &tid, &parent) < 0 ||
         !probe_image_id_equal(&after, &image->id))
         return -EAGAIN;
     if (shares)

@@ -8,13 +8,13 @@
 #define DIGEST_START 0xcbf29ce484222325
 #define DIGEST_PRIME 0x100000001b3
 
-uint64_t code_digest(uint64_t digest, uint64_t value)
+uint64_t mapped_code_digest(uint64_t digest, uint64_t value)
 {
     digest = (digest ^ value) * DIGEST_PRIME;
     return digest ^ digest >> 32;
 }
 
-static int add(struct code *code, enum maps_kind kind, const struct mapping *mapping)
+static int add_mapping(struct mapped_code *code, enum maps_kind kind, const struct mapping *mapping)
 {
     const uint64_t fields[] = {
         mapping->start,
@@ -26,10 +26,10 @@ static int add(struct code *code, enum maps_kind kind, const struct mapping *map
             (uint64_t)mapping->executable << 2 | (uint64_t)mapping->shared << 3,
     };
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        code->digest = code_digest(code->digest, fields[i]);
+        code->digest = mapped_code_digest(code->digest, fields[i]);
     if (kind != MAPS_EXECUTABLE)
         return 0;
-    if (code->count == CODE_MAX)
+    if (code->count == MAPPED_CODE_MAX)
         return -E2BIG;
     if (mapping->inode == 0 && !mapping_is_special(mapping))
         code->copied = true;
@@ -39,14 +39,15 @@ static int add(struct code *code, enum maps_kind kind, const struct mapping *map
 }
 
 /* Adds all mappings of KIND: those of TEXT, or as the kernel answers where TEXT is NULL. */
-static int add_all(int fd, const struct maps *text, enum maps_kind kind, struct code *code)
+static int add_mappings(int fd, const struct maps *text, enum maps_kind kind,
+                        struct mapped_code *code)
 {
     uint64_t at = 0;
     int status = 0;
     for (size_t i = 0; text && i < text->count && status == 0; i++) {
         const struct mapping *mapping = &text->items[i];
         if (mapping_is_of_kind(mapping, kind))
-            status = add(code, kind, mapping);
+            status = add_mapping(code, kind, mapping);
     }
     while (!text && status == 0) {
         struct mapping mapping = {0};
@@ -54,24 +55,24 @@ static int add_all(int fd, const struct maps *text, enum maps_kind kind, struct 
         if (status == 0 && mapping.inode == 0 && maps_is_special(fd, &mapping))
             mapping.path = "[vdso]";
         if (status == 0)
-            status = add(code, kind, &mapping);
+            status = add_mapping(code, kind, &mapping);
         at = mapping.end;
     }
     return status == -ENOENT ? 0 : status;
 }
 
-static int add_kinds(int fd, const struct maps *text, struct code *code)
+static int add_kinds(int fd, const struct maps *text, struct mapped_code *code)
 {
     code->count = 0;
     code->copied = false;
     code->digest = DIGEST_START;
-    int status = add_all(fd, text, MAPS_EXECUTABLE, code);
+    int status = add_mappings(fd, text, MAPS_EXECUTABLE, code);
     if (status == 0 && code->copied)
-        status = add_all(fd, text, MAPS_OF_FILES, code);
+        status = add_mappings(fd, text, MAPS_OF_FILES, code);
     return status;
 }
 
-int code_read(int fd, struct code *code)
+int mapped_code_read(int fd, struct mapped_code *code)
 {
     struct maps text;
     int status = add_kinds(fd, NULL, code);

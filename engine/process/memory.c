@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "process/memory.h"
 
-#include "process/trace.h"
+#include "process/ptrace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -193,10 +193,10 @@ static int poke_byte(const struct memory_writer *writer, uint64_t address, uint8
     uint64_t word = 0;
     uint64_t start = address & ~(uint64_t)7; /* never across a page */
     unsigned int shift = (unsigned int)(address - start) * 8;
-    int status = trace_peek(writer->tid, start, &word);
+    int status = ptrace_peek(writer->tid, start, &word);
     if (status == 0)
-        status = trace_poke(writer->tid, start,
-                            (word & ~((uint64_t)0xff << shift)) | (uint64_t)byte << shift);
+        status = ptrace_poke(writer->tid, start,
+                             (word & ~((uint64_t)0xff << shift)) | (uint64_t)byte << shift);
     return -status;
 }
 

@@ -2,7 +2,7 @@
 #include "process/privilege.h"
 
 /* Sets CAPABILITY in the effective set, if that changes it and is permitted. */
-static bool set(cap_value_t capability, cap_flag_value_t value)
+static bool set_effective(cap_value_t capability, cap_flag_value_t value)
 {
     cap_t set = cap_get_proc();
     cap_flag_value_t permitted = CAP_CLEAR;
@@ -19,11 +19,11 @@ static bool set(cap_value_t capability, cap_flag_value_t value)
 
 bool privilege_raise(cap_value_t capability)
 {
-    return set(capability, CAP_SET);
+    return set_effective(capability, CAP_SET);
 }
 
 void privilege_lower(cap_value_t capability, bool raised)
 {
     if (raised)
-        set(capability, CAP_CLEAR);
+        set_effective(capability, CAP_CLEAR);
 }

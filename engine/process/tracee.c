@@ -25,7 +25,7 @@
 #include "process/deadline.h"
 #include "process/diagnose.h"
 #include "process/proc.h"
-#include "process/trace.h"
+#include "process/ptrace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,12 +110,12 @@ static bool is_abandoned(struct tracee_stop *stop)
  * moment is no reason to fail, and could not be named either. Who was abandoned meanwhile asks for
  * nothing more: the engine may have gone.
  */
-static int seize(struct tracee_stop *stop, pid_t tid, pid_t *tracer)
+static int seize_thread(struct tracee_stop *stop, pid_t tid, pid_t *tracer)
 {
     int status = -EPERM;
     *tracer = 0;
     for (int i = 0; i < SEIZE_TRIES && status == -EPERM && *tracer == 0; i++) {
-        status = trace_seize(tid, false);
+        status = ptrace_seize(tid, false);
         if (is_abandoned(stop))
             return -ETIMEDOUT;
         if (status == -EPERM)
@@ -124,14 +124,14 @@ static int seize(struct tracee_stop *stop, pid_t tid, pid_t *tracer)
     return status;
 }
 
-static void forget(struct tracee_stop *stop, struct tracee *tracee)
+static void forget_tracee(struct tracee_stop *stop, struct tracee *tracee)
 {
     stop->running -= !tracee->stopped;
     HASH_DEL(stop->tracees, tracee);
     free(tracee);
 }
 
-static int add(struct tracee_stop *stop, pid_t tid)
+static int add_tracee(struct tracee_stop *stop, pid_t tid)
 {
     struct tracee *tracee = calloc(1, sizeof(*tracee));
     if (!tracee)
@@ -144,10 +144,10 @@ static int add(struct tracee_stop *stop, pid_t tid)
     }
     stop->running++;
     pid_t tracer = 0;
-    int status = seize(stop, tid, &tracer);
+    int status = seize_thread(stop, tid, &tracer);
     if (status == 0 || status == -ETIMEDOUT)
         return status;
-    forget(stop, tracee);
+    forget_tracee(stop, tracee);
     return status == -ESRCH ? 0 : fail_seize(stop, tid, tracer, status);
 }
 
@@ -185,7 +185,7 @@ static int seize_new(struct tracee_stop *stop)
         if (tid <= 0 || tracee)
             continue;
         unsigned int before = HASH_COUNT(stop->tracees);
-        status = add(stop, tid);
+        status = add_tracee(stop, tid);
         found += HASH_COUNT(stop->tracees) > before;
     }
     return status < 0 ? status : found;
@@ -199,21 +199,21 @@ static void interrupt_new(struct tracee_stop *stop)
 {
     for (struct tracee *tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
         if (!tracee->interrupted)
-            trace_interrupt(tracee->tid);
+            ptrace_interrupt(tracee->tid);
         tracee->interrupted = true;
     }
 }
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
-static void take_event(struct tracee_stop *stop, pid_t tid, const struct trace_event *event)
+static void take_event(struct tracee_stop *stop, pid_t tid, const struct ptrace_event *event)
 {
     struct tracee *tracee = NULL;
     HASH_FIND_INT(stop->tracees, &tid, tracee);
     if (!tracee)
         return;
     if (event->ended) {
-        forget(stop, tracee);
+        forget_tracee(stop, tracee);
         return;
     }
     if (!tracee->stopped)
@@ -236,7 +236,7 @@ static void forget_gone(struct tracee_stop *stop)
             continue;
         if (proc_stat_read(stop->engine->proc, stop->pid, tracee->tid, &stat) < 0 ||
             stat.state == 'Z' || stat.state == 'X')
-            forget(stop, tracee);
+            forget_tracee(stop, tracee);
     }
 }
 
@@ -263,9 +263,9 @@ static bool take_events(struct tracee_stop *stop)
     struct tracee *next = NULL;
     bool any = false;
     HASH_ITER (hh, stop->tracees, tracee, next) {
-        struct trace_event event;
+        struct ptrace_event event;
         pid_t tid = tracee->tid;
-        if (tracee->stopped || trace_wait(tid, false, &event) <= 0)
+        if (tracee->stopped || ptrace_wait(tid, false, &event) <= 0)
             continue;
         take_event(stop, tid, &event);
         any = true;
@@ -341,10 +341,10 @@ static void let_go(struct tracee_stop *stop)
     struct tracee *next = NULL;
     for (tracee = stop->tracees; tracee; tracee = tracee->hh.next) {
         if (tracee->stopped)
-            trace_detach(tracee->tid, tracee->signal);
+            ptrace_detach(tracee->tid, tracee->signal);
     }
     HASH_ITER (hh, stop->tracees, tracee, next) {
-        forget(stop, tracee);
+        forget_tracee(stop, tracee);
     }
     if (stop->tasks)
         closedir(stop->tasks);
@@ -374,7 +374,7 @@ static enum job finish_job(struct tracee_stop *stop, int status)
 }
 
 /* Whoever waits begins to do so without a limit. */
-static int prepare(struct tracee_stop *stop)
+static int prepare_task(struct tracee_stop *stop)
 {
     int status = stop->prepare(stop->data);
     if (status < 0)
@@ -396,10 +396,10 @@ static bool begin_once(struct tracee_stop *stop)
     return acting;
 }
 
-static void *trace(void *data)
+static void *run_tracer(void *data)
 {
     struct tracee_stop *stop = data;
-    int status = stop->once ? prepare(stop) : 0;
+    int status = stop->once ? prepare_task(stop) : 0;
     if (status == 0)
         status = stop_all(stop);
     pid_t tid = status == 0 ? find_stopped(stop) : status;
@@ -457,12 +457,12 @@ static int wait_for_job(struct tracee_stop *stop, enum job job)
 }
 
 /* Stops all, and does the task where there is one; STOP is only there where that succeeded. */
-static int start(struct tracee_stop *stop, struct probe_error *error)
+static int start_tracer(struct tracee_stop *stop, struct probe_error *error)
 {
     pid_t pid = stop->pid;
     pthread_mutex_init(&stop->lock, NULL);
     pthread_cond_init(&stop->changed, NULL);
-    int status = -pthread_create(&stop->thread, NULL, trace, stop);
+    int status = -pthread_create(&stop->thread, NULL, run_tracer, stop);
     if (status < 0) {
         free_stop(stop);
         error_set(error, -status, "process %d: cannot start a thread to stop it", pid);
@@ -504,7 +504,7 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
     struct tracee_stop *stop = new_stop(engine, pid, deadline);
     if (!stop)
         return error_memory(error);
-    int status = start(stop, error);
+    int status = start_tracer(stop, error);
     if (status == 0)
         *result = stop;
     return status;
@@ -520,7 +520,7 @@ int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timesp
     stop->prepare = task->prepare;
     stop->act = task->act;
     stop->data = task->data;
-    int status = start(stop, error);
+    int status = start_tracer(stop, error);
     if (status == 0)
         tracee_end(stop);
     return status;

@@ -21,7 +21,7 @@
 #include "start/child.h"
 #include "start/paused.h"
 #include "start/program.h"
-#include "process/trace.h"
+#include "process/ptrace.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -143,7 +143,7 @@ static void switch_on_at_start(const struct launch *launch)
 
 static int helper_seize(const struct launch *launch, struct probe_error *error)
 {
-    int status = trace_seize(launch->tid, true);
+    int status = ptrace_seize(launch->tid, true);
     if (status == 0)
         return 0;
     return error_set(error, -status,
@@ -307,7 +307,7 @@ static int trace_child(pid_t child, int socket, const struct program_call *call,
                        struct probe_error *error)
 {
     struct message message = {0};
-    int status = trace_seize(child, true);
+    int status = ptrace_seize(child, true);
     if (status < 0) {
         kill(child, SIGKILL);
         child_reap(child);

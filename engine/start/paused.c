@@ -13,7 +13,7 @@
 
 #include "arch/arch.h"
 #include "process/proc.h"
-#include "process/trace.h"
+#include "process/ptrace.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -25,24 +25,24 @@
 /* ---- running on ------------------------------------------------------------------------- */
 
 /* Waits for the next stop of PID; -ESRCH if it ended instead. */
-static int wait_for_stop(pid_t pid, struct trace_event *event)
+static int wait_for_stop(pid_t pid, struct ptrace_event *event)
 {
-    pid_t found = trace_wait(pid, true, event);
+    pid_t found = ptrace_wait(pid, true, event);
     return found < 0 || event->ended ? -ESRCH : 0;
 }
 
 /* Lets PID go on as if untraced. This only fails if it was killed, which the next wait tells. */
-static void run_on(pid_t pid, const struct trace_event *event)
+static void run_on(pid_t pid, const struct ptrace_event *event)
 {
     if (event->grouped)
-        trace_listen(pid);
+        ptrace_listen(pid);
     else
-        trace_continue(pid, event->signal);
+        ptrace_continue(pid, event->signal);
 }
 
 int paused_wait_for_exec(pid_t pid)
 {
-    struct trace_event event;
+    struct ptrace_event event;
     int status = 0;
     while ((status = wait_for_stop(pid, &event)) == 0 && !event.exec)
         run_on(pid, &event);
@@ -72,25 +72,25 @@ static int exchange_code(pid_t pid, uint64_t address, uint64_t bits, uint64_t *o
     uint64_t word = 0;
     uint64_t start = address & ~(uint64_t)7; /* never across a page */
     unsigned int shift = (unsigned int)(address - start) * 8;
-    int status = trace_peek(pid, start, &word);
+    int status = ptrace_peek(pid, start, &word);
     if (status < 0)
         return status;
     *old = word >> shift & arch_breakpoint_mask;
-    return trace_poke(pid, start, (word & ~(arch_breakpoint_mask << shift)) | bits << shift);
+    return ptrace_poke(pid, start, (word & ~(arch_breakpoint_mask << shift)) | bits << shift);
 }
 
 /* Did it stop at the breakpoint at ENTRY? */
-static bool is_at_breakpoint(pid_t pid, const struct trace_event *event, uint64_t entry)
+static bool is_at_breakpoint(pid_t pid, const struct ptrace_event *event, uint64_t entry)
 {
     uint64_t counter = 0;
-    return event->signal == SIGTRAP && trace_get_counter(pid, &counter) == 0 &&
+    return event->signal == SIGTRAP && ptrace_get_counter(pid, &counter) == 0 &&
            counter == entry + arch_breakpoint_passed;
 }
 
 /* Runs until the breakpoint is hit; -ESRCH if the program ended or was replaced before. */
 static int run_to_breakpoint(struct probe_paused *paused, uint64_t entry)
 {
-    struct trace_event event = {0};
+    struct ptrace_event event = {0};
     do {
         run_on(paused->pid, &event);
         if (wait_for_stop(paused->pid, &event) < 0) {
@@ -108,7 +108,7 @@ int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *e
     uint64_t entry = entry_of(paused);
     uint64_t counter = 0;
     uint64_t bits = 0;
-    int status = paused->stopped ? trace_get_counter(paused->pid, &counter) : -ESRCH;
+    int status = paused->stopped ? ptrace_get_counter(paused->pid, &counter) : -ESRCH;
     if (status == 0 && (entry == 0 || entry == counter))
         return 0; /* there is no loader */
     if (status == 0)
@@ -118,7 +118,7 @@ int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *e
     if (status == 0)
         status = exchange_code(paused->pid, entry, bits, &bits);
     if (status == 0)
-        status = trace_set_counter(paused->pid, entry);
+        status = ptrace_set_counter(paused->pid, entry);
     if (status == -ESRCH)
         return error_set(error, ESRCH, "process %d ended before it reached its entry point",
                          paused->pid);
@@ -146,9 +146,9 @@ int paused_end(struct probe_paused *paused, int status)
     uint64_t words[EXIT_WORDS];
     uint64_t counter = 0;
     arch_exit_code((uint8_t)status, words);
-    int result = trace_get_counter(paused->pid, &counter);
+    int result = ptrace_get_counter(paused->pid, &counter);
     for (size_t i = 0; i < EXIT_WORDS && result == 0; i++)
-        result = trace_poke(paused->pid, counter + i * sizeof(*words), words[i]);
+        result = ptrace_poke(paused->pid, counter + i * sizeof(*words), words[i]);
     return result;
 }
 
@@ -157,7 +157,7 @@ void paused_done(struct probe_paused *paused)
     probe_target_close(paused->target);
     paused->target = NULL;
     if (paused->stopped)
-        trace_detach(paused->pid, 0);
+        ptrace_detach(paused->pid, 0);
     paused->stopped = false;
 }
 

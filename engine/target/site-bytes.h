@@ -5,22 +5,22 @@
 
 #include "target/snapshot.h"
 
-typedef const uint8_t (*text_of_sites)[SITE_LENGTH];
+typedef const uint8_t (*object_site_bytes)[SITE_LENGTH];
 
-struct texts {
+struct site_bytes {
     const struct probe_target *target;
-    text_of_sites *of; /* for each of the target's loaded objects; NULL where none is needed */
+    object_site_bytes *of; /* for each of the target's loaded objects; NULL where none is needed */
 };
 
 /* Finds those of the snapshot's sites. Errors: ENOMEM, EIO, those of opening the objects' files. */
-int texts_init(struct probe_target *target, const struct probe_snapshot *snapshot,
-               struct texts *texts, struct probe_error *error);
+int site_bytes_init(struct probe_target *target, const struct probe_snapshot *snapshot,
+                    struct site_bytes *bytes, struct probe_error *error);
 /* Those of patched sites alone, and only of files that can be read. Errors: ENOMEM. */
-int texts_init_patched(struct probe_target *target, const struct probe_snapshot *snapshot,
-                       struct texts *texts);
-void texts_done(struct texts *texts);
+int site_bytes_init_patched(struct probe_target *target, const struct probe_snapshot *snapshot,
+                            struct site_bytes *bytes);
+void site_bytes_done(struct site_bytes *bytes);
 
-/* The bytes of one site, or NULL; DATA is the texts: a plan_file_bytes. */
-const uint8_t *texts_of_site(void *data, const struct snapshot_site *site);
+/* The bytes of one site, or NULL; DATA is the bytes: a plan_file_bytes. */
+const uint8_t *site_bytes_find(void *data, const struct snapshot_site *site);
 
 #endif

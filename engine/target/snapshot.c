@@ -57,8 +57,8 @@ static void add_probe(const struct probe_target *target, size_t index,
     taken->site_count = snapshot->site_count - taken->first_site;
 }
 
-static int allocate(const struct probe_target *target, const size_t *indices, size_t count,
-                    struct probe_snapshot *snapshot)
+static int allocate_snapshot(const struct probe_target *target, const size_t *indices, size_t count,
+                             struct probe_snapshot *snapshot)
 {
     size_t counters = 0;
     size_t sites = 0;
@@ -107,7 +107,7 @@ int snapshot_init(struct probe_target *target, const size_t *indices, size_t cou
                   struct probe_snapshot *result, struct probe_error *error)
 {
     struct probe_snapshot snapshot = {0};
-    int status = allocate(target, indices, count, &snapshot);
+    int status = allocate_snapshot(target, indices, count, &snapshot);
     if (status < 0) {
         error_memory(error);
     } else {
@@ -133,17 +133,17 @@ void snapshot_done(struct probe_snapshot *snapshot)
 int snapshot_compare(struct probe_target *target, struct probe_snapshot *snapshot,
                      struct probe_error *error)
 {
-    struct texts texts;
-    int status = texts_init_patched(target, snapshot, &texts);
+    struct site_bytes bytes;
+    int status = site_bytes_init_patched(target, snapshot, &bytes);
     if (status < 0)
         return error_memory(error);
     for (size_t i = 0; i < snapshot->site_count; i++) {
         struct snapshot_site *site = &snapshot->sites[i];
-        const uint8_t *file = site->patched ? texts_of_site(&texts, site) : NULL;
+        const uint8_t *file = site->patched ? site_bytes_find(&bytes, site) : NULL;
         site->foreign = site->patched && (file ? !arch_is_site(site->bytes, file)
                                                : !arch_looks_like_site(site->bytes));
     }
-    texts_done(&texts);
+    site_bytes_done(&bytes);
     return 0;
 }
 

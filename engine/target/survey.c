@@ -43,7 +43,7 @@ enum { LOOKED_AT = 2 };
 /* How long the files of the code are taken for the same, where the mappings are. */
 enum { CHECK_SECONDS = 2 };
 
-struct entry {
+struct surveyed {
     pid_t pid;
     struct probe_image_id id;
     uint64_t digest;  /* of its mappings of code */
@@ -56,7 +56,7 @@ struct entry {
 struct probe_survey {
     struct probe_engine *engine;
     pthread_mutex_t lock;
-    struct entry *entries; /* by pid, the longest known first; guarded by lock */
+    struct surveyed *entries; /* by pid, the longest known first; guarded by lock */
 };
 
 int probe_survey_new(struct probe_engine *engine, struct probe_survey **result)
@@ -70,7 +70,7 @@ int probe_survey_new(struct probe_engine *engine, struct probe_survey **result)
     return 0;
 }
 
-static void forget(struct probe_survey *survey, struct entry *entry)
+static void forget_surveyed(struct probe_survey *survey, struct surveyed *entry)
 {
     HASH_DEL(survey->entries, entry);
     free(entry);
@@ -81,7 +81,7 @@ void probe_survey_free(struct probe_survey *survey)
     if (!survey)
         return;
     while (survey->entries)
-        forget(survey, survey->entries);
+        forget_surveyed(survey, survey->entries);
     pthread_mutex_destroy(&survey->lock);
     free(survey);
 }
@@ -89,10 +89,10 @@ void probe_survey_free(struct probe_survey *survey)
 /* ---- what is remembered ----------------------------------------------------------------- */
 
 /* Copies what is known of the image; false where nothing is. */
-static bool recall(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
-                   struct entry *result)
+static bool recall_surveyed(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
+                            struct surveyed *result)
 {
-    struct entry *entry = NULL;
+    struct surveyed *entry = NULL;
     pthread_mutex_lock(&survey->lock);
     HASH_FIND_INT(survey->entries, &pid, entry);
     bool known = entry && probe_image_id_equal(&entry->id, id);
@@ -102,7 +102,7 @@ static bool recall(struct probe_survey *survey, pid_t pid, const struct probe_im
     return known;
 }
 
-static bool exists(const struct probe_survey *survey, pid_t pid)
+static bool process_exists(const struct probe_survey *survey, pid_t pid)
 {
     char name[16];
     snprintf(name, sizeof(name), "%d", pid);
@@ -110,7 +110,7 @@ static bool exists(const struct probe_survey *survey, pid_t pid)
 }
 
 /* Adds ENTRY as the latest known. Called with the lock held. */
-static void add(struct probe_survey *survey, struct entry *entry)
+static void add_surveyed(struct probe_survey *survey, struct surveyed *entry)
 {
     entry->hh = (UT_hash_handle){0};
     HASH_ADD_INT(survey->entries, pid, entry);
@@ -122,19 +122,19 @@ static void add(struct probe_survey *survey, struct entry *entry)
 static void forget_ended(struct probe_survey *survey)
 {
     for (int i = 0; i < LOOKED_AT && survey->entries; i++) {
-        struct entry *entry = survey->entries;
+        struct surveyed *entry = survey->entries;
         HASH_DEL(survey->entries, entry);
-        if (exists(survey, entry->pid))
-            add(survey, entry);
+        if (process_exists(survey, entry->pid))
+            add_surveyed(survey, entry);
         else
             free(entry);
     }
 }
 
 /* Keeps what was found; it is no failure if that cannot be done. */
-static void remember(struct probe_survey *survey, const struct entry *found)
+static void remember_surveyed(struct probe_survey *survey, const struct surveyed *found)
 {
-    struct entry *entry = NULL;
+    struct surveyed *entry = NULL;
     pthread_mutex_lock(&survey->lock);
     HASH_FIND_INT(survey->entries, &found->pid, entry);
     if (entry) {
@@ -145,18 +145,18 @@ static void remember(struct probe_survey *survey, const struct entry *found)
     }
     if (entry) {
         *entry = *found;
-        add(survey, entry);
+        add_surveyed(survey, entry);
     }
     if (HASH_COUNT(survey->entries) > ENTRIES_MAX)
-        forget(survey, survey->entries);
+        forget_surveyed(survey, survey->entries);
     pthread_mutex_unlock(&survey->lock);
 }
 
 /* ---- what is found ---------------------------------------------------------------------- */
 
 /* Finds when each file of the code was changed. */
-static void check_files(const struct probe_engine *engine, const struct code *code,
-                        struct entry *entry)
+static void check_files(const struct probe_engine *engine, const struct mapped_code *code,
+                        struct surveyed *entry)
 {
     bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
     entry->changes = 0;
@@ -166,8 +166,8 @@ static void check_files(const struct probe_engine *engine, const struct code *co
         if (code->items[i].inode == 0 ||
             image_stat_mapped(engine, entry->pid, &code->items[i], &status) < 0)
             continue;
-        entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_sec);
-        entry->changes = code_digest(entry->changes, (uint64_t)status.st_ctim.tv_nsec);
+        entry->changes = mapped_code_digest(entry->changes, (uint64_t)status.st_ctim.tv_sec);
+        entry->changes = mapped_code_digest(entry->changes, (uint64_t)status.st_ctim.tv_nsec);
     }
     privilege_lower(CAP_CHECKPOINT_RESTORE, raised);
 }
@@ -176,14 +176,15 @@ static void check_files(const struct probe_engine *engine, const struct code *co
  * Is what is known still so, the mappings of code being the same? The number of a file that is
  * deleted may become that of the next one, and this may be mapped where the other was.
  */
-static bool is_still_so(struct probe_survey *survey, const struct code *code, struct entry *known)
+static bool is_still_so(struct probe_survey *survey, const struct mapped_code *code,
+                        struct surveyed *known)
 {
     uint64_t changes = known->changes;
     if (clock_coarse_seconds() - known->checked < CHECK_SECONDS)
         return true;
     check_files(survey->engine, code, known);
     if (known->changes == changes)
-        remember(survey, known);
+        remember_surveyed(survey, known);
     return known->changes == changes;
 }
 
@@ -205,8 +206,8 @@ static enum finding judge_file(const struct probe_engine *engine, pid_t pid, int
     return finding;
 }
 
-static enum finding judge(const struct probe_engine *engine, pid_t pid, int maps,
-                          const struct code *code)
+static enum finding judge_code(const struct probe_engine *engine, pid_t pid, int maps,
+                               const struct mapped_code *code)
 {
     enum finding finding = code->copied ? FINDING_UNSURE : FINDING_NONE;
     bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
@@ -221,8 +222,8 @@ static enum finding judge(const struct probe_engine *engine, pid_t pid, int maps
 }
 
 /* Looks at the process as everybody does. Does the answer hold for as long as CODE is the same? */
-static int look(struct probe_survey *survey, struct probe_image *image, const struct code *code,
-                bool *lasting, struct probe_error *error)
+static int look_at_process(struct probe_survey *survey, struct probe_image *image,
+                           const struct mapped_code *code, bool *lasting, struct probe_error *error)
 {
     struct probe_target *target = NULL;
     int status = probe_target_new(survey->engine, &target);
@@ -240,8 +241,8 @@ static int look(struct probe_survey *survey, struct probe_image *image, const st
  * Opens the image, and finds out whether it has probes. BEFORE is what was found of the code whose
  * digest was BEFORE_DIGEST, without knowing whose that was.
  */
-static int find(struct probe_survey *survey, struct entry *entry, enum finding before,
-                uint64_t before_digest, struct code *code, struct probe_error *error)
+static int find_anew(struct probe_survey *survey, struct surveyed *entry, enum finding before,
+                     uint64_t before_digest, struct mapped_code *code, struct probe_error *error)
 {
     struct probe_image image;
     int status = probe_image_open(survey->engine, entry->pid, PROBE_NAMES, &image, error);
@@ -252,50 +253,50 @@ static int find(struct probe_survey *survey, struct entry *entry, enum finding b
         return error_gone(error, entry->pid);
     }
     bool lasting = true;
-    bool read = code_read(image.maps, code) == 0;
+    bool read = mapped_code_read(image.maps, code) == 0;
     entry->digest = code->digest;
     if (read && code->digest != before_digest)
         check_files(survey->engine, code, entry);
     if (read && before == FINDING_LOADED && code->digest == before_digest)
         status = 1;
     else
-        status = look(survey, &image, code, &lasting, error);
+        status = look_at_process(survey, &image, code, &lasting, error);
     probe_image_done(&image);
     entry->has_probes = status == 1;
     if (status >= 0 && read && lasting)
-        remember(survey, entry);
+        remember_surveyed(survey, entry);
     return status;
 }
 
 int probe_survey_find(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
                       struct probe_error *error)
 {
-    struct entry known;
-    struct entry entry = {.pid = pid, .id = *id};
-    struct code *code = malloc(sizeof(*code));
+    struct surveyed known;
+    struct surveyed entry = {.pid = pid, .id = *id};
+    struct mapped_code *code = malloc(sizeof(*code));
     enum finding finding = FINDING_UNSURE;
     int status = -EAGAIN;
     if (!code)
         return error_memory(error);
     int maps = proc_open(survey->engine->proc, pid, pid, "maps", O_RDONLY);
-    if (maps >= 0 && code_read(maps, code) == 0) {
+    if (maps >= 0 && mapped_code_read(maps, code) == 0) {
         entry.digest = code->digest;
-        if (recall(survey, pid, id, &known) && known.digest == code->digest &&
+        if (recall_surveyed(survey, pid, id, &known) && known.digest == code->digest &&
             is_still_so(survey, code, &known)) {
             status = known.has_probes;
         } else {
             check_files(survey->engine, code, &entry);
-            finding = judge(survey->engine, pid, maps, code);
+            finding = judge_code(survey->engine, pid, maps, code);
         }
     }
     if (maps >= 0)
         close(maps);
     if (finding == FINDING_NONE) {
         status = 0;
-        remember(survey, &entry);
+        remember_surveyed(survey, &entry);
     }
     if (status == -EAGAIN)
-        status = find(survey, &entry, finding, entry.digest, code, error);
+        status = find_anew(survey, &entry, finding, entry.digest, code, error);
     free(code);
     return status;
 }

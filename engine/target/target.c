@@ -169,7 +169,7 @@ struct merged {
 };
 
 /* Makes parts of all probes that the objects have, and the target's probes of the parts. */
-static int merge(const struct loaded_list *list, struct merged *merged)
+static int merge_probes(const struct loaded_list *list, struct merged *merged)
 {
     size_t count = 0;
     *merged = (struct merged){.parts = NULL};
@@ -239,7 +239,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     if (status < 0)
         return status;
     bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);
-    if (!same && merge(&loaded, &merged) < 0) {
+    if (!same && merge_probes(&loaded, &merged) < 0) {
         loaded_done(target->engine, &loaded);
         return error_memory(error);
     }
@@ -514,8 +514,8 @@ const char *probe_target_problem(const struct probe_target *target, size_t i)
     return i < target->problem_count ? target->problems[i] : NULL;
 }
 
-int target_text(struct probe_target *target, const struct loaded *loaded,
-                const uint8_t (**text)[SITE_LENGTH], struct probe_error *error)
+int target_site_bytes(struct probe_target *target, const struct loaded *loaded,
+                      const uint8_t (**text)[SITE_LENGTH], struct probe_error *error)
 {
     int fd = -EIO;
     if (!object_has_text(loaded->object)) {

@@ -72,7 +72,7 @@ bool target_verify_file(struct probe_target *target, const struct loaded *loaded
 const char *target_probe_name(const struct probe_target *target, const struct target_probe *probe);
 
 /* The sites' bytes as they are in the file of LOADED. Errors: ENOMEM, EIO, those of opening it. */
-int target_text(struct probe_target *target, const struct loaded *loaded,
-                const uint8_t (**text)[SITE_LENGTH], struct probe_error *error);
+int target_site_bytes(struct probe_target *target, const struct loaded *loaded,
+                      const uint8_t (**text)[SITE_LENGTH], struct probe_error *error);
 
 #endif

@@ -35,7 +35,7 @@ static int check_sharers(struct probe_update *update, const uint64_t *addresses,
 {
     struct probe_target *target = update->target;
     struct probe_snapshot snapshot = {0};
-    struct texts texts = {0};
+    struct site_bytes bytes = {0};
     size_t *sharers = calloc(target->probe_count + 1, sizeof(*sharers));
     if (!sharers)
         return error_memory(error);
@@ -44,14 +44,14 @@ static int check_sharers(struct probe_update *update, const uint64_t *addresses,
     if (sharer_count > 0)
         status = snapshot_init(target, sharers, sharer_count, &snapshot, error);
     if (status == 0)
-        status = texts_init(target, &snapshot, &texts, error);
+        status = site_bytes_init(target, &snapshot, &bytes, error);
     for (size_t i = 0; i < snapshot.site_count && status == 0; i++) {
         const struct snapshot_site *site = &snapshot.sites[i];
-        if (arch_is_traced(site->bytes, texts_of_site(&texts, site)) &&
+        if (arch_is_traced(site->bytes, site_bytes_find(&bytes, site)) &&
             sharing_has(addresses, count, snapshot.counters[site->counter].address))
             status = plan_fail_traced(snapshot.counters[site->counter].address, error);
     }
-    texts_done(&texts);
+    site_bytes_done(&bytes);
     free(sharers);
     snapshot_done(&snapshot);
     return status;

@@ -27,8 +27,8 @@ static int undo_step(const struct memory_writer *writer, const struct plan_step 
 }
 
 /* Takes back the first COUNT steps, the last one first. */
-static void undo(const struct probe_engine *engine, const struct memory_writer *writer,
-                 const struct plan *plan, size_t count)
+static void undo_steps(const struct probe_engine *engine, const struct memory_writer *writer,
+                       const struct plan *plan, size_t count)
 {
     while (count-- > 0) {
         int status = undo_step(writer, &plan->steps[count]);
@@ -48,7 +48,7 @@ int plan_apply(const struct probe_engine *engine, const struct memory_writer *wr
         if (status == 0)
             continue;
         if (status != -ESRCH) /* what has gone has nothing left to take back */
-            undo(engine, writer, plan, i);
+            undo_steps(engine, writer, plan, i);
         return status;
     }
     engine_log(engine, PROBE_LOG_DEBUG, "process %d: an update changed %zu counters and sites",

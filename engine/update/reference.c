@@ -47,7 +47,8 @@ static int compare_taken(const void *a, const void *b)
 }
 
 /* Remembers where the counters of probe INDEX are. */
-static int remember(struct probe_target *target, size_t index, struct probe_reference **result)
+static int remember_counters(struct probe_target *target, size_t index,
+                             struct probe_reference **result)
 {
     const struct target_probe *probe = &target->probes[index];
     struct probe_reference *reference = calloc(1, sizeof(*reference));
@@ -143,7 +144,7 @@ int probe_reference_take(struct probe_target *target, size_t index, struct probe
 {
     struct probe_reference *reference = NULL;
     const struct plan_change change = {.action = PROBE_COUNT_ADD};
-    int status = remember(target, index, &reference);
+    int status = remember_counters(target, index, &reference);
     if (status < 0)
         return error_memory(error);
     status = apply_one(target, index, &change, error);

@@ -166,9 +166,9 @@ int probe_update_resets(const struct probe_update *update, size_t **result, size
     return 0;
 }
 
-/* Keeps other updates out, of this program and of others; ended by unlock(). */
-static int lock(const struct probe_target *target, const struct timespec *deadline,
-                struct probe_error *error)
+/* Keeps other updates out, of this program and of others; ended by unlock_target(). */
+static int lock_target(const struct probe_target *target, const struct timespec *deadline,
+                       struct probe_error *error)
 {
     if (target->image.mem < 0)
         return error_set(error, EACCES, "process %d is not open for writing", target->image.pid);
@@ -186,7 +186,7 @@ static int lock(const struct probe_target *target, const struct timespec *deadli
     return 0;
 }
 
-static void unlock(const struct probe_target *target)
+static void unlock_target(const struct probe_target *target)
 {
     flock(target->image.mem, LOCK_UN);
 }
@@ -206,8 +206,8 @@ static int check_pages(const struct probe_target *target, const struct mapping *
 }
 
 /* Verifies the mappings of LENGTH bytes at ADDRESS, as target_verify(), but for those of LAST. */
-static int verify(struct probe_target *target, uint64_t address, size_t length,
-                  const struct mapping **last, struct probe_error *error)
+static int verify_bytes(struct probe_target *target, uint64_t address, size_t length,
+                        const struct mapping **last, struct probe_error *error)
 {
     for (uint64_t at = address; at < address + length; at = (*last)->end) {
         if (*last && at >= (*last)->start && at < (*last)->end)
@@ -229,10 +229,11 @@ static int verify_all(struct probe_target *target, const struct probe_snapshot *
     const struct mapping *data = NULL;
     int status = 1;
     for (size_t i = 0; i < snapshot->counter_count && status == 1; i++)
-        status = verify(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
+        status =
+            verify_bytes(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
     for (size_t i = 0; i < snapshot->site_count && status == 1; i++) {
         if (snapshot->sites[i].patched)
-            status = verify(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
+            status = verify_bytes(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
     }
     return status;
 }
@@ -306,7 +307,7 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
                           const struct memory_writer *writer, struct probe_error *error)
 {
     struct probe_target *target = update->target;
-    struct texts texts = {0};
+    struct site_bytes bytes = {0};
     struct plan plan = {0};
     int status = know_mappings(update, snapshot, error);
     if (status == 0)
@@ -314,14 +315,14 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
     if (status == 0)
         status = kernel_tracers_check(update, snapshot, error);
     if (status == 0)
-        status = texts_init(target, snapshot, &texts, error);
+        status = site_bytes_init(target, snapshot, &bytes, error);
     if (status == 0)
-        status = plan_make(snapshot, update->changes, update->count, texts_of_site, &texts, &plan,
+        status = plan_make(snapshot, update->changes, update->count, site_bytes_find, &bytes, &plan,
                            error);
     if (status == 0)
         status = plan_apply(target->engine, writer, &plan, error);
     plan_done(&plan);
-    texts_done(&texts);
+    site_bytes_done(&bytes);
     return status;
 }
 
@@ -331,15 +332,15 @@ static int apply_to_known(struct probe_update *update, const struct memory_write
 {
     struct probe_target *target = update->target;
     struct probe_snapshot snapshot;
-    struct texts texts = {0};
+    struct site_bytes bytes = {0};
     int status = snapshot_init(target, update->indices, update->count, &snapshot, error);
     if (status < 0)
         return status;
     status = writer ? apply_snapshot(update, &snapshot, writer, error)
                     : know_files(update, &snapshot, error);
     if (status == 0 && !writer)
-        status = texts_init(target, &snapshot, &texts, error);
-    texts_done(&texts);
+        status = site_bytes_init(target, &snapshot, &bytes, error);
+    site_bytes_done(&bytes);
     snapshot_done(&snapshot);
     return status;
 }
@@ -477,7 +478,7 @@ static int apply_locked(struct probe_update *update, const struct timespec *dead
 int probe_update_apply(struct probe_update *update, struct probe_error *error)
 {
     const struct timespec deadline = clock_after(DEADLINE_OF_UPDATE);
-    int status = lock(update->target, &deadline, error);
+    int status = lock_target(update->target, &deadline, error);
     if (status < 0)
         return status;
     for (int i = 0; i < TRIES; i++) {
@@ -489,6 +490,6 @@ int probe_update_apply(struct probe_update *update, struct probe_error *error)
         if (!is_about_memory(status))
             break;
     }
-    unlock(update->target);
+    unlock_target(update->target);
     return status;
 }

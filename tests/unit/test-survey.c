@@ -202,11 +202,11 @@ static void test_a_file_that_becomes_readable(void **state)
 }
 
 /* The code in maps' TEXT, as where the kernel does not answer. */
-static void read_text(const char *text, size_t length, struct code *code)
+static void read_text(const char *text, size_t length, struct mapped_code *code)
 {
     int copied = memfd_create("maps", MFD_CLOEXEC);
     assert_int_equal(write(copied, text, length), (ssize_t)length);
-    assert_int_equal(code_read(copied, code), 0);
+    assert_int_equal(mapped_code_read(copied, code), 0);
     close(copied);
 }
 
@@ -214,15 +214,15 @@ static void read_text(const char *text, size_t length, struct code *code)
 static void test_code_in_text(void **state)
 {
     (void)state;
-    struct code answers;
-    struct code text;
+    struct mapped_code answers;
+    struct mapped_code text;
     char *copy = NULL;
     int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     ssize_t length = proc_read_all(maps, &copy);
     assert_true(length > 0);
     read_text(copy, (size_t)length, &text);
     free(copy);
-    assert_int_equal(code_read(maps, &answers), 0);
+    assert_int_equal(mapped_code_read(maps, &answers), 0);
     assert_true(answers.digest == text.digest);
     assert_int_equal(answers.count, text.count);
     assert_false(answers.copied || text.copied);
@@ -235,7 +235,7 @@ static void test_named_code_in_text(void **state)
     (void)state;
     static const char named[] = "10000-20000 r-xp 00000000 00:00 0   [anon:text]\n";
     static const char special[] = "10000-12000 r-xp 00000000 00:00 0   [vdso]\n";
-    struct code code;
+    struct mapped_code code;
     read_text(named, strlen(named), &code);
     assert_true(code.copied);
     read_text(special, strlen(special), &code);

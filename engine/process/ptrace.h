@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls to the kernel's ptrace that the engine makes; trace.c is the only file that makes any.
- * All are for the thread that seized. They return 0 or a negative errno value.
+ * The calls to ptrace(2) that the engine makes; ptrace.c is the only file that makes any. All but
+ * the first are for the thread that seized. They return 0 or a negative errno value.
  */
-#ifndef ENGINE_TRACE_H
-#define ENGINE_TRACE_H
+#ifndef ENGINE_PTRACE_H
+#define ENGINE_PTRACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,13 +15,13 @@
  * an interruption stops it; with it, it stops behind each successful exec, too. Errors: ESRCH it
  * has gone; EPERM it is traced already, or may not be.
  */
-int trace_seize(pid_t tid, bool at_exec);
+int ptrace_seize(pid_t tid, bool at_exec);
 
 /* Asks it to stop, at the latest before it runs user code again. */
-int trace_interrupt(pid_t tid);
+int ptrace_interrupt(pid_t tid);
 
 /* What became of a thread that is traced. */
-struct trace_event {
+struct ptrace_event {
     bool ended;   /* it has exited */
     bool exec;    /* it stopped behind an exec */
     bool grouped; /* it stopped, or was stopped, with its process (SIGSTOP and the like) */
@@ -32,21 +32,21 @@ struct trace_event {
  * What happened to TID, or to any thread that the caller traces where TID is -1: the thread, and
  * the event. 0: nothing yet (only without WAIT). Errors: ECHILD nothing is traced.
  */
-pid_t trace_wait(pid_t tid, bool wait, struct trace_event *event);
+pid_t ptrace_wait(pid_t tid, bool wait, struct ptrace_event *event);
 
 /* Lets a stopped thread run on, delivering SIGNAL unless it is 0; and stays, or lets go of it. */
-int trace_continue(pid_t tid, int signal);
-int trace_detach(pid_t tid, int signal);
+int ptrace_continue(pid_t tid, int signal);
+int ptrace_detach(pid_t tid, int signal);
 
 /* Leaves a thread that stopped with its process as it is, until that is continued by a signal. */
-int trace_listen(pid_t tid);
+int ptrace_listen(pid_t tid);
 
 /* Reads, and writes, 8 bytes of a stopped thread's memory, read-only code included. */
-int trace_peek(pid_t tid, uint64_t address, uint64_t *word);
-int trace_poke(pid_t tid, uint64_t address, uint64_t word);
+int ptrace_peek(pid_t tid, uint64_t address, uint64_t *word);
+int ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
 
 /* Where a stopped thread runs on. */
-int trace_get_counter(pid_t tid, uint64_t *address);
-int trace_set_counter(pid_t tid, uint64_t address);
+int ptrace_get_counter(pid_t tid, uint64_t *address);
+int ptrace_set_counter(pid_t tid, uint64_t address);
 
 #endif

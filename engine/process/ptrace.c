@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "process/trace.h"
+#include "process/ptrace.h"
 
 #include "arch/arch.h"
 
@@ -12,25 +12,25 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-static int result(long value)
+static int status_of(long value)
 {
     return value < 0 ? -errno : 0;
 }
 
-int trace_seize(pid_t tid, bool at_exec)
+int ptrace_seize(pid_t tid, bool at_exec)
 {
-    return result(ptrace(PTRACE_SEIZE, tid, NULL, at_exec ? (void *)PTRACE_O_TRACEEXEC : NULL));
+    return status_of(ptrace(PTRACE_SEIZE, tid, NULL, at_exec ? (void *)PTRACE_O_TRACEEXEC : NULL));
 }
 
-int trace_interrupt(pid_t tid)
+int ptrace_interrupt(pid_t tid)
 {
-    return result(ptrace(PTRACE_INTERRUPT, tid, NULL, NULL));
+    return status_of(ptrace(PTRACE_INTERRUPT, tid, NULL, NULL));
 }
 
 /* From a wait status to what happened. See ptrace(2), "Stopped states". */
-static struct trace_event event_of(int status)
+static struct ptrace_event event_of(int status)
 {
-    struct trace_event event = {0};
+    struct ptrace_event event = {0};
     if (!WIFSTOPPED(status)) {
         event.ended = true;
         return event;
@@ -45,7 +45,7 @@ static struct trace_event event_of(int status)
     return event;
 }
 
-pid_t trace_wait(pid_t tid, bool wait, struct trace_event *event)
+pid_t ptrace_wait(pid_t tid, bool wait, struct ptrace_event *event)
 {
     int status = 0;
     pid_t found = -1;
@@ -60,22 +60,22 @@ pid_t trace_wait(pid_t tid, bool wait, struct trace_event *event)
     return found;
 }
 
-int trace_continue(pid_t tid, int signal)
+int ptrace_continue(pid_t tid, int signal)
 {
-    return result(ptrace(PTRACE_CONT, tid, NULL, (void *)(uintptr_t)signal));
+    return status_of(ptrace(PTRACE_CONT, tid, NULL, (void *)(uintptr_t)signal));
 }
 
-int trace_detach(pid_t tid, int signal)
+int ptrace_detach(pid_t tid, int signal)
 {
-    return result(ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal));
+    return status_of(ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal));
 }
 
-int trace_listen(pid_t tid)
+int ptrace_listen(pid_t tid)
 {
-    return result(ptrace(PTRACE_LISTEN, tid, NULL, NULL));
+    return status_of(ptrace(PTRACE_LISTEN, tid, NULL, NULL));
 }
 
-int trace_peek(pid_t tid, uint64_t address, uint64_t *word)
+int ptrace_peek(pid_t tid, uint64_t address, uint64_t *word)
 {
     errno = 0;
     long value = ptrace(PTRACE_PEEKTEXT, tid, (void *)(uintptr_t)address, NULL);
@@ -85,19 +85,19 @@ int trace_peek(pid_t tid, uint64_t address, uint64_t *word)
     return 0;
 }
 
-int trace_poke(pid_t tid, uint64_t address, uint64_t word)
+int ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
 {
-    return result(
+    return status_of(
         ptrace(PTRACE_POKETEXT, tid, (void *)(uintptr_t)address, (void *)(uintptr_t)word));
 }
 
 static int move_registers(enum __ptrace_request request, pid_t tid, struct user_regs_struct *all)
 {
     struct iovec place = {all, sizeof(*all)};
-    return result(ptrace(request, tid, (void *)NT_PRSTATUS, &place));
+    return status_of(ptrace(request, tid, (void *)NT_PRSTATUS, &place));
 }
 
-int trace_get_counter(pid_t tid, uint64_t *address)
+int ptrace_get_counter(pid_t tid, uint64_t *address)
 {
     struct user_regs_struct all;
     int status = move_registers(PTRACE_GETREGSET, tid, &all);
@@ -106,7 +106,7 @@ int trace_get_counter(pid_t tid, uint64_t *address)
     return status;
 }
 
-int trace_set_counter(pid_t tid, uint64_t address)
+int ptrace_set_counter(pid_t tid, uint64_t address)
 {
     struct user_regs_struct all;
     int status = move_registers(PTRACE_GETREGSET, tid, &all);
