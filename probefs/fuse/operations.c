@@ -53,7 +53,7 @@ static int find_directory(struct server *server, const struct inode *parent, con
         return -ENAMETOOLONG;
     if (parent->target)
         snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
-    int status = router_begin(server->router, &user, AUTHORITY_ADMIN, false, &route);
+    int status = router_begin(server->router, &user, AUTHORITY_ADMIN, &route);
     if (status == 0) {
         status = router_call_first(server->router, &route, &call);
         router_end(&route);

@@ -41,8 +41,7 @@ static void refuse_stranger(const struct target *target, const struct process_us
  * Whose process is it, and what may CALLER do with it? Whether the image is still the one that
  * INODE stands for, the service sees.
  */
-static int find_route(struct server *server, const struct inode *inode,
-                      const struct node_kind *kind, const struct caller *caller,
+static int find_route(struct server *server, const struct inode *inode, const struct caller *caller,
                       struct route *route, struct probe_error *error)
 {
     struct process_user user;
@@ -56,7 +55,7 @@ static int find_route(struct server *server, const struct inode *inode,
         refuse_stranger(target, &user, caller, error);
         return -EACCES;
     }
-    int status = router_begin(server->router, &user, authority, kind->outlives_server, route);
+    int status = router_begin(server->router, &user, authority, route);
     return status < 0 && !is_current(server, target) ? -ESTALE : status;
 }
 
@@ -74,7 +73,7 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
               struct probe_error *error)
 {
     struct file file = {.inode = inode, .kind = kind, .write = write};
-    int status = find_route(server, inode, kind, caller, &file.route, error);
+    int status = find_route(server, inode, caller, &file.route, error);
     if (status < 0)
         return status;
     *result = file; /* a hold's place in the target's list is in the caller's struct */

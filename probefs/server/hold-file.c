@@ -126,7 +126,7 @@ int hold_file_change(struct server *server, struct file *file, struct call *call
         return status;
     takeover_all(server, held);
     call->request.report_resets = held->files;
-    if (held->files && file->route.worker) {
+    if (held->files) {
         call->spare = malloc(RESETS_SIZE);
         call->spare_size = RESETS_SIZE;
         status = call->spare ? 0 : -ENOMEM;

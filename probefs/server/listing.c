@@ -103,8 +103,7 @@ static ssize_t scan_some(struct group *group, struct route *route, size_t first,
     size_t answered = status == 0 ? take_answers(entries, count, &call) : 0;
     free(call.out);
     /* A worker that has no memory is its user's own business: see scan_group(). */
-    if (status == -ENOMEM && route->worker && group->authority == AUTHORITY_ADMIN &&
-        call.reply.error != 0)
+    if (status == -ENOMEM && group->authority == AUTHORITY_ADMIN && call.reply.error != 0)
         status = -EIO;
     for (size_t i = 0; i < answered; i++) {
         if (!entries[i].needs_image || group->authority != AUTHORITY_ADMIN)
@@ -125,10 +124,10 @@ static void scan_group(struct group *group, atomic_bool *is_slow)
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += SCAN_SECONDS;
-    ssize_t answered = router_begin(group->router, &group->user, group->authority, false, &route);
+    ssize_t answered = router_begin(group->router, &group->user, group->authority, &route);
     for (size_t i = 0; i < group->count && answered >= 0 && !atomic_load(is_slow);
          i += (size_t)answered) {
-        if (route.worker && is_past(&end)) {
+        if (is_past(&end)) {
             log_message(PROBE_LOG_WARNING,
                         "a listing leaves out some processes of user %u: its "
                         "worker takes too long",

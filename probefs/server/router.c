@@ -2,7 +2,6 @@
 #include "server/router.h"
 
 #include "common/advice.h"
-#include "service/service.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 
 struct router {
     struct probe_engine *engine; /* for identities, and images for workers */
-    struct service *service;
     struct workers *workers;
     uid_t uid; /* the server's */
     gid_t gid;
@@ -27,8 +25,6 @@ int router_new(const struct workers_options *options, struct router **result)
     router->uid = geteuid();
     router->gid = getegid();
     int status = probe_engine_new(NULL, &router->engine);
-    if (status == 0)
-        status = service_new(&options->service, &router->service);
     if (status == 0)
         status = workers_new(options, &router->workers);
     if (status < 0) {
@@ -44,7 +40,6 @@ void router_free(struct router *router)
     if (!router)
         return;
     workers_free(router->workers);
-    service_free(router->service);
     probe_engine_free(router->engine);
     free(router);
 }
@@ -56,19 +51,23 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 
 /* ---- routes ----------------------------------------------------------------------------- */
 
+/*
+ * Root's own processes take the same path as everybody's: into a worker, which then has all that
+ * the server has. A caller of uid 0 without the capability gets what the kernel would grant it: one
+ * with that user and group, and nothing else.
+ */
 int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 bool outlives_server, struct route *route)
+                 struct route *route)
 {
     struct worker_identity identity = {.uid = user->uid, .gid = user->gid};
     *route = (struct route){.authority = authority, .uid = user->uid};
     if (authority == AUTHORITY_NONE)
         return -EACCES;
-    /* A caller of uid 0 without the capability gets what the kernel would give to it: a worker. */
-    if (user->uid == router->uid && (authority == AUTHORITY_ADMIN || router->uid != 0)) {
+    if (user->uid == router->uid && (authority == AUTHORITY_ADMIN || router->uid != 0))
         identity = (struct worker_identity){router->uid, router->gid, true};
-        return outlives_server ? workers_get(router->workers, &identity, &route->worker) : 0;
-    }
-    return router->uid == 0 ? workers_get(router->workers, &identity, &route->worker) : -EACCES;
+    else if (router->uid != 0)
+        return -EACCES;
+    return workers_get(router->workers, &identity, &route->worker);
 }
 
 void router_end(struct route *route)
@@ -105,13 +104,9 @@ static void clean_sentence(struct probe_error *sentence)
     probe_escape(raw.text, strlen(raw.text), sentence->text, sizeof(sentence->text));
 }
 
-static int call_once(struct router *router, const struct route *route, struct call *call)
+static int call_once(const struct route *route, struct call *call)
 {
-    int status = 0;
-    if (route->worker)
-        status = worker_call(route->worker, call);
-    else
-        service_call(router->service, call);
+    int status = worker_call(route->worker, call);
     if (status < 0) {
         call->reply = (struct reply){0};
         snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text),
@@ -133,7 +128,7 @@ static int call_once(struct router *router, const struct route *route, struct ca
  */
 static bool may_lend(const struct route *route, const struct call *call)
 {
-    if (!route->worker || !call->reply.needs_image)
+    if (!call->reply.needs_image)
         return false;
     return route->authority == AUTHORITY_ADMIN ||
            (route->authority == AUTHORITY_OWN && call->reply.sees_maps &&
@@ -183,7 +178,7 @@ static int open_lent_file(void *data, uint64_t start, uint64_t end)
 int router_call(struct router *router, const struct route *route, struct call *call)
 {
     struct lent lent = {router, &call->image};
-    int status = call_once(router, route, call);
+    int status = call_once(route, call);
     if (status == 0 || !may_lend(route, call))
         return status;
     free(call->out);
@@ -195,7 +190,7 @@ int router_call(struct router *router, const struct route *route, struct call *c
         call->open_mapped_data = &lent;
     }
     if (status == 0)
-        status = call_once(router, route, call);
+        status = call_once(route, call);
     call->open_mapped = NULL;
     call->open_mapped_data = NULL;
     probe_image_done(&call->image);
@@ -222,6 +217,6 @@ int router_call_first(struct router *router, struct route *route, struct call *c
 
 int router_ask(struct router *router, struct route *route, struct call *call)
 {
-    int status = call_once(router, route, call);
-    return is_renewed(router, route, status) ? call_once(router, route, call) : status;
+    int status = call_once(route, call);
+    return is_renewed(router, route, status) ? call_once(route, call) : status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which service answers a call: the server's own, for processes of its own user, or a worker of
- * the process's user. Here, too, is the one place where the server opens an image for a worker.
+ * Which worker answers a call. Here, too, is the one place where the server opens an image for a
+ * worker.
  */
 #ifndef PROBEFS_ROUTER_H
 #define PROBEFS_ROUTER_H
@@ -19,18 +19,17 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 
 /* Where a handle was opened, and what its opener may. Opaque but for its size. */
 struct route {
-    struct worker *worker; /* NULL: in the server */
+    struct worker *worker;
     enum authority authority;
     uid_t uid; /* of the processes */
 };
 
 /*
- * The route to processes of USER for a caller with AUTHORITY; ended by router_end(). With
- * OUTLIVES_SERVER it leads to a worker in any case. Errors: EACCES a server that is not root serves
- * its own user alone; those of workers_get().
+ * The route to processes of USER for a caller with AUTHORITY; ended by router_end(). Errors: EACCES
+ * a server that is not root serves its own user alone; those of workers_get().
  */
 int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 bool outlives_server, struct route *route);
+                 struct route *route);
 void router_end(struct route *route);
 
 /*

@@ -52,9 +52,9 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 }
 
 int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 bool outlives_server, struct route *route)
+                 struct route *route)
 {
-    (void)router, (void)outlives_server;
+    (void)router;
     *route = (struct route){worker_of(next_worker), authority, user->uid};
     return 0;
 }

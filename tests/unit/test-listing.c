@@ -77,9 +77,9 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
 }
 
 int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 bool outlives_server, struct route *route)
+                 struct route *route)
 {
-    (void)router, (void)outlives_server;
+    (void)router;
     *route = (struct route){.authority = authority, .uid = user->uid};
     return 0;
 }
