@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Yama's ptrace_scope; 0 where there is no Yama. */
+/* Yama's ptrace_scope; 0 without Yama. */
 static long yama_scope(const struct probe_engine *engine)
 {
     char text[16] = "";
@@ -24,7 +24,7 @@ static long yama_scope(const struct probe_engine *engine)
     return got > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* The owner of PID/mem: the process's user, or root where it is not dumpable. */
+/* The owner of PID/mem: the process's user, or root if it is not dumpable. */
 static long owner_of_memory(const struct probe_engine *engine, pid_t pid)
 {
     char path[32];

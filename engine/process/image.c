@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an image is opened, so that its descriptors and its identity are of one image:
+ * Opening an image so that its identity and all its descriptors belong together:
  *
  *   1. read the identity
- *   2. open mem and maps: the kernel checks the caller, and binds each to the image of that moment
- *   3. does the process share its memory with its parent? Then it is no image of its own: a vfork
- *      child before its exec, whose mem would go on writing to the parent
- *   4. read the identity again: the same as before, or start over
+ *   2. open mem and maps: the kernel checks the caller, and binds each to the current image
+ *   3. refuse a process that shares its parent's memory: a vfork child before its exec is no image
+ *      of its own, and its mem would go on writing to the parent
+ *   4. read the identity again, and start over if it changed
  *
- * A process whose main thread has ended has no memory under its own number, but under that of any
- * other thread: everything is done through a live one.
+ * When its main thread has ended, a process has no memory under its own number, only under those of
+ * its other threads: so everything goes through a live thread.
  */
 #include "process/image.h"
 
@@ -35,11 +35,11 @@ bool probe_image_id_equal(const struct probe_image_id *a, const struct probe_ima
 
 static bool has_memory(const struct proc_stat *stat)
 {
-    /* Where code starts is 0 without memory, and 1 where the caller may not see it. */
+    /* The start of code is 0 without memory, and 1 if the caller may not see it. */
     return stat->state != 'Z' && stat->state != 'X' && stat->layout[0] != 0;
 }
 
-/* Finds a thread of PID that still has the memory. */
+/* Finds a thread of PID other than the main one that still has memory. */
 static int find_live_thread(const struct probe_engine *engine, pid_t pid, pid_t *tid,
                             struct proc_stat *stat)
 {
@@ -64,7 +64,7 @@ static int find_live_thread(const struct probe_engine *engine, pid_t pid, pid_t 
     return result;
 }
 
-/* The identity of what PID runs now, the live thread it was read from, and the parent. */
+/* Reads what PID runs now; TID is the live thread it was read from. */
 static int read_identity(const struct probe_engine *engine, pid_t pid, struct probe_image_id *id,
                          pid_t *tid, pid_t *parent)
 {
@@ -122,13 +122,13 @@ static bool shares_memory(const struct probe_engine *engine, pid_t parent, pid_t
     if (order >= 0 || (errno != ENOSYS && errno != EPERM))
         return order == 0;
     /*
-     * Without kcmp, a child with its parent's layout is taken for one that shares it. The layout of
-     * a parent that we may not look at is not shown, and so is none of ours.
+     * Without kcmp, equal layouts count as shared memory. If we may not look into the parent, its
+     * layout reads as ones, which no child of ours has.
      */
     return memcmp(other.layout, id->layout, sizeof(id->layout)) == 0;
 }
 
-/* Opens one of the image's files; the result is in FD unless it failed. */
+/* Opens one of the image's files into FD, which stays as it is on failure. */
 static int open_into(const struct probe_engine *engine, const struct probe_image *image,
                      const char *name, int flags, int *fd)
 {
@@ -139,7 +139,7 @@ static int open_into(const struct probe_engine *engine, const struct probe_image
     return 0;
 }
 
-/* Not needed for anything but speed: without it, the file is opened each time. */
+/* For speed alone: without this descriptor, stat is opened at each check. */
 static void open_stat(const struct probe_engine *engine, struct probe_image *image)
 {
     if (image->own && image->tid == image->pid)
@@ -267,7 +267,7 @@ int image_ask(const struct probe_image *image)
 {
     char byte = 0;
     struct iovec local = {&byte, sizeof(byte)};
-    /* An address that no process has: the kernel's answer is EFAULT where it would read. */
+    /* No process has this address: EFAULT means that the kernel would have read. */
     struct iovec remote = {(void *)(UINTPTR_MAX - 4095), sizeof(byte)};
     if (process_vm_readv(image->pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
         return 0;
@@ -275,8 +275,8 @@ int image_ask(const struct probe_image *image)
 }
 
 /*
- * Is it the image still, as the descriptor of its stat file says? The kernel bound that to the
- * process when it was opened, so it never shows another one of the same number.
+ * Does the open stat file show the same image? It is bound to the process, so it never shows
+ * another one that got the same number.
  */
 static bool is_unchanged(const struct probe_image *image)
 {
@@ -294,7 +294,7 @@ static bool is_unchanged(const struct probe_image *image)
 int image_check(const struct probe_engine *engine, const struct probe_image *image,
                 struct probe_error *error)
 {
-    /* Where the descriptor does not answer, its main thread may have ended, say. */
+    /* The descriptor also stops answering when only the main thread has ended. */
     if (!image->own || is_unchanged(image))
         return 0;
     int status = probe_image_confirm(engine, image->pid, &image->id);

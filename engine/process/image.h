@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the engine: what can be done with an open image. See probe-engine.h for what one is. */
+/* What the engine does with an open image. probe-engine.h says what an image is. */
 #ifndef ENGINE_IMAGE_H
 #define ENGINE_IMAGE_H
 
@@ -16,48 +16,43 @@
 int image_check(const struct probe_engine *engine, const struct probe_image *image,
                 struct probe_error *error);
 
-/* Would the kernel, at this moment, let this process read and write the image's? See
- * probe_target_ask(). */
+/* Would the kernel let us read and write the image's memory now? See probe_target_ask(). */
 int image_ask(const struct probe_image *image);
 
 /* The program's path, as /proc shows it: its length (no NUL), or a negative errno value. */
 ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *image, char *path,
                   size_t size);
 
-/*
- * Is the program the file at PATH? Returns 0, -ESTALE where it is another, or another negative
- * errno value.
- */
+/* Is PATH the file of the program? 0; ESTALE it is another file; or an error of asking. */
 int image_runs(const struct probe_engine *engine, const struct probe_image *image,
                const char *path);
 
 /*
- * Opens for reading the very file that is mapped at MAPPING, and no other that took its path.
- * Errors: those of opening; ENOENT, ESTALE it cannot be reached any more.
+ * Opens the file that is mapped at MAPPING for reading, and never another that took its path.
+ * Errors: those of open(); ENOENT, ESTALE the file cannot be reached any more.
  */
 int image_open_file(const struct probe_engine *engine, const struct probe_image *image,
                     const struct mapping *mapping);
 
 /*
- * What the kernel knows of the file that PID has mapped at MAPPING: its number, size and times. A
- * file server that hangs is not waited for. The caller raises CAP_CHECKPOINT_RESTORE. Errors:
- * EACCES, EPERM without it; ENOENT the mapping is another by now.
+ * Number, size and times of the file that PID has mapped at MAPPING, as the kernel has them cached:
+ * never waits for a file server. The caller raises CAP_CHECKPOINT_RESTORE. Errors: EACCES, EPERM
+ * without it; ENOENT the mapping has changed.
  */
 int image_stat_mapped(const struct probe_engine *engine, pid_t pid, const struct mapping *mapping,
                       struct stat *status);
 
-/* The same of an image's file, by whatever way there is. Errors: also those of image_open_file().
- */
+/* The same of an image's file, by any way that works. Errors: also those of image_open_file(). */
 int image_stat_file(const struct probe_engine *engine, const struct probe_image *image,
                     const struct mapping *mapping, struct stat *status);
 
-/* Is the file that STATUS is of the image's program? */
+/* Does STATUS describe the file of the image's program? */
 bool image_is_program(const struct probe_engine *engine, const struct probe_image *image,
                       const struct stat *status);
 
 /*
- * The path of the file that is mapped at MAPPING, as it is, into PATH of SIZE, NUL-ended; returns
- * its length. (Text of maps does not tell an escaped newline from a name with such bytes in it.)
+ * Copies the exact path of the file mapped at MAPPING into PATH of SIZE, NUL-ended; returns its
+ * length. (The text of maps cannot tell an escaped newline from a name with those four bytes.)
  */
 size_t image_mapping_path(const struct probe_engine *engine, const struct probe_image *image,
                           const struct mapping *mapping, char *path, size_t size);

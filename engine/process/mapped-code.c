@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* FNV-1a. Who makes two of their own processes look alike fools nobody else. */
+/* FNV-1a. Need not resist collisions: a user who forges one confuses only their own processes. */
 #define DIGEST_START 0xcbf29ce484222325
 #define DIGEST_PRIME 0x100000001b3
 
@@ -38,7 +38,7 @@ static int add_mapping(struct mapped_code *code, enum maps_kind kind, const stru
     return 0;
 }
 
-/* Adds all mappings of KIND: those of TEXT, or as the kernel answers where TEXT is NULL. */
+/* Adds all mappings of KIND, from TEXT or, if that is NULL, by asking the kernel. */
 static int add_mappings(int fd, const struct maps *text, enum maps_kind kind,
                         struct mapped_code *code)
 {

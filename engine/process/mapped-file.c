@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a mapping to the file behind it. The path that maps shows may lie in another mount
- * namespace, or lead to another file by now, or to a FIFO that somebody put there, so it is the
- * last thing tried:
+ * Finds the file behind a mapping. The path in maps may lie in another mount namespace, or lead to
+ * another file by now, or to a FIFO that somebody put there; so it is tried last:
  *
- *   /proc/PID/map_files/START-END   the very file, also when deleted; needs a capability
- *   /proc/PID/exe                   the very file, where it is the program's
- *   /proc/PID/root + path           believed where it has the mapping's inode
+ *   /proc/PID/map_files/START-END   the very file, even if deleted; needs a capability
+ *   /proc/PID/exe                   the very file, if it is the program's
+ *   /proc/PID/root + path           believed if it has the mapping's inode
  *
- * Of an image that somebody else opened, map_files are out of reach: they are asked for, last.
+ * The map_files of an image that somebody else opened are out of reach: whoever opened it is asked
+ * for the file, after everything else.
  */
 #include "process/image.h"
 
@@ -28,7 +28,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* A file of a hostile user may be a FIFO, a terminal, anything: opening it must have no effect. */
+/* A hostile user's file may be a FIFO, a terminal, anything: opening it must have no effect. */
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 
 static void map_file_name(uint64_t start, uint64_t end, char *name, size_t size)
@@ -57,7 +57,7 @@ int probe_image_open_mapped(struct probe_engine *engine, const struct probe_imag
     return -ESRCH;
 }
 
-/* Do maps show another device than stat does for files of this file system? */
+/* Does this file system show one device in maps and another in stat? */
 static bool device_is_private(int fd)
 {
     struct statfs status;
@@ -65,7 +65,7 @@ static bool device_is_private(int fd)
            (status.f_type == OVERLAYFS_SUPER_MAGIC || status.f_type == BTRFS_SUPER_MAGIC);
 }
 
-/* Keeps FD where it is the file of MAPPING; else closes it and returns -ESTALE. */
+/* Returns FD if it is the file of MAPPING; else closes it and returns -ESTALE. */
 static int keep_if_same(int fd, const struct mapping *mapping)
 {
     struct stat status;
@@ -80,7 +80,7 @@ static int keep_if_same(int fd, const struct mapping *mapping)
     return -ESTALE;
 }
 
-/* Opens for reading what FD, of O_PATH, stands for. */
+/* Opens what the O_PATH descriptor FD stands for, for reading. */
 static int open_again(const struct probe_engine *engine, int fd)
 {
     char path[32];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * PROCMAP_QUERY, an ioctl on an open maps file (Linux 6.11): one mapping in half a microsecond,
- * where the text of all of them takes tens. Headers that programs are built with may be older than
- * the kernel that they run on, so what it takes stands here. See include/uapi/linux/fs.h.
+ * where the text of all of them takes tens. The headers we are built with may be older than the
+ * kernel we run on, so its definitions are repeated here. See include/uapi/linux/fs.h.
  */
 #include "process/maps.h"
 
@@ -34,10 +34,10 @@ struct query {
 
 #define MAPS_QUERY _IOWR('f', 17, struct query)
 
-/* The page that programs call the kernel through: it is in the text of maps, and no mapping. */
+/* The vsyscall page: the text of maps has it, but it is no mapping. */
 enum { GATE_BIT = 63 };
 
-/* Room for the names of mappings that the kernel makes itself. */
+/* Room for the names of the kernel's own mappings. */
 enum { SPECIAL_SIZE = 16 };
 
 int maps_query(int fd, uint64_t address, enum maps_kind kind, struct mapping *mapping)

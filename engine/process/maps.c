@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Parses one line, which ends in NUL. */
+/* Parses one line, NUL-ended. */
 static int parse_line(char *line, struct mapping *mapping)
 {
     unsigned int major = 0;
@@ -30,7 +30,7 @@ static int parse_line(char *line, struct mapping *mapping)
     return 0;
 }
 
-/* Parses TEXT in place; it belongs to MAPS from here on, also on failure. */
+/* Parses TEXT in place. MAPS owns it from here on, also on failure. */
 static int parse_owned(char *text, size_t length, struct maps *maps)
 {
     struct maps found = {.text = text};
@@ -129,7 +129,7 @@ bool mapping_is_special(const struct mapping *mapping)
     return false;
 }
 
-/* The next mapping from I on that an object could be in. */
+/* The next mapping, from I on, that may be part of an object. */
 static size_t next_of_object(const struct maps *maps, size_t i)
 {
     while (i < maps->count && maps->items[i].inode == 0 && !maps->items[i].executable)

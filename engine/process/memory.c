@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 /*
- * Pieces that stand no further apart than GAP are read as one span: a page is read in about the
- * time that a byte is. Spans of one call share a buffer.
+ * Pieces no more than GAP apart are read as one span: reading a page costs about as much as reading
+ * a byte. All spans of one call share a buffer.
  */
 enum { GAP = 4096, SPANS_MAX = IOV_MAX, BUFFER_SMALL = 16 << 10, BUFFER_LARGE = 1 << 20 };
 
@@ -22,7 +22,7 @@ struct span {
     uint64_t address;
     size_t length;
     size_t first, count; /* its pieces */
-    size_t at;           /* in the buffer */
+    size_t at;           /* offset in the buffer */
 };
 
 static int compare_pieces(const void *a, const void *b)
@@ -37,7 +37,7 @@ static uint64_t piece_end(const struct memory_piece *piece)
     return piece->address + piece->length;
 }
 
-/* Gathers the next span, of pieces from FIRST on, that adds at most ROOM bytes. */
+/* The next span: of pieces from FIRST on, at most ROOM bytes long. */
 static struct span next_span(const struct memory_piece *pieces, size_t first, size_t count,
                              size_t room)
 {
@@ -73,7 +73,7 @@ static int read_piece(const struct probe_image *image, const struct memory_piece
                      piece->length, piece->address);
 }
 
-/* What could not be read as spans is read piece by piece: a gap may be where no page is. */
+/* The fallback when spans cannot be read: a gap may lie where no page is. */
 static int read_pieces(const struct probe_image *image, const struct memory_piece *pieces,
                        size_t count, struct probe_error *error)
 {
@@ -92,7 +92,7 @@ static bool read_spans(const struct probe_image *image, const struct span *spans
     for (size_t i = 0; i < count; i++)
         remote[i] = (struct iovec){(void *)(uintptr_t)spans[i].address, spans[i].length};
     struct iovec local = {buffer, length};
-    /* The number of a thread other than the main one may be another's by now. */
+    /* A thread number other than the main one may belong to another process by now. */
     return image->own && image->tid == image->pid &&
            process_vm_readv(image->pid, &local, 1, remote, count, 0) == (ssize_t)length;
 }
@@ -107,7 +107,7 @@ int memory_read_span(const struct probe_image *image, uint64_t address, size_t l
     return -EFAULT;
 }
 
-/* Reads as many pieces as fit the buffer; returns how many, or an error. */
+/* Reads as many pieces as fit into the buffer; returns how many, or an error. */
 static ssize_t read_some(const struct probe_image *image, struct memory_piece *pieces, size_t count,
                          uint8_t *buffer, size_t size, struct probe_error *error)
 {
@@ -141,7 +141,7 @@ int memory_read(const struct probe_image *image, struct memory_piece *pieces, si
         return error_set(error, EACCES, "process %d is not open for reading", image->pid);
     if (count == 0)
         return 0;
-    /* Few pieces are few spans, and an allocation would cost as much as reading them. */
+    /* For a few pieces, an allocation would cost as much as the reading. */
     uint8_t small[BUFFER_SMALL];
     size_t size = count <= 16 ? sizeof(small) : BUFFER_LARGE;
     uint8_t *buffer = count <= 16 ? small : malloc(size);
@@ -173,7 +173,7 @@ static int write_mem(const struct probe_image *image, uint64_t address, const vo
                      size_t length)
 {
     ssize_t put = pwrite(image->mem, bytes, length, (off_t)address);
-    /* Some of the bytes: the page of the others is not there. */
+    /* A short write: the page of the other bytes is not there. */
     return put == (ssize_t)length ? 0 : put == 0 ? ESRCH : put > 0 ? EFAULT : errno;
 }
 
@@ -187,7 +187,7 @@ int memory_write_counter(const struct memory_writer *writer, uint64_t address, u
     return errnum ? fail_write(image, address, "semaphore", errnum, error) : 0;
 }
 
-/* ptrace writes 8 bytes: the byte among the seven others that are there. */
+/* ptrace writes 8 bytes, so seven are written as they are. */
 static int poke_byte(const struct memory_writer *writer, uint64_t address, uint8_t byte)
 {
     uint64_t word = 0;
@@ -207,8 +207,8 @@ static int permissions_of(const struct mapping *mapping)
 }
 
 /*
- * Writes into our own code. The page stays executable throughout, as threads may be in it; and the
- * kernel does the writing, so that a page that cannot be copied is an error and not a SIGBUS.
+ * Writes into our own code. The page stays executable throughout, as threads may be running in it.
+ * The kernel does the writing: then a page that cannot be copied is an error, not a SIGBUS.
  */
 static int write_self(const struct memory_writer *writer, uint64_t address, uint8_t byte)
 {
@@ -228,7 +228,7 @@ static int write_self(const struct memory_writer *writer, uint64_t address, uint
     return errnum;
 }
 
-/* Writes a byte of code in the writer's way; returns 0 or an errno value. */
+/* Writes a byte of code as the writer says; returns 0 or an errno value. */
 static int write_byte(const struct memory_writer *writer, uint64_t address, uint8_t byte)
 {
     if (writer->way == MEMORY_POKED)
@@ -236,7 +236,7 @@ static int write_byte(const struct memory_writer *writer, uint64_t address, uint
     if (writer->way == MEMORY_SELF)
         return write_self(writer, address, byte);
     int errnum = write_mem(writer->image, address, &byte, sizeof(byte));
-    /* The page was read a moment ago, so that it cannot be written is the kernel's policy. */
+    /* The page was just read: that it cannot be written is the kernel's policy. */
     return errnum == EIO || errnum == EPERM || errnum == EACCES ? EROFS : errnum;
 }
 

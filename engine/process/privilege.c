@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "process/privilege.h"
 
-/* Sets CAPABILITY in the effective set, if that changes it and is permitted. */
+/* Sets or clears CAPABILITY in the effective set; false if it was so, or is not permitted. */
 static bool set_effective(cap_value_t capability, cap_flag_value_t value)
 {
     cap_t set = cap_get_proc();

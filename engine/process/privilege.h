@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Capabilities that a thread may have but keeps lowered until it needs them. */
+/* Capabilities that a thread is permitted, but raises only while it needs them. */
 #ifndef ENGINE_PRIVILEGE_H
 #define ENGINE_PRIVILEGE_H
 
@@ -7,8 +7,8 @@
 #include <sys/capability.h>
 
 /*
- * Raises CAPABILITY for the calling thread, where it is permitted and not in effect. Returns
- * whether it was raised, to be handed to privilege_lower().
+ * Raises CAPABILITY for the calling thread, if it is permitted and not yet effective. Returns
+ * whether it did, for privilege_lower().
  */
 bool privilege_raise(cap_value_t capability);
 void privilege_lower(cap_value_t capability, bool raised);

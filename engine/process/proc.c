@@ -65,7 +65,7 @@ ssize_t proc_read(int proc, pid_t pid, pid_t tid, const char *name, char *text, 
     return result;
 }
 
-/* The number at *TEXT, which is moved to the end of the field. Each use of an image asks for it. */
+/* Reads the number at *TEXT and moves *TEXT behind it. By hand, as each use of an image does it. */
 static uint64_t take_field(const char **text)
 {
     const char *at = *text;
@@ -80,7 +80,7 @@ static uint64_t take_field(const char **text)
 
 int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
 {
-    /* The name stands in parentheses and may hold any byte: the last one ends it. */
+    /* The name is in parentheses and may contain any byte: the last parenthesis ends it. */
     const char *field = memrchr(text, ')', length);
     if (!field || field[1] != ' ')
         return -EINVAL;

@@ -8,19 +8,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Opens PID/NAME below PROC, or PID/task/TID/NAME where TID is another. Returns it or -errno. */
+/* Opens PID/NAME below PROC, or PID/task/TID/NAME if TID is not PID. Returns it or -errno. */
 int proc_open(int proc, pid_t pid, pid_t tid, const char *name, int flags);
 
 /*
- * Reads the file from its beginning to its end into a new string, NUL-ended; returns its length.
- * Errors: ENOMEM, EFBIG (more than 64 MiB), and what reading gives.
+ * Reads the whole file into a new string, NUL-ended; returns its length. Errors: ENOMEM; EFBIG
+ * (more than 64 MiB); those of read().
  */
 ssize_t proc_read_all(int fd, char **text);
 
 /* Reads at most SIZE - 1 bytes of PID/NAME into TEXT, NUL-ended; returns the length or -errno. */
 ssize_t proc_read(int proc, pid_t pid, pid_t tid, const char *name, char *text, size_t size);
 
-/* The fields of /proc/PID/stat that matter here. */
+/* The fields of /proc/PID/stat that the engine uses. */
 struct proc_stat {
     char state;
     pid_t parent;
@@ -28,15 +28,15 @@ struct proc_stat {
     uint64_t layout[10]; /* fields 26 to 28 and 45 to 51 */
 };
 
-/* Room for the text of a stat file. */
+/* Enough for the text of a stat file. */
 enum { PROC_STAT_SIZE = 1024 };
 
-/* Parses the text of a stat file; -EINVAL where it is none. Format: proc(5). */
+/* Parses the text of a stat file, as in proc(5). Errors: EINVAL it is none. */
 int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat);
 
 int proc_stat_read(int proc, pid_t pid, pid_t tid, struct proc_stat *stat);
 
-/* The number after FIELD (as "Uid:") in PID/status, in decimal; -1 where there is none. */
+/* The decimal number after FIELD ("Uid:", say) in PID/status; -1 if there is none. */
 long proc_status_number(int proc, pid_t pid, const char *field);
 
 #endif

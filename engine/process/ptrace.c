@@ -27,7 +27,7 @@ int ptrace_interrupt(pid_t tid)
     return status_of(ptrace(PTRACE_INTERRUPT, tid, NULL, NULL));
 }
 
-/* From a wait status to what happened. See ptrace(2), "Stopped states". */
+/* Decodes a wait status. See ptrace(2), "Stopped states". */
 static struct ptrace_event event_of(int status)
 {
     struct ptrace_event event = {0};
@@ -49,7 +49,7 @@ pid_t ptrace_wait(pid_t tid, bool wait, struct ptrace_event *event)
 {
     int status = 0;
     pid_t found = -1;
-    /* Tracees of this thread alone: the program may have children, and tracees, of its own. */
+    /* __WNOTHREAD: the program may have children and tracees of its own. */
     do {
         found = waitpid(tid, &status, __WALL | __WNOTHREAD | (wait ? 0 : WNOHANG));
     } while (found < 0 && errno == EINTR);

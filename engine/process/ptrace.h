@@ -11,41 +11,41 @@
 #include <sys/types.h>
 
 /*
- * Becomes the tracer of thread TID, which runs on: no stop, no signal. Without AT_EXEC nothing but
- * an interruption stops it; with it, it stops behind each successful exec, too. Errors: ESRCH it
- * has gone; EPERM it is traced already, or may not be.
+ * Becomes the tracer of thread TID, which runs on: no stop, no signal. Only ptrace_interrupt()
+ * stops it and, with AT_EXEC, each successful exec. Errors: ESRCH it has gone; EPERM it is traced
+ * already, or may not be traced.
  */
 int ptrace_seize(pid_t tid, bool at_exec);
 
-/* Asks it to stop, at the latest before it runs user code again. */
+/* Asks the thread to stop, before it runs user code again. */
 int ptrace_interrupt(pid_t tid);
 
-/* What became of a thread that is traced. */
+/* What happened to a traced thread. */
 struct ptrace_event {
     bool ended;   /* it has exited */
-    bool exec;    /* it stopped behind an exec */
-    bool grouped; /* it stopped, or was stopped, with its process (SIGSTOP and the like) */
-    int signal;   /* a signal was about to be delivered, to be handed back; else 0 */
+    bool exec;    /* it stopped after an exec */
+    bool grouped; /* its whole process is stopped (SIGSTOP and the like) */
+    int signal;   /* the signal that was about to be delivered, to be handed back; or 0 */
 };
 
 /*
- * What happened to TID, or to any thread that the caller traces where TID is -1: the thread, and
- * the event. 0: nothing yet (only without WAIT). Errors: ECHILD nothing is traced.
+ * Returns the thread that something happened to, TID or with -1 any that the caller traces; 0 if
+ * nothing has (without WAIT). Errors: ECHILD nothing is traced.
  */
 pid_t ptrace_wait(pid_t tid, bool wait, struct ptrace_event *event);
 
-/* Lets a stopped thread run on, delivering SIGNAL unless it is 0; and stays, or lets go of it. */
+/* Lets a stopped thread run on, delivering SIGNAL unless it is 0. The second ends the tracing. */
 int ptrace_continue(pid_t tid, int signal);
 int ptrace_detach(pid_t tid, int signal);
 
-/* Leaves a thread that stopped with its process as it is, until that is continued by a signal. */
+/* Leaves a thread whose process is stopped as it is, until SIGCONT continues the process. */
 int ptrace_listen(pid_t tid);
 
-/* Reads, and writes, 8 bytes of a stopped thread's memory, read-only code included. */
+/* Read and write 8 bytes of a stopped thread's memory, read-only code included. */
 int ptrace_peek(pid_t tid, uint64_t address, uint64_t *word);
 int ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
 
-/* Where a stopped thread runs on. */
+/* The address at which a stopped thread will go on. */
 int ptrace_get_counter(pid_t tid, uint64_t *address);
 int ptrace_set_counter(pid_t tid, uint64_t address);
 

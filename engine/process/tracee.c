@@ -4,21 +4,21 @@
  *
  *   1. seize each thread that is not seized yet, then interrupt them
  *   2. wait until all of them have stopped
- *   3. read the list of threads again; where there are new ones, back to 1: threads that were not
+ *   3. read the list of threads again; if there are new ones, back to 1: threads that had not
  *      stopped yet may have started them
- *   4. act, as often as we are asked to
+ *   4. act, as often as asked
  *   5. let go of each, handing back the signal that it was about to take
  *
- * Nothing is sent to the process: an interruption is no signal, and a process that was stopped by
- * one stays so. A thread that waits for an answer of the client's own file system cannot stop
- * before it gets it; but it cannot run user code before it stops either, so it counts as stopped.
+ * The process gets no signal: an interruption is none, and a process stopped by a signal stays
+ * stopped. A thread that waits for an answer from the client's own file system cannot stop before
+ * it gets one; but it cannot run user code either, so it counts as stopped.
  *
- * All of it happens in a thread of its own. Whatever could not be let go of in order (a thread in
- * vfork cannot stop, so it cannot be detached) is let go of by the kernel when that thread ends.
+ * All of it happens in a thread of its own. What cannot be detached in order (a thread in vfork
+ * cannot stop) is let go by the kernel when that thread ends.
  *
- * Seizing itself can take for ever: the kernel lets it wait for a thread that is in exec, and that
- * for a file system that does not answer. Then nobody waits for our thread any more: it is
- * abandoned, undoes what it did as soon as it can, and touches nothing but its own struct.
+ * Seizing may never return: it waits for a thread in exec, which may wait for a file system that
+ * does not answer. Then our thread is abandoned: nobody waits for it any more, and as soon as it
+ * can it undoes what it did, touching nothing but its own struct.
  */
 #include "process/tracee.h"
 
@@ -40,18 +40,18 @@
 #include <uthash.h>
 
 /*
- * Most threads stop within microseconds: look often at first, then less; and then, now and then,
- * whether a thread has gone without a word.
+ * Most threads stop within microseconds: look often at first, then less often, and sometimes for
+ * threads that ended without an event.
  */
 enum { EAGER_LOOKS = 64, LOOKS_FOR_GONE = 16, PAUSE_NS = 50000 };
 
-/* How often a thread is seized that nobody seems to trace, and that may not be. */
+/* How often seizing is tried when it is refused and no tracer can be seen. */
 enum { SEIZE_TRIES = 3 };
 
 struct tracee {
     pid_t tid;
     bool interrupted;
-    bool listed; /* as a thread of the process, since it was seized */
+    bool listed; /* the list of threads had it after it was seized */
     bool stopped;
     int signal; /* to be handed back */
     UT_hash_handle hh;
@@ -65,22 +65,22 @@ struct tracee_stop {
     pid_t pid;
     struct probe_error error;
 
-    /* The tracing thread's own. */
+    /* Used by the tracing thread alone. */
     DIR *tasks;             /* the list of threads */
     struct tracee *tracees; /* by tid */
     unsigned int running;   /* tracees that have not stopped */
-    unsigned int count;     /* of all, once they have stopped */
+    unsigned int count;     /* of all tracees, once they have stopped */
     struct timespec deadline;
     int (*prepare)(void *data);
-    bool once; /* `act` is there from the start, is called once, and all are let go at once */
+    bool once; /* `act` is set from the start, called once, and then all are let go */
 
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum job job;   /* guarded by lock, and so is all below */
-    bool done;      /* with the last job; at first, with stopping */
-    bool abandoned; /* nobody waits for it: the tracing thread frees this */
-    bool acting;    /* a task is under way, or was: it is waited for without a limit */
+    bool done;      /* the last job is done; at first, the stop */
+    bool abandoned; /* nobody waits any more: the tracing thread frees this */
+    bool acting;    /* a task is or was under way: the waiting has no limit */
     int (*act)(void *data, pid_t tid);
     void *data;
     int status;
@@ -106,9 +106,8 @@ static bool is_abandoned(struct tracee_stop *stop)
 }
 
 /*
- * Where this is not permitted, TRACER becomes whoever has the thread. One that lets go in this very
- * moment is no reason to fail, and could not be named either. Who was abandoned meanwhile asks for
- * nothing more: the engine may have gone.
+ * On EPERM, TRACER becomes whoever traces the thread. If nobody does, its tracer may have let go
+ * just now: try again. An abandoned thread asks for nothing more, as the engine may be gone.
  */
 static int seize_thread(struct tracee_stop *stop, pid_t tid, pid_t *tracer)
 {
@@ -151,7 +150,7 @@ static int add_tracee(struct tracee_stop *stop, pid_t tid)
     return status == -ESRCH ? 0 : fail_seize(stop, tid, tracer, status);
 }
 
-/* The list of threads, from its beginning. */
+/* Opens the list of threads, or rewinds it. */
 static int open_list(struct tracee_stop *stop)
 {
     if (stop->tasks) {
@@ -192,8 +191,8 @@ static int seize_new(struct tracee_stop *stop)
 }
 
 /*
- * All are seized before the first is interrupted, so that it has not to wait for that. One that has
- * ended meanwhile is waited for like the others: the kernel keeps it for us.
+ * All are seized before the first is interrupted: so that one waits less. A thread that ended
+ * meanwhile is waited for like the others: the kernel keeps it for us.
  */
 static void interrupt_new(struct tracee_stop *stop)
 {
@@ -223,8 +222,8 @@ static void take_event(struct tracee_stop *stop, pid_t tid, const struct ptrace_
 }
 
 /*
- * Forgets those that cannot stop any more and of which no event tells: the main thread, where it
- * ends before the others; and one that called exec, as it goes on under the main thread's number.
+ * Forgets tracees that will never stop, without an event to say so: a main thread that ended before
+ * the others, and a thread that called exec, as it takes the main thread's number.
  */
 static void forget_gone(struct tracee_stop *stop)
 {
@@ -240,7 +239,7 @@ static void forget_gone(struct tracee_stop *stop)
     }
 }
 
-/* How many of those that run wait for the client's answer? */
+/* How many of the running tracees wait for an answer from the client? */
 static unsigned int count_waiting(struct tracee_stop *stop)
 {
     const struct probe_engine_options *options = &stop->engine->options;
@@ -254,8 +253,8 @@ static unsigned int count_waiting(struct tracee_stop *stop)
 }
 
 /*
- * Takes what there is to know of those that run; returns whether that was anything. Each is asked
- * for: to find any that has something to tell, the kernel would go through all of them each time.
+ * Collects the events of running tracees; returns whether there was any. Asks for each by its
+ * number: for "any", the kernel would search all of them each time.
  */
 static bool take_events(struct tracee_stop *stop)
 {
@@ -283,7 +282,7 @@ static int fail_stop(struct tracee_stop *stop)
                                    stop->pid, stop->running));
 }
 
-/* Waits until all that are seized have stopped, or cannot run before they do. */
+/* Waits until every tracee has stopped or waits for the client. */
 static int wait_for_stops(struct tracee_stop *stop)
 {
     for (unsigned int looks = 0; stop->running > 0; looks++) {
@@ -320,9 +319,9 @@ static int stop_all(struct tracee_stop *stop)
 /* ---- acting and letting go -------------------------------------------------------------- */
 
 /*
- * A thread that ptrace serves, or 0 where all wait for the client; -ESRCH where none is left. The
- * number of one may have become another's between the list and the seizing; what is listed after it
- * was seized stays whose it is.
+ * A thread that ptrace can use, 0 if all wait for the client, or -ESRCH if none is left. A number
+ * can have gone to another process's thread between listing and seizing; one listed after it was
+ * seized is the target's.
  */
 static pid_t find_stopped(struct tracee_stop *stop)
 {
@@ -358,7 +357,7 @@ static void free_stop(struct tracee_stop *stop)
     free(stop);
 }
 
-/* Says how the last job went, and waits for the next. */
+/* Reports how the last job went, and waits for the next. */
 static enum job finish_job(struct tracee_stop *stop, int status)
 {
     pthread_mutex_lock(&stop->lock);
@@ -373,7 +372,7 @@ static enum job finish_job(struct tracee_stop *stop, int status)
     return job;
 }
 
-/* Whoever waits begins to do so without a limit. */
+/* While this runs, the caller waits without a limit; from its end on, until the deadline. */
 static int prepare_task(struct tracee_stop *stop)
 {
     int status = stop->prepare(stop->data);
@@ -386,7 +385,7 @@ static int prepare_task(struct tracee_stop *stop)
     return 0;
 }
 
-/* May the task be done? Not when nobody waits for it any more. */
+/* May the task be done? Not if it was abandoned. */
 static bool begin_once(struct tracee_stop *stop)
 {
     pthread_mutex_lock(&stop->lock);
@@ -404,7 +403,7 @@ static void *run_tracer(void *data)
         status = stop_all(stop);
     pid_t tid = status == 0 ? find_stopped(stop) : status;
     if (tid < 0)
-        let_go(stop); /* at once, not when somebody has heard of it */
+        let_go(stop); /* at once, before anybody is woken */
     status = tid < 0 ? (int)tid : 0;
     stop->count = HASH_COUNT(stop->tracees);
     if (status == 0 && begin_once(stop)) {
@@ -420,8 +419,8 @@ static void *run_tracer(void *data)
 }
 
 /*
- * Waits until all have stopped, and the task, if any, is done; false where that is not known in
- * time, and STOP not ours any more.
+ * Waits until all have stopped and the task, if any, is done. False if that took too long: STOP is
+ * not ours any more then.
  */
 static bool wait_for_start(struct tracee_stop *stop, int *status)
 {
@@ -442,7 +441,7 @@ static bool wait_for_start(struct tracee_stop *stop, int *status)
     return done;
 }
 
-/* Gives the tracing thread a job, and waits for it. */
+/* Gives the tracing thread a job, and waits until it is done. */
 static int wait_for_job(struct tracee_stop *stop, enum job job)
 {
     pthread_mutex_lock(&stop->lock);
@@ -456,7 +455,7 @@ static int wait_for_job(struct tracee_stop *stop, enum job job)
     return status;
 }
 
-/* Stops all, and does the task where there is one; STOP is only there where that succeeded. */
+/* Stops all, and does the task if there is one. On failure, STOP is gone. */
 static int start_tracer(struct tracee_stop *stop, struct probe_error *error)
 {
     pid_t pid = stop->pid;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An object is loaded at bias B where each of its segments is mapped from its file at B, and code
- * of it may be executed. Biases are guessed from the mappings that hold the first page of a
- * segment, and then each is checked against all segments: a file that is mapped as data has the
- * same contents in memory, but not in the places that its program headers ask for.
+ * An object is loaded at bias B if each of its segments is mapped from its file at B, and some of
+ * its code is executable. Each mapping that holds the first page of a segment suggests a bias,
+ * which is then checked against all segments: a file mapped as data has the same contents in
+ * memory, but not where its program headers want them.
  *
- * Surprises: a segment may be split into many mappings by mprotect; code may stand in anonymous
- * memory (text copied to huge pages); one file can be loaded twice (dlmopen); the pages of two
- * segments can be the same page of the file.
+ * Surprises: mprotect splits a segment into many mappings; code may be in anonymous memory (text
+ * copied to huge pages); one file can be loaded twice (dlmopen); two segments can share a page of
+ * the file.
  */
 #include "target/loaded.h"
 
@@ -31,7 +31,7 @@ static uint64_t page_of(uint64_t address)
     return address & ~(uint64_t)(PAGE - 1);
 }
 
-/* The mappings of one file, by their indices in maps. */
+/* The mappings of one file, as indices into maps. */
 struct file_maps {
     const struct maps *maps;
     const size_t *indices;
@@ -73,7 +73,7 @@ static bool segment_is_at(const struct file_maps *file, const struct segment *se
            mapping->offset + (address - mapping->start) == page_of(segment->offset);
 }
 
-/* May any page of the object's code be executed? The first mapping of it may not (mprotect). */
+/* Is any page of the segment executable? After mprotect, the first mapping alone need not be. */
 static bool has_code_at(const struct file_maps *file, const struct segment *segment, uint64_t bias)
 {
     uint64_t start = segment->address + bias;
@@ -116,7 +116,7 @@ static bool has_bias(const struct loaded_list *list, size_t from, uint64_t bias)
     return false;
 }
 
-/* The bias that MAPPING shows for SEGMENT, where it holds the segment's first page. */
+/* The bias that MAPPING suggests, if it holds the first page of SEGMENT. */
 static bool guess_bias(const struct mapping *mapping, const struct segment *segment, uint64_t *bias)
 {
     uint64_t offset = page_of(segment->offset);
@@ -178,7 +178,7 @@ static int find_biases(const struct search *search, const struct file_maps *file
     return 0;
 }
 
-/* Does MAPPING hold code of an object that was found to be loaded? */
+/* Does MAPPING hold code of LOADED? */
 static bool is_code_of(const struct loaded *loaded, const struct mapping *mapping)
 {
     const struct object *object = loaded->object;
@@ -192,7 +192,7 @@ static bool is_code_of(const struct loaded *loaded, const struct mapping *mappin
     return false;
 }
 
-/* Is there code of the file that none of the objects in LIST from FROM on has? */
+/* Is there code of the file that belongs to none of the objects in LIST from FROM on? */
 static bool has_stray_code(const struct file_maps *file, const struct loaded_list *list,
                            size_t from)
 {
@@ -206,7 +206,7 @@ static bool has_stray_code(const struct file_maps *file, const struct loaded_lis
     return false;
 }
 
-/* Could this file be an object at all, as its mappings show it? */
+/* Do its mappings allow this file to be a loaded object? */
 static bool may_be_object(const struct file_maps *file)
 {
     const struct mapping *first = file_map(file, 0);
@@ -223,7 +223,6 @@ static bool may_be_object(const struct file_maps *file)
     return false;
 }
 
-/* As the kernel marks the paths of deleted files. */
 static bool is_deleted(const struct mapping *mapping)
 {
     static const char mark[] = " (deleted)";
@@ -231,7 +230,7 @@ static bool is_deleted(const struct mapping *mapping)
     return length >= strlen(mark) && strcmp(mapping->path + length - strlen(mark), mark) == 0;
 }
 
-/* The object in the file FD, which is closed, and whether that is the program. */
+/* Gets the object in the file FD, which is closed; IS_PROGRAM: of the image's program. */
 static int get_object(const struct search *search, int fd, struct object **object, bool *new,
                       bool *is_program, struct probe_error *reason)
 {
@@ -243,7 +242,7 @@ static int get_object(const struct search *search, int fd, struct object **objec
     return status;
 }
 
-/* One file among the mappings: the object in it, and where it is loaded. */
+/* Finds the object in one mapped file, and where it is loaded. */
 static int search_file(const struct search *search, const struct file_maps *file)
 {
     const struct mapping *first = file_map(file, 0);
@@ -255,7 +254,7 @@ static int search_file(const struct search *search, const struct file_maps *file
         if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
             return fd;
         search->list->unread |= fd != -ENOENT && fd != -ESRCH && fd != -ESTALE;
-        /* One that is not there any more ended with the process, or was deleted. */
+        /* A file that is just not there went with the process, and is no problem. */
         if ((fd != -ENOENT && fd != -ESRCH) || is_deleted(first))
             search->problem(search->data, first->path, strerror(-fd), false);
         return 0;
@@ -346,7 +345,7 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
     return 0;
 }
 
-/* 1 where all segments of LOADED start in the mappings they did, 0 where not, or an error. */
+/* Do all segments of LOADED start in the mappings they did? 1, 0, or an error. */
 static int compare_segments(const struct loaded *loaded, const struct maps *maps, int fd)
 {
     const struct object *object = loaded->object;
@@ -398,7 +397,7 @@ int loaded_compare(const struct loaded_list *list, const struct maps *maps, int 
     return same;
 }
 
-/* A mapping of the file of LOADED, of code where there is one: all looks compare those. */
+/* A mapping of LOADED's file, preferably of code: those are compared at every look. */
 static const struct mapping *find_mapping(const struct loaded *loaded, const struct maps *maps)
 {
     const struct object *object = loaded->object;
@@ -420,7 +419,7 @@ bool loaded_is_current(const struct probe_engine *engine, const struct probe_ima
     const struct mapping *mapping = loaded->is_program ? NULL : find_mapping(loaded, maps);
     int result = mapping ? image_stat_file(engine, image, mapping, &status) : -EPERM;
     if (result < 0)
-        return result != -ENOENT; /* then there is no such mapping any more */
+        return result != -ENOENT; /* ENOENT: no such mapping any more */
     if (object_cache_find(engine->cache, &status, &object) == 0)
         object_cache_put(engine->cache, object);
     return object == loaded->object;
@@ -464,13 +463,13 @@ bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t 
     return true;
 }
 
-/* The size of the pages of MAPPING in KiB, as its paragraph in the text of smaps says; or 0. */
+/* The page size of MAPPING in KiB, from its paragraph in the text of smaps; or 0. */
 static unsigned long page_size_of(const char *smaps, const struct mapping *mapping)
 {
     static const char field[] = "\nKernelPageSize:";
     char start[32];
     snprintf(start, sizeof(start), "\n%" PRIx64 "-%" PRIx64 " ", mapping->start, mapping->end);
-    /* The first paragraph has no newline before it. */
+    /* No newline stands before the first paragraph. */
     const char *paragraph =
         strncmp(smaps, start + 1, strlen(start + 1)) == 0 ? smaps : strstr(smaps, start);
     const char *size = paragraph ? strstr(paragraph, field) : NULL;
@@ -489,7 +488,7 @@ bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_im
     if (fd >= 0)
         close(fd);
     if (length < 0)
-        return true; /* where it cannot be known, it may be */
+        return true; /* unknown, so it may be */
     unsigned long size = page_size_of(smaps, mapping);
     free(smaps);
     return size == 0 || size >= giga >> 10;

@@ -34,7 +34,7 @@ int site_bytes_init_patched(struct probe_target *target, const struct probe_snap
     for (size_t i = 0; i < snapshot->site_count; i++) {
         const struct loaded *loaded = snapshot->sites[i].loaded;
         object_site_bytes *text = &bytes->of[loaded - target->loaded.items];
-        /* Sites of one object mostly stand together: one that failed is not asked for each. */
+        /* Sites of one object come together: one that failed need not be asked for each. */
         if (!snapshot->sites[i].patched || *text || loaded == unreadable)
             continue;
         if (target_site_bytes(target, loaded, text, NULL) < 0)

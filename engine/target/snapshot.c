@@ -21,7 +21,7 @@ static void add_counters(const struct part *part, struct probe_snapshot *snapsho
     }
 }
 
-/* The part's counters stand in the snapshot from FIRST_COUNTER on. */
+/* The part's counters begin at FIRST_COUNTER in the snapshot. */
 static void add_sites(const struct part *part, size_t first_counter,
                       struct probe_snapshot *snapshot)
 {
@@ -95,7 +95,7 @@ static int read_all(struct probe_target *target, struct probe_snapshot *snapshot
     }
     int status = memory_read(&target->image, pieces, count, error);
     free(pieces);
-    /* Only now is it known whose memory that was. */
+    /* Only this tells whose memory that was. */
     struct probe_error gone;
     int checked = target_check(target, &gone);
     if (checked < 0 && error)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside the engine: the counters and sites of some probes of a target, as they are at one moment.
- */
+/* The counters and sites of some probes of a target, as they were at one moment. */
 #ifndef ENGINE_SNAPSHOT_H
 #define ENGINE_SNAPSHOT_H
 
@@ -19,11 +18,11 @@ struct snapshot_site {
     size_t counter; /* index among the snapshot's counters */
     uint32_t index; /* among the object's sites */
     bool patched;
-    bool foreign;               /* no site's bytes: see snapshot_compare() */
-    uint8_t bytes[SITE_LENGTH]; /* only the first, where the site is not patched */
+    bool foreign;               /* its bytes are not a site's: see snapshot_compare() */
+    uint8_t bytes[SITE_LENGTH]; /* only the first, if the site is not patched */
 };
 
-/* One probe: its counters and sites, one after the other among the snapshot's. */
+/* One probe, as ranges of the snapshot's counters and sites. */
 struct snapshot_probe {
     const char *name;
     size_t first_counter, counter_count;
@@ -38,16 +37,16 @@ struct probe_snapshot {
 };
 
 /*
- * Reads COUNT probes of TARGET, given by their indices (NULL: all). Errors: those of memory_read();
- * ESRCH the image has gone meanwhile.
+ * Reads COUNT probes of TARGET, given by their indices (NULL: all). Errors: those of memory_read()
+ * and target_check().
  */
 int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,
                   struct probe_snapshot *snapshot, struct probe_error *error);
 void snapshot_done(struct probe_snapshot *snapshot);
 
 /*
- * Compares the bytes at patched sites with those in the files, for states: anything else there is
- * not a site. Where a file cannot be read any more, a site's own form has to do. Errors: ENOMEM.
+ * Finds the patched sites whose bytes are not those of their files, which have no state. If a file
+ * cannot be read any more, the form of a site has to do. Errors: ENOMEM.
  */
 int snapshot_compare(struct probe_target *target, struct probe_snapshot *snapshot,
                      struct probe_error *error);

@@ -38,7 +38,7 @@ enum probe_state probe_state_join(const enum probe_state *states, size_t count)
 
 /* ---- one for all --------------------------------------------------------------------- */
 
-/* A window fits a processor's cache; what lies further apart than a page is another one. */
+/* A window fits into a processor's cache, and ends before a gap of more than a page. */
 enum { WINDOW = 128 << 10, GAP = 4096 };
 
 struct pass {
@@ -46,12 +46,12 @@ struct pass {
     const struct loaded *loaded;
     const uint8_t (*text)[SITE_LENGTH]; /* NULL: the file cannot be read */
     uint8_t *window;
-    bool on, off; /* all so far are */
+    bool on, off; /* all seen so far are */
 };
 
 /*
- * Reads the next window, that begins with place FIRST, of items of LENGTH bytes; NEXT is the first
- * place behind it.
+ * Reads the window that begins with place FIRST, of places LENGTH bytes long; NEXT becomes the
+ * first place behind it.
  */
 static int read_window(struct pass *pass, const struct places *places, size_t first, size_t length,
                        size_t *next)
@@ -127,7 +127,7 @@ static int pass_object(struct pass *pass, const struct loaded *loaded)
     return status < 0 ? status : pass_sites(pass, sites);
 }
 
-/* What a window cannot be read for (a page may be missing in a gap) is read one by one. */
+/* The fallback when a window cannot be read, say because a page is missing in a gap. */
 static int join_states(struct probe_target *target, enum probe_state *state,
                        struct probe_error *error)
 {
@@ -147,7 +147,7 @@ int probe_target_state(struct probe_target *target, enum probe_state *state,
     struct pass pass = {.target = target, .window = malloc(WINDOW), .on = true, .off = true};
     int status = pass.window ? 0 : -ENOMEM;
     if (target->image.mem < 0)
-        status = -EACCES; /* the other way says so */
+        status = -EACCES; /* the fallback will say so */
     for (size_t i = 0; i < target->loaded.count && status == 0; i++)
         status = pass_object(&pass, &target->loaded.items[i]);
     free(pass.window);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which of many processes have probes, in a few system calls for each:
+ * Finds out which of many processes have probes, with a few system calls for each:
  *
- *   1. the mappings of code are those of the last time: so is the answer, as long as the files are
- *   2. all code is of files that are known to have no probes: no
+ *   1. the mappings of code, and their files, are those of the last time: so is the answer
+ *   2. all code is of files known to have no probes: no
  *   3. the code of a file with probes is loaded as its program headers say: yes, if the image can
  *      be opened as for any other use
  *   4. else: look at the process as any other user of the engine does
  *
- * 1 and 2 need no identity of the image: whatever it was, that was its code. An answer that rests
- * on more than mappings of code (`partial` in loaded.h) is kept only where the digest is of more;
- * one that lacks a file which could not be read, never.
+ * 1 and 2 need not know the image: whichever it was, that was its code. An answer that depends on
+ * more than mappings of code (`partial` in loaded.h) is kept only if the digest covers more; an
+ * answer without a file that could not be read is never kept.
  *
- * Device and inode in maps do not name a file (on btrfs, those of two snapshots are the same); what
- * stat says of the very file that is mapped does.
+ * Device and inode in maps do not identify a file (two btrfs snapshots show the same); stat of the
+ * mapped file itself does.
  */
 #include "engine.h"
 #include "process/mapped-code.h"
@@ -34,13 +34,13 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* How many processes are remembered; what was found the longest time ago is forgotten first. */
+/* How many processes are remembered; the oldest answers are forgotten first. */
 enum { ENTRIES_MAX = 16384 };
 
-/* For each new one it is asked whether so many of the longest known are still there. */
+/* For each new process, so many of the oldest are checked for having ended. */
 enum { LOOKED_AT = 2 };
 
-/* How long the files of the code are taken for the same, where the mappings are. */
+/* How long files are believed to be the same if their mappings are. */
 enum { CHECK_SECONDS = 2 };
 
 struct surveyed {
@@ -48,7 +48,7 @@ struct surveyed {
     struct probe_image_id id;
     uint64_t digest;  /* of its mappings of code */
     uint64_t changes; /* see check_files() */
-    time_t checked;   /* when that was found */
+    time_t checked;   /* when that was read */
     bool has_probes;
     UT_hash_handle hh;
 };
@@ -56,7 +56,7 @@ struct surveyed {
 struct probe_survey {
     struct probe_engine *engine;
     pthread_mutex_t lock;
-    struct surveyed *entries; /* by pid, the longest known first; guarded by lock */
+    struct surveyed *entries; /* by pid, the oldest answer first; guarded by lock */
 };
 
 int probe_survey_new(struct probe_engine *engine, struct probe_survey **result)
@@ -88,7 +88,7 @@ void probe_survey_free(struct probe_survey *survey)
 
 /* ---- what is remembered ----------------------------------------------------------------- */
 
-/* Copies what is known of the image; false where nothing is. */
+/* Copies what is known of the image; false if nothing is. */
 static bool recall_surveyed(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
                             struct surveyed *result)
 {
@@ -109,7 +109,7 @@ static bool process_exists(const struct probe_survey *survey, pid_t pid)
     return faccessat(survey->engine->proc, name, F_OK, 0) == 0;
 }
 
-/* Adds ENTRY as the latest known. Called with the lock held. */
+/* Adds ENTRY as the newest. Called with the lock held. */
 static void add_surveyed(struct probe_survey *survey, struct surveyed *entry)
 {
     entry->hh = (UT_hash_handle){0};
@@ -118,7 +118,7 @@ static void add_surveyed(struct probe_survey *survey, struct surveyed *entry)
         free(entry);
 }
 
-/* Forgets what has ended of the longest known; the others become the latest. Likewise. */
+/* Forgets some of the oldest if they have ended; makes the others the newest. Likewise. */
 static void forget_ended(struct probe_survey *survey)
 {
     for (int i = 0; i < LOOKED_AT && survey->entries; i++) {
@@ -131,7 +131,7 @@ static void forget_ended(struct probe_survey *survey)
     }
 }
 
-/* Keeps what was found; it is no failure if that cannot be done. */
+/* Keeps what was found, if there is memory for it. */
 static void remember_surveyed(struct probe_survey *survey, const struct surveyed *found)
 {
     struct surveyed *entry = NULL;
@@ -154,7 +154,7 @@ static void remember_surveyed(struct probe_survey *survey, const struct surveyed
 
 /* ---- what is found ---------------------------------------------------------------------- */
 
-/* Finds when each file of the code was changed. */
+/* Reads when each file of the code was changed. */
 static void check_files(const struct probe_engine *engine, const struct mapped_code *code,
                         struct surveyed *entry)
 {
@@ -173,8 +173,8 @@ static void check_files(const struct probe_engine *engine, const struct mapped_c
 }
 
 /*
- * Is what is known still so, the mappings of code being the same? The number of a file that is
- * deleted may become that of the next one, and this may be mapped where the other was.
+ * Does KNOWN still hold if the mappings of code are the same? The inode number of a deleted file
+ * may be reused, and the new file be mapped where the old one was.
  */
 static bool is_still_so(struct probe_survey *survey, const struct mapped_code *code,
                         struct surveyed *known)
@@ -188,7 +188,7 @@ static bool is_still_so(struct probe_survey *survey, const struct mapped_code *c
     return known->changes == changes;
 }
 
-/* What can be said of the code of a process without opening a file. */
+/* What is known of the code of a process without opening a file. */
 enum finding { FINDING_NONE, FINDING_LOADED, FINDING_UNSURE };
 
 static enum finding judge_file(const struct probe_engine *engine, pid_t pid, int maps,
@@ -221,7 +221,7 @@ static enum finding judge_code(const struct probe_engine *engine, pid_t pid, int
     return finding;
 }
 
-/* Looks at the process as everybody does. Does the answer hold for as long as CODE is the same? */
+/* Looks at the process as a target. LASTING: the answer holds as long as CODE is the same. */
 static int look_at_process(struct probe_survey *survey, struct probe_image *image,
                            const struct mapped_code *code, bool *lasting, struct probe_error *error)
 {
@@ -238,8 +238,8 @@ static int look_at_process(struct probe_survey *survey, struct probe_image *imag
 }
 
 /*
- * Opens the image, and finds out whether it has probes. BEFORE is what was found of the code whose
- * digest was BEFORE_DIGEST, without knowing whose that was.
+ * Opens the image, and finds out whether it has probes. BEFORE is what was found without knowing
+ * the image, from code whose digest was BEFORE_DIGEST.
  */
 static int find_anew(struct probe_survey *survey, struct surveyed *entry, enum finding before,
                      uint64_t before_digest, struct mapped_code *code, struct probe_error *error)

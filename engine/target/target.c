@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "target/target.h"
 
-#include "process/deadline.h"
 #include "names/name.h"
+#include "process/deadline.h"
 #include "process/proc.h"
 #include "process/tracee.h"
 #include "shared/array.h"
@@ -14,12 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What cannot be used is told once for each target; a hostile one gets no more than this. */
+/* A hostile process can have no end of problems. */
 enum { PROBLEMS_MAX = 32 };
 
 /*
- * How long a look takes the files for the same where the mappings are: asking for them costs some
- * microseconds for each library with probes, which a read should not. A write asks, always.
+ * How long looks believe that files are the same if their mappings are: asking costs microseconds
+ * for each library with probes, too much for each read. A write always asks.
  */
 enum { CHECK_SECONDS = 1 };
 
@@ -121,7 +121,7 @@ static bool is_known_problem(const struct probe_target *target, const char *sent
     return false;
 }
 
-/* A loaded_problem: keeps the sentence for the target, and logs it once for the object. */
+/* A loaded_problem: keeps the sentence with the target, and logs it once for each object. */
 static void add_problem(void *data, const char *path, const char *reason, bool new)
 {
     struct probe_target *target = data;
@@ -161,14 +161,14 @@ static int compare_parts(const void *a, const void *b)
     return x->loaded < y->loaded ? -1 : x->loaded > y->loaded;
 }
 
-/* What a target has of the objects in LIST: see struct probe_target. */
+/* The parts and probes that a target makes of a list of objects: see struct probe_target. */
 struct merged {
     struct part *parts;
     struct target_probe *probes;
     size_t part_count, probe_count;
 };
 
-/* Makes parts of all probes that the objects have, and the target's probes of the parts. */
+/* Makes a part of each probe of each object, and a probe of all parts of one name. */
 static int merge_probes(const struct loaded_list *list, struct merged *merged)
 {
     size_t count = 0;
@@ -204,7 +204,7 @@ static int merge_probes(const struct loaded_list *list, struct merged *merged)
     return 0;
 }
 
-/* Are the same objects at the same places? Mappings may be split, and others come and go. */
+/* Are the same objects at the same places? */
 static bool is_same_list(const struct loaded_list *a, const struct loaded_list *b)
 {
     if (a->count != b->count)
@@ -226,8 +226,8 @@ static void set_verified(struct probe_target *target, bool verified)
 }
 
 /*
- * Puts what was found among MAPS in the place of what was known before, unless it is the same. On
- * failure that stays, and the next look finds it out of date again.
+ * Finds the probes in MAPS, and replaces those known before unless they are the same. On failure
+ * these stay, and the next look finds them out of date again.
  */
 static int find_probes(struct probe_target *target, const struct maps *maps,
                        struct probe_error *error)
@@ -280,7 +280,7 @@ bool target_verify_file(struct probe_target *target, const struct loaded *loaded
     return item->verified;
 }
 
-/* Are all files still their objects'? Asked now and then. */
+/* Are all files still their objects'? Asked once in CHECK_SECONDS. */
 static bool verify_files(struct probe_target *target)
 {
     if (clock_coarse_seconds() - target->checked < CHECK_SECONDS)
@@ -372,7 +372,7 @@ int target_verify(struct probe_target *target, uint64_t address, struct probe_er
     int same = mapping->verified ? 1 : maps_compare_one(target->image.maps, mapping);
     if (same == -ESRCH)
         return fail_look(target, same, error);
-    /* Where the kernel does not answer, reading all of them does as well. */
+    /* If the kernel cannot be asked for one, having read all of them will do. */
     mapping->verified = same == 1 || (same == -ENOTTY && target->read_anew);
     return mapping->verified;
 }
@@ -421,9 +421,8 @@ int probe_target_ask(struct probe_target *target)
     if (status < 0)
         return status;
     /*
-     * The kernel bound maps to the image's memory, and says when that is nobody's any more. (A
-     * vfork child can keep it for longer than its parent does: each use of the memory asks for
-     * more.)
+     * maps is bound to the image's memory, and fails once that is nobody's any more. (A vfork child
+     * can keep it alive for longer than its parent: so each use of the memory asks for more.)
      */
     status = maps_query(target->image.maps, 0, MAPS_ALL, &any);
     return status == 0 ? 0 : status == -ENOTTY ? target_check(target, NULL) : -ESRCH;

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The counters whose references, the kernel's own among them, the update would forget. */
+/* Finds the counters that the update would set, and in which the kernel may count. */
 static size_t find_forgotten(const struct probe_update *update,
                              const struct probe_snapshot *snapshot, uint64_t *addresses)
 {
@@ -26,10 +26,7 @@ static size_t find_forgotten(const struct probe_update *update,
     return count;
 }
 
-/*
- * A counter that several probes share may hold the kernel's reference for any of them: the sites
- * of the update's own probes are looked at when it is planned, those of the others here.
- */
+/* Looks at the sites of all other probes that share one of COUNT counters at ADDRESSES. */
 static int check_sharers(struct probe_update *update, const uint64_t *addresses, size_t count,
                          struct probe_error *error)
 {

@@ -11,7 +11,7 @@ static int write_step(const struct memory_writer *writer, const struct plan_step
                          : memory_write_counter(writer, step->address, value, error);
 }
 
-/* Applies the inverse of STEP to what is there now, which others may have changed since. */
+/* Applies the inverse of STEP to what is there now: others may have changed it since. */
 static int undo_step(const struct memory_writer *writer, const struct plan_step *step)
 {
     uint16_t now = 0;
@@ -26,13 +26,13 @@ static int undo_step(const struct memory_writer *writer, const struct plan_step 
     return write_step(writer, step, (uint16_t)value, NULL);
 }
 
-/* Takes back the first COUNT steps, the last one first. */
+/* Takes back the first COUNT steps, in reverse order. */
 static void undo_steps(const struct probe_engine *engine, const struct memory_writer *writer,
                        const struct plan *plan, size_t count)
 {
     while (count-- > 0) {
         int status = undo_step(writer, &plan->steps[count]);
-        if (status < 0 && status != -EFAULT) /* what was unloaded took it along */
+        if (status < 0 && status != -EFAULT) /* EFAULT: it was unloaded */
             engine_log(engine, PROBE_LOG_ERROR,
                        "process %d: an update failed, and what it wrote at 0x%" PRIx64
                        " cannot be taken back",
@@ -47,7 +47,7 @@ int plan_apply(const struct probe_engine *engine, const struct memory_writer *wr
         int status = write_step(writer, &plan->steps[i], plan->steps[i].new, error);
         if (status == 0)
             continue;
-        if (status != -ESRCH) /* what has gone has nothing left to take back */
+        if (status != -ESRCH) /* ESRCH: nothing is left to take back */
             undo_steps(engine, writer, plan, i);
         return status;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plan's steps, as writes. */
+/* Writes the steps of a plan. */
 #ifndef ENGINE_PLAN_APPLY_H
 #define ENGINE_PLAN_APPLY_H
 
@@ -7,7 +7,7 @@
 #include "update/plan.h"
 
 /*
- * Writes step by step. If one fails, the inverse of those done is applied to what is there then.
+ * Writes step by step. If one fails, applies the inverse of those done to what is there by then.
  * Errors: those of writing.
  */
 int plan_apply(const struct probe_engine *engine, const struct memory_writer *writer,

@@ -10,7 +10,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* A counter that the plan changes: counted once, however many probes share it. */
+/* A counter that the plan changes: once, however many probes share it. */
 struct planned {
     uint64_t address;
     const struct plan_change *change;
@@ -32,7 +32,7 @@ struct planner {
 static void add_step(struct planner *planner, uint64_t address, bool is_site, uint16_t old,
                      uint16_t new)
 {
-    /* There is room for every counter and site of the snapshot. */
+    /* The array has room for every counter and site of the snapshot. */
     if (old != new)
         planner->plan.steps[planner->plan.count++] = (struct plan_step){address, is_site, old, new};
 }
@@ -58,7 +58,7 @@ static int compare_addresses(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Does this change, which gives back a reference, leave COUNTER alone? */
+/* Is COUNTER none of those that this change, giving back a reference, is about? */
 static bool is_left_alone(const struct snapshot_counter *counter, const struct plan_change *change)
 {
     return change->only &&
@@ -66,7 +66,7 @@ static bool is_left_alone(const struct snapshot_counter *counter, const struct p
                                             sizeof(*change->only), compare_addresses));
 }
 
-/* What the counter becomes, or the error of a value that it cannot have. */
+/* Computes the new value. Errors: EOVERFLOW, ERANGE the counter cannot have it. */
 static int next_value(const struct snapshot_counter *counter, const struct plan_change *change,
                       uint16_t *next)
 {
@@ -157,7 +157,7 @@ int plan_fail_traced(uint64_t counter, struct probe_error *error)
 {
     return error_set(error, EBUSY,
                      "a kernel tracer (perf, bpftrace, SystemTap) counts in the semaphore at "
-                     "0x%" PRIx64 ": end it first, or take away your own reference with -1",
+                     "0x%" PRIx64 ": end it first, or take away only your own reference",
                      counter);
 }
 
@@ -180,7 +180,7 @@ static int check_site(struct planner *planner, const struct snapshot_site *site,
     return 0;
 }
 
-/* Adds the steps of the probe's sites that are to be switched to ON. */
+/* Adds a step for each site of the probe that is to be switched to ON. */
 static void switch_sites(struct planner *planner, const struct snapshot_probe *probe, bool on)
 {
     for (size_t i = 0; i < probe->site_count; i++) {
@@ -194,7 +194,7 @@ static void switch_sites(struct planner *planner, const struct snapshot_probe *p
     }
 }
 
-/* Adds the steps of the probe's counters, but for those that an earlier probe shares. */
+/* Adds a step for each counter of the probe, unless an earlier probe that shares it did. */
 static void change_counters(struct planner *planner, const struct snapshot_probe *probe)
 {
     for (size_t i = 0; i < probe->counter_count; i++) {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what is and what is wanted to the writes in between: arithmetic only, no process.
+ * Computes the writes that lead from the current state to the wanted one. Pure arithmetic; touches
+ * no process.
  *
- * For each probe, in the order of the changes: the sites that go off, then the counters, then the
- * sites that go on. So a program that finds a site on finds its counter above 0, too.
+ * For each probe, in the order of the changes: first the sites that go off, then the counters, then
+ * the sites that go on. So when a program runs into a site that is on, the counter is above 0.
  */
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
 
 #include "target/snapshot.h"
 
-/* What is to become of one probe of the snapshot. */
+/* The change of one probe of the snapshot. */
 struct plan_change {
     size_t probe; /* index in the snapshot */
     enum probe_action action;
@@ -23,7 +24,7 @@ struct plan_change {
     size_t only_count;
 };
 
-/* Does this change forget the references that others hold? */
+/* Does this change overwrite the references of others? */
 bool plan_forgets_references(const struct plan_change *change);
 
 struct plan_step {
@@ -37,7 +38,7 @@ struct plan {
     size_t count;
 };
 
-/* The bytes that SITE has in its file. */
+/* Returns the bytes that SITE has in its file. */
 typedef const uint8_t *plan_file_bytes(void *data, const struct snapshot_site *site);
 
 /*
@@ -50,7 +51,7 @@ int plan_make(const struct probe_snapshot *snapshot, const struct plan_change *c
               struct probe_error *error);
 void plan_done(struct plan *plan);
 
-/* The failure of an update that would forget the reference of a kernel tracer: -EBUSY. */
+/* Fails an update that would overwrite the reference of a kernel tracer: -EBUSY. */
 int plan_fail_traced(uint64_t counter, struct probe_error *error);
 
 #endif

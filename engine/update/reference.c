@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reference remembers its counters by object and address: a library that was loaded since brings
- * counters of the same name that this reference is not in, and one that was unloaded took its own
- * away.
+ * A reference knows its counters by object and address: a library loaded later brings counters of
+ * the same name that the reference is not in, and an unloaded one took its counters along.
  */
 #include "update/update.h"
 
@@ -31,8 +30,8 @@ void probe_reference_free(struct probe_reference *reference)
 }
 
 /*
- * Saved: this, the counters, the name without a NUL. Both sides are the same program, so fields
- * stand as they are in memory; but nothing that stands there is believed.
+ * The saved form: this, the counters, the name without its NUL. Writer and reader are the same
+ * program, so fields are as in memory; but the reader believes none of them.
  */
 struct saved {
     uint64_t count;
@@ -130,7 +129,7 @@ static int apply_one(struct probe_target *target, size_t index, const struct pla
     struct probe_update *update = NULL;
     if (probe_update_new(target, &update) < 0)
         return error_memory(error);
-    /* A reference that is not given back would stay for ever, as nobody tries again. */
+    /* A reference that is not given back now may stay for ever. */
     update->stop_is_optional = change->action == PROBE_COUNT_SUBTRACT;
     int status = update_add(update, index, change, error);
     if (status == 0)
@@ -166,7 +165,7 @@ static bool is_loaded(const struct probe_target *target, const struct taken *tak
     return false;
 }
 
-/* A reference that is given back; `only` has room for all of its counters. */
+/* A reference that is being given back; `only` has room for all of its counters. */
 struct giving {
     struct probe_target *target;
     const struct probe_reference *reference;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What adds to an update the probes that a pattern, or a predicate, means. */
+/* Adds to an update the probes that a pattern or a predicate selects. */
 #include "names/select.h"
 #include "update/update.h"
 
@@ -10,10 +10,10 @@ struct addition {
     struct probe_update *update;
     struct plan_change change;
     bool is_pair;
-    size_t count, last; /* how many were added so far, and the last one's index */
+    size_t count, last; /* how many were added, and the index of the last one */
 };
 
-/* Does this change leave the probe on, as far as its order in a pair goes? */
+/* Does this change leave the probe on? Decides which one of a pair comes first. */
 static bool switches_on(const struct plan_change *change)
 {
     return change->action == PROBE_SWITCH_ON || change->action == PROBE_COUNT_ADD ||
@@ -24,7 +24,7 @@ static int add_to_update(void *data, size_t index, struct probe_error *error)
 {
     struct addition *addition = data;
     int status = update_add(addition->update, index, &addition->change, error);
-    /* The second of a pair comes behind the first, also where an earlier pattern named both. */
+    /* The second of a pair follows the first, even if an earlier pattern added both. */
     if (status == 0 && addition->is_pair && addition->count > 0)
         update_order(addition->update, addition->last, index);
     addition->last = index;

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of an update:
+ * How an update is applied:
  *
- *   1. lock the target against other updates, also those of other programs
- *   2. look again: the same image? which objects are loaded now?
+ *   1. lock the target against other updates, including those of other programs
+ *   2. look again: is it the same image, and which objects are loaded now?
  *   3. read all counters and sites of the probes
  *   4. check every address against the mappings, every site against its file, every value
- *   5. write, counter by counter and site by site; if a write fails, write the inverse
+ *   5. write counters and sites one by one; if a write fails, write the inverse
  *
- * Nothing is written before step 5, and whatever fails before it has changed nothing. Where the
- * target is to be stopped for this, steps 2 and 3 are done before, and 3 to 5 while it is: what
- * step 4 asks of the mappings that are written is all that counts by then, and the target waits.
- * Files are asked for before, as the server of such a file may be what is stopped.
+ * Nothing is written before step 5, so a failure before it has changed nothing. If the target is to
+ * be stopped, steps 2 and 3 are done before the stop and 3 to 5 during it: the target waits, and
+ * for the mappings that are written, step 4 asks all that matters. Files are read before the stop,
+ * as the stopped process may be the server of such a file.
  */
 #include "update/update.h"
 
 #include "process/deadline.h"
-#include "update/kernel-tracers.h"
-#include "update/plan-apply.h"
-#include "target/sharing.h"
-#include "target/site-bytes.h"
 #include "process/tracee.h"
 #include "shared/array.h"
+#include "target/sharing.h"
+#include "target/site-bytes.h"
+#include "update/kernel-tracers.h"
+#include "update/plan-apply.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,10 +31,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Between two tries to get a lock that another program has; flock() itself could wait for ever. */
+/* The pause between two tries for the lock: flock() itself could wait for ever. */
 enum { LOCK_WAIT_NS = 200000 };
 
-/* How often an update is tried that fails for what is in memory. */
+/* How often an update is tried that fails because of what is in memory. */
 enum { TRIES = 2 };
 
 int probe_update_new(struct probe_target *target, struct probe_update **result)
@@ -117,7 +117,7 @@ int probe_update_add(struct probe_update *update, size_t index, enum probe_actio
     return update_add(update, index, &change, error);
 }
 
-/* The addresses of the counters whose references the update forgets, sorted. */
+/* Collects the addresses of the counters that the update sets, sorted. */
 static size_t find_forgotten(const struct probe_update *update, uint64_t *addresses)
 {
     const struct probe_target *target = update->target;
@@ -166,7 +166,7 @@ int probe_update_resets(const struct probe_update *update, size_t **result, size
     return 0;
 }
 
-/* Keeps other updates out, of this program and of others; ended by unlock_target(). */
+/* Keeps out other updates, including those of other programs, until unlock_target(). */
 static int lock_target(const struct probe_target *target, const struct timespec *deadline,
                        struct probe_error *error)
 {
@@ -191,7 +191,7 @@ static void unlock_target(const struct probe_target *target)
     flock(target->image.mem, LOCK_UN);
 }
 
-/* One byte of code written is one page copied, however large the page is. */
+/* Writing a byte of code makes the kernel copy its page, however large that is. */
 static int check_pages(const struct probe_target *target, const struct mapping *mapping,
                        struct probe_error *error)
 {
@@ -205,7 +205,7 @@ static int check_pages(const struct probe_target *target, const struct mapping *
                                    target->image.pid, mapping->start));
 }
 
-/* Verifies the mappings of LENGTH bytes at ADDRESS, as target_verify(), but for those of LAST. */
+/* As target_verify(), for all mappings of LENGTH bytes at ADDRESS; LAST was the last verified. */
 static int verify_bytes(struct probe_target *target, uint64_t address, size_t length,
                         const struct mapping **last, struct probe_error *error)
 {
@@ -220,8 +220,7 @@ static int verify_bytes(struct probe_target *target, uint64_t address, size_t le
     return 1;
 }
 
-/* Is what is known of the mappings that are to be written true at this moment? As target_verify().
- */
+/* As target_verify(), for all mappings that are to be written. */
 static int verify_all(struct probe_target *target, const struct probe_snapshot *snapshot,
                       struct probe_error *error)
 {
@@ -238,7 +237,7 @@ static int verify_all(struct probe_target *target, const struct probe_snapshot *
     return status;
 }
 
-/* Errors: EAGAIN objects came or went. */
+/* Are the update's indices still valid? Errors: EAGAIN objects came or went. */
 static int check_generation(const struct probe_update *update, struct probe_error *error)
 {
     if (update->generation == update->target->generation)
@@ -248,11 +247,11 @@ static int check_generation(const struct probe_update *update, struct probe_erro
 }
 
 /*
- * Asks whether the files are those whose counters are to be written: nothing at a counter tells
- * that it is one, as the bytes at a site do. Errors: EAGAIN objects came or went.
+ * Makes sure that the files behind the counters are their objects': unlike a site, a counter has no
+ * bytes that prove it is one. Errors: EAGAIN objects came or went.
  */
-static int know_files(struct probe_update *update, const struct probe_snapshot *snapshot,
-                      struct probe_error *error)
+static int verify_files(struct probe_update *update, const struct probe_snapshot *snapshot,
+                        struct probe_error *error)
 {
     bool same = true;
     for (size_t i = 0; i < snapshot->counter_count && same; i++)
@@ -261,9 +260,9 @@ static int know_files(struct probe_update *update, const struct probe_snapshot *
     return status < 0 ? status : check_generation(update, error);
 }
 
-/* Brings what is known of those mappings to this moment. Errors: EAGAIN objects came or went. */
-static int know_mappings(struct probe_update *update, const struct probe_snapshot *snapshot,
-                         struct probe_error *error)
+/* Makes sure that the mappings and files to be written are as known. Errors: EAGAIN as above. */
+static int verify_mappings(struct probe_update *update, const struct probe_snapshot *snapshot,
+                           struct probe_error *error)
 {
     int status = verify_all(update->target, snapshot, error);
     if (status == 0)
@@ -271,10 +270,10 @@ static int know_mappings(struct probe_update *update, const struct probe_snapsho
     if (status < 0)
         return status;
     status = check_generation(update, error);
-    return status < 0 ? status : know_files(update, snapshot, error);
+    return status < 0 ? status : verify_files(update, snapshot, error);
 }
 
-/* Does every address lie where this object's counters and sites may lie? */
+/* Is every address in memory that may be written as its object's? */
 static int check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
                            struct probe_error *error)
 {
@@ -309,7 +308,7 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
     struct probe_target *target = update->target;
     struct site_bytes bytes = {0};
     struct plan plan = {0};
-    int status = know_mappings(update, snapshot, error);
+    int status = verify_mappings(update, snapshot, error);
     if (status == 0)
         status = check_addresses(target, snapshot, error);
     if (status == 0)
@@ -326,7 +325,7 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
     return status;
 }
 
-/* Reads, checks and writes; with WRITER NULL, only what may take its time. */
+/* Steps 3 to 5. If WRITER is NULL, only what may be slow: reading memory and files. */
 static int apply_to_known(struct probe_update *update, const struct memory_writer *writer,
                           struct probe_error *error)
 {
@@ -337,7 +336,7 @@ static int apply_to_known(struct probe_update *update, const struct memory_write
     if (status < 0)
         return status;
     status = writer ? apply_snapshot(update, &snapshot, writer, error)
-                    : know_files(update, &snapshot, error);
+                    : verify_files(update, &snapshot, error);
     if (status == 0 && !writer)
         status = site_bytes_init(target, &snapshot, &bytes, error);
     site_bytes_done(&bytes);
@@ -345,7 +344,7 @@ static int apply_to_known(struct probe_update *update, const struct memory_write
     return status;
 }
 
-/* Looks before. */
+/* Steps 2 to 5. */
 static int apply_once(struct probe_update *update, const struct memory_writer *writer,
                       struct probe_error *error)
 {
@@ -359,11 +358,11 @@ static int apply_once(struct probe_update *update, const struct memory_writer *w
 struct stopped_update {
     struct probe_update *update;
     enum memory_way way;
-    bool looked; /* just before it was stopped */
+    bool looked; /* step 2 was done just before the stop */
     struct probe_error *error;
 };
 
-/* Files are read, and pages brought in, while the target still runs. */
+/* Reads files and brings in pages while the target still runs. */
 static int prepare_stopped(void *data)
 {
     struct stopped_update *stopped = data;
@@ -371,7 +370,7 @@ static int prepare_stopped(void *data)
     return apply_once(stopped->update, NULL, stopped->error);
 }
 
-/* Called by the thread that is the tracer. */
+/* Called by the tracing thread. */
 static int apply_stopped(void *data, pid_t tid)
 {
     const struct stopped_update *stopped = data;
@@ -399,7 +398,7 @@ static int stop_and_apply(struct probe_update *update, enum memory_way way,
     return tracee_run(target->engine, target->image.pid, deadline, &task, error);
 }
 
-/* Can the failure be one of what was found in memory, or of writing there? */
+/* Is the failure one of what was found in memory, or of writing there? */
 static bool is_about_memory(int status)
 {
     return status == -EFAULT || status == -EIO || status == -EROFS || status == -ENOEXEC ||
@@ -407,8 +406,8 @@ static bool is_about_memory(int status)
 }
 
 /*
- * Of an object that is unloaded between the look and the write, other memory is read, and writes
- * fail for want of any: then there was nothing wrong with the update but its age.
+ * If an object is unloaded after we looked, reads see other memory and writes fail. The update was
+ * only stale: EAGAIN.
  */
 static int look_after(struct probe_update *update, int status, struct probe_error *error)
 {
@@ -425,13 +424,13 @@ static int look_after(struct probe_update *update, int status, struct probe_erro
                : status;
 }
 
-/* Stops the target first, where that is the method and it can be done. */
+/* Stops the target first, if that is the method and can be done. */
 static int apply_in_order(struct probe_update *update, const struct memory_writer *running,
                           const struct timespec *deadline, struct probe_error *error)
 {
     const struct probe_target *target = update->target;
     bool by_stopping = target->engine->options.method == PROBE_METHOD_PTRACE;
-    /* An image that somebody else opened can be written, but its process not be stopped. */
+    /* Somebody else's image can be written, but its process not be stopped. */
     if (target->traced || (!target->stop && !(target->image.own && by_stopping)))
         return apply_once(update, running, error);
     if (!update->stop_is_optional)
@@ -485,7 +484,7 @@ int probe_update_apply(struct probe_update *update, struct probe_error *error)
         status = apply_locked(update, &deadline, error);
         if (!is_about_memory(status))
             break;
-        /* The object may even be back where it was: what is really wrong is so once more. */
+        /* An object may have gone and come back to the same place: real failures fail twice. */
         status = look_after(update, status, error);
         if (!is_about_memory(status))
             break;
