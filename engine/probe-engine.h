@@ -322,8 +322,11 @@ PROBE_API int probe_target_check_program(const struct probe_target *target, cons
                                          struct probe_error *error);
 
 /*
- * Sentences on objects that could not be used, each once, in the order found: the I-th, or NULL
- * past the last. The string lives until the target is closed.
+ * What of the target's probes is not shown, and why: the I-th sentence, or NULL past the last. Such
+ * are notes that do not fit their object, as linkers leave them when they drop a function; objects
+ * that cannot be read, or are mapped shared; a program of 32 bits; and probes without a semaphore,
+ * which cannot be switched (of libraries only while the target has no probe at all). Each is told
+ * once, in the order found. The string lives until the target is closed.
  */
 PROBE_API const char *probe_target_problem(const struct probe_target *target, size_t i);
 

@@ -303,8 +303,8 @@ is_off_in_plug() {
     shifted base-section-gone
 }
 
-# judge CASE EXPECTED: one forged library in a host. Bad objects are refused as a whole, the host's
-# own probe stays usable, and nothing is written where nothing should be.
+# judge CASE EXPECTED: one forged library in a host. What does not fit is left out, and told; the
+# library's good probes and the host's own stay usable.
 judge() {
     start host -q -i 1000 -l "$work/forged/$1.so"
     wait_until 'grep -q -e ^loaded -e ^failed "$out"'
@@ -313,13 +313,21 @@ judge() {
     probes=" $(probes_of "$pid") "
     case $2 in
     accepted) assert_match "$probes" '* plug_hit *' "$1: its good probes are shown" ;;
+    left-out) assert_equal "$probes" " gc_start plug_hit " "$1: its good probes, and no other" ;;
+    in-part) assert_equal "$probes" " forged gc_start plug_hit " "$1: all of its names" ;;
     refused | none) assert_equal "$probes" " gc_start " "$1: its probes are not shown" ;;
     esac
     assert_match "$probes" '* gc_start *' "$1: the host's own probe"
     echo 1 > "$mnt/$pid/gc_start/enabled"
     assert_equal "$(state_of "$pid" gc_start)" 1 "$1"
     case $2 in
-    accepted)
+    left-out | in-part | refused)
+        assert_equal "$(grep -c "/$1.so' of process $pid [hi]" "$mnt/$pid/error_log")" 1 "$1: told" ;;
+    accepted | none)
+        assert_equal "$(cat "$mnt/$pid/error_log")" "" "$1: nothing to tell" ;;
+    esac
+    case $2 in
+    accepted | left-out | in-part)
         echo 1 > "$mnt/$pid/plug_hit/enabled"
         assert_equal "$(state_of "$pid" plug_hit)" 1 "$1" ;;
     any) errno_of write "$mnt/$pid/enabled" 1 > /dev/null ;;
@@ -342,11 +350,20 @@ judge_all() {
     [ "$count" -gt 0 ]
 }
 
-@test "objects whose notes contradict the format are refused, the others stay usable" {
-    judge_all refused
+@test "notes that do not fit are left out, and nothing else with them" {
+    judge_all left-out
     # With a reason in the log.
     grep -q 'forged/empty-name.so' "$log"
     grep -q 'forged/site-outside.so' "$log"
+}
+
+@test "a name keeps the notes that fit" {
+    judge_all in-part
+}
+
+@test "objects whose notes cannot be read have no probes, the others stay usable" {
+    judge_all refused
+    grep -q 'forged/section-beyond-file.so' "$log"
 }
 
 @test "objects that are odd, but right" {
@@ -361,7 +378,7 @@ judge_all() {
     judge_all any
 }
 
-@test "a refused object costs one line in the log, not one for each look" {
+@test "an object with a note left out costs one line in the log, not one for each look" {
     forge empty-name
     start host -q -i 1000 -l "$work/forged/empty-name.so"
     wait_until 'grep -q ^loaded "$out"'

@@ -32,8 +32,10 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
 /* Has the kernel put a tracer of its own on the first byte of this site? */
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 
-/* The machine's number in the header of an object (e_machine). */
+/* The processor's number in the header of an object (e_machine), and that of its 32-bit programs.
+ */
 extern const uint16_t arch_machine;
+extern const uint16_t arch_machine_32;
 
 /* ---- for programs that are started ------------------------------------------------------ */
 

@@ -20,6 +20,7 @@ const uint8_t arch_switch_on = CALL;
 const uint8_t arch_switch_off = CMP;
 
 const uint16_t arch_machine = EM_X86_64;
+const uint16_t arch_machine_32 = EM_386;
 
 const uint64_t arch_breakpoint = BREAKPOINT;
 const uint64_t arch_breakpoint_mask = 0xff;

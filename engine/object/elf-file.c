@@ -20,6 +20,11 @@ enum {
     NOTES_SIZE_MAX = 256 << 20,
     NAMES_SIZE_MAX = 16 << 20,
     SYMBOLS_AT_ONCE = 65536,
+    CODE_SECTIONS_MAX = 64,
+};
+
+struct address_range {
+    uint64_t start, length;
 };
 
 struct elf_file {
@@ -28,20 +33,30 @@ struct elf_file {
     GElf_Ehdr header;
     uint64_t base;
     GElf_Shdr symbols, symbol_names;
+    size_t segment_headers; /* how many program headers */
+    uint64_t notes_size;    /* of the sections that were visited */
+    struct address_range code[CODE_SECTIONS_MAX];
+    size_t code_count; /* more than there is room for: the sections do not tell */
 };
 
-static bool is_ours(const GElf_Ehdr *header)
+static enum elf_file_kind kind_of(const GElf_Ehdr *header)
 {
-    return header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_ident[EI_DATA] == ELFDATA2LSB &&
-           header->e_machine == arch_machine &&
-           (header->e_type == ET_EXEC || header->e_type == ET_DYN);
+    if (header->e_ident[EI_DATA] != ELFDATA2LSB ||
+        (header->e_type != ET_EXEC && header->e_type != ET_DYN))
+        return ELF_FILE_OTHER;
+    if (header->e_ident[EI_CLASS] == ELFCLASS32 &&
+        (header->e_machine == arch_machine || header->e_machine == arch_machine_32))
+        return ELF_FILE_32_BIT;
+    return header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_machine == arch_machine
+               ? ELF_FILE_NATIVE
+               : ELF_FILE_OTHER;
 }
 
 /*
- * libelf says that something failed, and not that it was for want of memory: malloc() does, in
- * errno, which is cleared before and stays as it is when other calls succeed.
+ * libelf says that something failed, but not that memory was short. malloc() does, in errno: it is
+ * cleared before, and calls that succeed leave it alone.
  */
-static int failure(int other)
+static int elf_failure(int other)
 {
     return errno == ENOMEM ? -ENOMEM : other;
 }
@@ -56,16 +71,25 @@ static const char *section_name(struct elf_file *file, size_t names, const GElf_
     return name ? name : "";
 }
 
+static void note_code(struct elf_file *file, const GElf_Shdr *section)
+{
+    if (file->code_count < CODE_SECTIONS_MAX)
+        file->code[file->code_count] = (struct address_range){section->sh_addr, section->sh_size};
+    file->code_count += file->code_count <= CODE_SECTIONS_MAX;
+}
+
 static int find_sections(struct elf_file *file)
 {
     size_t names = 0;
     if (elf_getshdrstrndx(file->elf, &names) != 0)
-        return failure(0);
+        return elf_failure(0);
     Elf_Scn *section = NULL;
     while ((section = elf_nextscn(file->elf, section))) {
         GElf_Shdr header;
         if (!gelf_getshdr(section, &header))
             continue;
+        if ((header.sh_flags & SHF_ALLOC) && (header.sh_flags & SHF_EXECINSTR))
+            note_code(file, &header);
         if (header.sh_type == SHT_SYMTAB) {
             file->symbols = header;
             Elf_Scn *strings = elf_getscn(file->elf, header.sh_link);
@@ -76,7 +100,7 @@ static int find_sections(struct elf_file *file)
             file->base = header.sh_addr;
         }
     }
-    return failure(0);
+    return elf_failure(0);
 }
 
 int elf_file_open(int fd, struct elf_file **result)
@@ -89,19 +113,16 @@ int elf_file_open(int fd, struct elf_file **result)
     file->fd = fd;
     errno = 0;
     file->elf = elf_begin(fd, ELF_C_READ, NULL);
-    if (!file->elf || elf_kind(file->elf) != ELF_K_ELF || !gelf_getehdr(file->elf, &file->header) ||
-        !is_ours(&file->header)) {
-        int status = failure(0);
+    bool is_elf =
+        file->elf && elf_kind(file->elf) == ELF_K_ELF && gelf_getehdr(file->elf, &file->header);
+    int status = is_elf ? (int)kind_of(&file->header) : elf_failure(ELF_FILE_OTHER);
+    if (status == ELF_FILE_NATIVE && find_sections(file) < 0)
+        status = -ENOMEM;
+    if (status == ELF_FILE_NATIVE)
+        *result = file;
+    else
         elf_file_close(file);
-        return status;
-    }
-    int status = find_sections(file);
-    if (status < 0) {
-        elf_file_close(file);
-        return status;
-    }
-    *result = file;
-    return 1;
+    return status;
 }
 
 void elf_file_close(struct elf_file *file)
@@ -122,6 +143,24 @@ uint64_t elf_file_base(const struct elf_file *file)
     return file->base;
 }
 
+bool elf_file_has_header_at(const struct elf_file *file, uint64_t offset, size_t length)
+{
+    const GElf_Ehdr *header = &file->header;
+    uint64_t end = header->e_phoff + file->segment_headers * header->e_phentsize;
+    return offset < header->e_ehsize || (offset < end && offset + length > header->e_phoff);
+}
+
+bool elf_file_has_code_at(const struct elf_file *file, uint64_t address, size_t length)
+{
+    bool found = file->code_count == 0 || file->code_count > CODE_SECTIONS_MAX;
+    for (size_t i = 0; i < file->code_count && !found; i++) {
+        const struct address_range *code = &file->code[i];
+        found = address >= code->start && code->length >= length &&
+                address - code->start <= code->length - length;
+    }
+    return found;
+}
+
 static bool segment_makes_sense(const GElf_Phdr *header)
 {
     return header->p_filesz <= header->p_memsz && header->p_memsz <= UINT64_MAX - header->p_vaddr &&
@@ -134,7 +173,8 @@ int elf_file_segments(struct elf_file *file, struct segment **segments, size_t *
     size_t headers = 0;
     errno = 0;
     if (elf_getphdrnum(file->elf, &headers) != 0)
-        return failure(-ENOEXEC);
+        return elf_failure(-ENOEXEC);
+    file->segment_headers = headers;
     struct segment *found = calloc(SEGMENTS_MAX, sizeof(*found));
     if (!found)
         return -ENOMEM;
@@ -142,7 +182,7 @@ int elf_file_segments(struct elf_file *file, struct segment **segments, size_t *
     for (size_t i = 0; i < headers && i <= INT_MAX; i++) {
         GElf_Phdr header;
         if (!gelf_getphdr(file->elf, (int)i, &header)) {
-            int status = failure(-ENOEXEC);
+            int status = elf_failure(-ENOEXEC);
             free(found);
             return status;
         }
@@ -167,23 +207,26 @@ int elf_file_segments(struct elf_file *file, struct segment **segments, size_t *
     return 0;
 }
 
+/* Errors: ENOEXEC it cannot be read, or not to its end; those of VISIT. */
 static int visit_section(struct elf_file *file, const GElf_Shdr *section,
                          int (*visit)(void *, const void *, size_t), void *data)
 {
-    if (section->sh_size > NOTES_SIZE_MAX)
+    /* All sections together: each may claim the same bytes of the file. */
+    if (section->sh_size > NOTES_SIZE_MAX - file->notes_size)
         return -ENOEXEC;
+    file->notes_size += section->sh_size;
     if (section->sh_size == 0)
         return 0;
     Elf_Data *bytes =
         elf_getdata_rawchunk(file->elf, (int64_t)section->sh_offset, section->sh_size, ELF_T_NHDR);
     if (!bytes)
-        return failure(-ENOEXEC);
+        return elf_failure(-ENOEXEC);
     size_t offset = 0;
     while (offset < bytes->d_size) {
         GElf_Nhdr header;
         size_t owner = 0;
-        size_t descriptor = 0;
-        size_t next = gelf_getnote(bytes, offset, &header, &owner, &descriptor);
+        size_t description = 0;
+        size_t next = gelf_getnote(bytes, offset, &header, &owner, &description);
         if (next == 0)
             return -ENOEXEC;
         offset = next;
@@ -191,19 +234,21 @@ static int visit_section(struct elf_file *file, const GElf_Shdr *section,
         if (header.n_type != NOTE_TYPE || header.n_namesz != sizeof(NOTE_OWNER) ||
             memcmp(start + owner, NOTE_OWNER, sizeof(NOTE_OWNER)) != 0)
             continue;
-        int result = visit(data, start + descriptor, header.n_descsz);
+        int result = visit(data, start + description, header.n_descsz);
         if (result != 0)
             return result;
     }
     return 0;
 }
 
-int elf_file_notes(struct elf_file *file, int (*visit)(void *, const void *, size_t), void *data)
+int elf_file_notes(struct elf_file *file, int (*visit)(void *, const void *, size_t), void *data,
+                   size_t *unreadable)
 {
     size_t names = 0;
+    *unreadable = 0;
     errno = 0;
     if (elf_getshdrstrndx(file->elf, &names) != 0)
-        return failure(0);
+        return elf_failure(0);
     Elf_Scn *section = NULL;
     while ((section = elf_nextscn(file->elf, section))) {
         GElf_Shdr header;
@@ -211,10 +256,13 @@ int elf_file_notes(struct elf_file *file, int (*visit)(void *, const void *, siz
             strcmp(section_name(file, names, &header), NOTES_SECTION) != 0)
             continue;
         int result = visit_section(file, &header, visit, data);
-        if (result != 0)
+        if (result == -ENOEXEC)
+            *unreadable += 1;
+        else if (result != 0)
             return result;
+        errno = 0;
     }
-    return failure(0);
+    return elf_failure(0);
 }
 
 /* Compares bytes of the file at OFFSET with TEXT of LENGTH. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kinds of probes, by the provider that a note names: one row a kind. A new kind of probe is a
- * new row here.
+ * A format is what a note's provider says about the note: whether its site is switched by its
+ * opcode, where its counter is, and what it cannot do without. One row is one format; a new kind of
+ * probe is a new row.
  */
 #ifndef ENGINE_FORMAT_H
 #define ENGINE_FORMAT_H
@@ -11,11 +12,11 @@
 
 struct format {
     const char *provider;  /* NULL: any other */
-    uint8_t counter_shift; /* the counter is at the note's semaphore + this */
+    uint8_t counter_shift; /* from the note's semaphore to the counter */
     bool named_layout;     /* a symbol caml_probes_semaphore_NAME there means the later layout */
-    bool one_semaphore;    /* one semaphore for each name and object */
-    bool needs_semaphore;  /* a note without one contradicts the format; else it is not shown */
-    bool needs_site;       /* a site of 0 contradicts the format; else it means: no site */
+    bool one_semaphore;    /* all notes of one name and object have the same semaphore */
+    bool needs_semaphore;  /* a note without one is left out; else the probe cannot be switched */
+    bool needs_site;       /* a note with a site of 0 is left out; else it has no site */
     bool patched;          /* sites are switched by their opcode */
     bool prefixed;         /* shown as PROVIDER:NAME */
 };
@@ -23,10 +24,10 @@ struct format {
 /* The row for PROVIDER; never NULL. */
 const struct format *format_find(const char *provider);
 
-/* The counter's distance from the semaphore in the later layout of named_layout formats. */
+/* From the semaphore to the counter in the later layout of formats with `named_layout`. */
 enum { FORMAT_NAMED_SHIFT = 2 };
 
-/* The symbol of a semaphore in that layout is this followed by the probe's name. */
+/* In that layout the symbol of a semaphore is this, followed by the probe's name. */
 #define FORMAT_NAMED_SYMBOL "caml_probes_semaphore_"
 
 #endif

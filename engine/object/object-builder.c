@@ -2,18 +2,19 @@
 /*
  * How notes become probes:
  *
- *   1. Each note is checked against the row of its format and becomes an entry.
+ *   1. A note that its format and the object allow is kept; any other is left out, and counted.
  *   2. `ocaml` notes do not tell their layout; one pass over the symbols does.
- *   3. Entries are sorted by (name, site); each run of one name becomes a probe, whose counters
- *      are the distinct ones of its entries.
+ *   3. The notes are sorted by name and site. Each run of one name becomes a probe, with the
+ *      distinct sites and counters of its notes.
  *
- * Surprises: one name may have notes of several formats; the same note may stand twice (several
- * units inlined one function); a name may have as many counters as sites.
+ * Surprises: one name may have notes of several formats; the same note may stand there twice (units
+ * that inlined one function); a name may have as many counters as sites.
  */
 #include "object/object-builder.h"
 
 #include "object/format.h"
 #include "names/name.h"
+#include "object/left-out.h"
 #include "object/note.h"
 #include "shared/array.h"
 
@@ -25,80 +26,118 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-struct name {
+/* A name that probes of the object are shown under. */
+struct shown_name {
     char *shown;
-    const char *raw;
+    const char *plain;       /* as the notes give it */
     uint64_t only_semaphore; /* for formats that have one for each name */
+    bool contradicts;        /* its notes have two, so it is left out */
     UT_hash_handle hh;
 };
 
-struct entry {
-    const struct name *name;
+/* A note that is kept. */
+struct kept_note {
+    struct shown_name *name;
     const struct format *format;
     uint64_t site, semaphore, counter;
     const char *arguments;
-    bool named_layout;
 };
 
-struct object_builder {
+struct builder {
     struct object *object;
     struct elf_file *file;
     const char *const *reserved; /* see name_show() */
-    struct probe_error *reason;
-    struct name *names; /* by shown name */
-    struct entry *entries;
+    struct shown_name *names;    /* by shown name */
+    struct kept_note *notes;
     size_t count, room;
+    struct left_out left_out;
 };
 
-int object_builder_new(struct object *object, struct elf_file *file, const char *const *reserved,
-                       struct probe_error *reason, struct object_builder **result)
+static void builder_done(struct builder *builder)
 {
-    struct object_builder *builder = calloc(1, sizeof(*builder));
-    if (!builder)
-        return -ENOMEM;
-    builder->object = object;
-    builder->file = file;
-    builder->reserved = reserved;
-    builder->reason = reason;
-    *result = builder;
-    return 0;
-}
-
-void object_builder_free(struct object_builder *builder)
-{
-    if (!builder)
-        return;
-    struct name *name = NULL;
-    struct name *next = NULL;
+    struct shown_name *name = NULL;
+    struct shown_name *next = NULL;
     HASH_ITER (hh, builder->names, name, next) {
         HASH_DEL(builder->names, name);
         free(name->shown);
         free(name);
     }
-    free(builder->entries);
-    free(builder);
+    free(builder->notes);
 }
 
-/* Do LENGTH bytes at ADDRESS lie within one segment that is writable, or executable? */
-static bool in_segment(const struct object *object, uint64_t address, size_t length, bool writable)
+/* ---- 1. which notes are kept ------------------------------------------------------------ */
+
+/* The segment that LENGTH bytes at ADDRESS lie in, of those that are writable, or executable. */
+static const struct segment *find_segment(const struct object *object, uint64_t address,
+                                          size_t length, bool writable)
 {
     for (size_t i = 0; i < object->segment_count; i++) {
         const struct segment *segment = &object->segments[i];
         uint64_t size = writable ? segment->memory_size : segment->file_size;
         if ((writable ? segment->writable : segment->executable) && size >= length &&
             address >= segment->address && address - segment->address <= size - length)
-            return true;
+            return segment;
     }
-    return false;
+    return NULL;
 }
 
-static int find_name(struct object_builder *builder, const struct note *note,
-                     const struct format *format, struct name **result)
+/* The file's own headers are loaded, too: in the first segment, which may be of code. */
+static bool is_in_headers(const struct builder *builder, const struct segment *segment,
+                          uint64_t address, size_t length)
+{
+    uint64_t at = address - segment->address;
+    return at < segment->file_size &&
+           elf_file_has_header_at(builder->file, segment->offset + at, length);
+}
+
+static bool is_site(const struct builder *builder, const struct note *note,
+                    const struct format *format)
+{
+    size_t length = format->patched ? SITE_LENGTH : 1;
+    if (note->site == 0)
+        return !format->needs_site;
+    const struct segment *segment = find_segment(builder->object, note->site, length, false);
+    return segment && !is_in_headers(builder, segment, note->site, length) &&
+           elf_file_has_code_at(builder->file, note->site, length);
+}
+
+static bool is_counter(const struct builder *builder, uint64_t semaphore, uint64_t counter)
+{
+    size_t length = sizeof(uint16_t);
+    const struct segment *segment =
+        counter < semaphore ? NULL : find_segment(builder->object, counter, length, true);
+    return segment && !is_in_headers(builder, segment, counter, length);
+}
+
+static void show_name(const struct builder *builder, const struct note *note,
+                      const struct format *format, char shown[NAME_LENGTH + 1])
+{
+    name_show(format->prefixed ? note->provider : NULL, note->name, builder->reserved, shown);
+}
+
+static void leave_out(struct builder *builder, enum left_out_reason reason, const struct note *note,
+                      const struct format *format)
 {
     char shown[NAME_LENGTH + 1];
-    name_show(format->prefixed ? note->provider : NULL, note->name, builder->reserved, shown);
+    if (!left_out_count(&builder->left_out, reason))
+        return;
+    show_name(builder, note, format, shown);
+    if (reason == LEFT_OUT_WATCH_ONLY)
+        left_out_example(&builder->left_out, reason, shown, "%s", "");
+    else if (reason == LEFT_OUT_SEMAPHORE)
+        left_out_example(&builder->left_out, reason, shown, " with a semaphore at 0x%" PRIx64,
+                         note->semaphore);
+    else
+        left_out_example(&builder->left_out, reason, shown, " with a site at 0x%" PRIx64,
+                         note->site);
+}
 
-    struct name *name = NULL;
+static int find_name(struct builder *builder, const struct note *note, const struct format *format,
+                     struct shown_name **result)
+{
+    char shown[NAME_LENGTH + 1];
+    struct shown_name *name = NULL;
+    show_name(builder, note, format, shown);
     HASH_FIND_STR(builder->names, shown, name);
     if (!name) {
         name = calloc(1, sizeof(*name));
@@ -106,7 +145,7 @@ static int find_name(struct object_builder *builder, const struct note *note,
             free(name);
             return -ENOMEM;
         }
-        name->raw = note->name;
+        name->plain = note->name;
         HASH_ADD_KEYPTR(hh, builder->names, name->shown, strlen(name->shown), name);
         if (!name->hh.tbl) {
             free(name->shown);
@@ -118,67 +157,65 @@ static int find_name(struct object_builder *builder, const struct note *note,
     return 0;
 }
 
-static int check_note(struct object_builder *builder, const struct note *note,
-                      const struct format *format, const char *shown)
+static void compare_semaphores(struct builder *builder, struct shown_name *name, uint64_t semaphore)
 {
-    if (note->semaphore == 0)
-        return error_set(builder->reason, EINVAL, "its probe '%s' has no semaphore", shown);
-    if (note->site == 0 && format->needs_site)
-        return error_set(builder->reason, EINVAL, "its probe '%s' has a site at address 0", shown);
-    size_t length = format->patched ? SITE_LENGTH : 1;
-    if (note->site != 0 && !in_segment(builder->object, note->site, length, false))
-        return error_set(builder->reason, EINVAL,
-                         "its probe '%s' has a site at 0x%" PRIx64 ", outside of its code", shown,
-                         note->site);
-    return 0;
+    const enum left_out_reason reason = LEFT_OUT_TWO_SEMAPHORES;
+    if (name->only_semaphore == 0)
+        name->only_semaphore = semaphore;
+    if (name->only_semaphore == semaphore || name->contradicts)
+        return;
+    name->contradicts = true;
+    if (left_out_count(&builder->left_out, reason))
+        left_out_example(&builder->left_out, reason, name->shown,
+                         " with 0x%" PRIx64 " and 0x%" PRIx64, name->only_semaphore, semaphore);
 }
 
-static int add_entry(struct object_builder *builder, const struct entry *entry)
+static int keep_note(struct builder *builder, const struct note *note, const struct format *format)
 {
-    if (ARRAY_RESERVE(builder->entries, builder->room, builder->count + 1) < 0)
+    struct shown_name *name = NULL;
+    int status = find_name(builder, note, format, &name);
+    if (status < 0 || ARRAY_RESERVE(builder->notes, builder->room, builder->count + 1) < 0)
         return -ENOMEM;
-    builder->entries[builder->count++] = *entry;
+    if (format->one_semaphore)
+        compare_semaphores(builder, name, note->semaphore);
+    builder->notes[builder->count++] = (struct kept_note){
+        .name = name,
+        .format = format,
+        .site = note->site,
+        .semaphore = note->semaphore,
+        .counter = note->semaphore + format->counter_shift,
+        .arguments = note->arguments,
+    };
     return 0;
 }
 
-int object_builder_add(void *data, const void *descriptor, size_t length)
+/* A visitor for elf_file_notes(). Errors: ENOMEM. */
+static int judge_note(void *data, const void *description, size_t length)
 {
-    struct object_builder *builder = data;
+    struct builder *builder = data;
     struct note note;
-    if (note_parse(descriptor, length, &note) < 0)
-        return error_set(builder->reason, EINVAL, "it has a note that is cut short");
-    note_shift(&note, elf_file_base(builder->file));
-
-    const struct format *format = format_find(note.provider);
-    if (note.semaphore == 0 && !format->needs_semaphore)
+    if (note_parse(description, length, &note) < 0) {
+        left_out_count(&builder->left_out, LEFT_OUT_CUT_SHORT);
         return 0;
-    if (note.name[0] == '\0')
-        return error_set(builder->reason, EINVAL, "it has a probe with an empty name");
-
-    struct name *name = NULL;
-    int result = find_name(builder, &note, format, &name);
-    if (result < 0)
-        return result;
-    result = check_note(builder, &note, format, name->shown);
-    if (result < 0)
-        return result;
-
-    if (format->one_semaphore) {
-        if (name->only_semaphore && name->only_semaphore != note.semaphore)
-            return error_set(builder->reason, EINVAL,
-                             "its probe '%s' has two semaphores, at 0x%" PRIx64 " and 0x%" PRIx64,
-                             name->shown, name->only_semaphore, note.semaphore);
-        name->only_semaphore = note.semaphore;
     }
-    return add_entry(builder, &(struct entry){
-                                  .name = name,
-                                  .format = format,
-                                  .site = note.site,
-                                  .semaphore = note.semaphore,
-                                  .counter = note.semaphore + format->counter_shift,
-                                  .arguments = note.arguments,
-                              });
+    note_shift(&note, elf_file_base(builder->file));
+    const struct format *format = format_find(note.provider);
+    enum left_out_reason reason = LEFT_OUT_REASONS;
+    if (note.name[0] == '\0')
+        reason = LEFT_OUT_NO_NAME;
+    else if (!is_site(builder, &note, format))
+        reason = LEFT_OUT_SITE;
+    else if (note.semaphore == 0)
+        reason = format->needs_semaphore ? LEFT_OUT_NO_SEMAPHORE : LEFT_OUT_WATCH_ONLY;
+    else if (!is_counter(builder, note.semaphore, note.semaphore + format->counter_shift))
+        reason = LEFT_OUT_SEMAPHORE;
+    if (reason == LEFT_OUT_REASONS)
+        return keep_note(builder, &note, format);
+    leave_out(builder, reason, &note, format);
+    return 0;
 }
+
+/* ---- 2. layouts ------------------------------------------------------------------------- */
 
 static int compare_symbols(const void *a, const void *b)
 {
@@ -189,56 +226,59 @@ static int compare_symbols(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Which notes of formats that have two layouts are of the later one? Only the symbols tell. */
-static int find_layouts(struct object_builder *builder)
+/* Finds which notes of formats with two layouts are of the later one: only the symbols tell. */
+static int find_layouts(struct builder *builder)
 {
     struct elf_symbol *symbols = calloc(builder->count + 1, sizeof(*symbols));
     if (!symbols)
         return -ENOMEM;
     size_t count = 0;
     for (size_t i = 0; i < builder->count; i++) {
-        const struct entry *entry = &builder->entries[i];
-        if (entry->format->named_layout)
-            symbols[count++] = (struct elf_symbol){.address = entry->semaphore,
+        const struct kept_note *note = &builder->notes[i];
+        if (note->format->named_layout)
+            symbols[count++] = (struct elf_symbol){.address = note->semaphore,
                                                    .prefix = FORMAT_NAMED_SYMBOL,
-                                                   .name = entry->name->raw};
+                                                   .name = note->name->plain};
     }
     qsort(symbols, count, sizeof(*symbols), compare_symbols);
     int result = count ? elf_file_symbols(builder->file, symbols, count) : 0;
     for (size_t i = 0; i < builder->count && count && result == 0; i++) {
-        struct entry *entry = &builder->entries[i];
-        struct elf_symbol key = {.address = entry->semaphore, .name = entry->name->raw};
-        if (!entry->format->named_layout)
+        struct kept_note *note = &builder->notes[i];
+        struct elf_symbol key = {.address = note->semaphore, .name = note->name->plain};
+        if (!note->format->named_layout)
             continue;
         const struct elf_symbol *symbol =
             bsearch(&key, symbols, count, sizeof(*symbols), compare_symbols);
-        if (symbol && symbol->found) {
-            entry->named_layout = true;
-            entry->counter = entry->semaphore + FORMAT_NAMED_SHIFT;
-        }
+        if (symbol && symbol->found)
+            note->counter = note->semaphore + FORMAT_NAMED_SHIFT;
     }
     free(symbols);
     return result;
 }
 
-static int check_counters(struct object_builder *builder)
+/* Drops notes of names that contradict themselves, and notes whose layout moved the counter out. */
+static void drop_notes(struct builder *builder)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < builder->count; i++) {
-        const struct entry *entry = &builder->entries[i];
-        if (entry->counter < entry->semaphore ||
-            !in_segment(builder->object, entry->counter, sizeof(uint16_t), true))
-            return error_set(builder->reason, EINVAL,
-                             "its probe '%s' has a semaphore at 0x%" PRIx64
-                             ", outside of its writable data",
-                             entry->name->shown, entry->semaphore);
+        const struct kept_note *note = &builder->notes[i];
+        if (note->name->contradicts)
+            continue;
+        if (is_counter(builder, note->semaphore, note->counter))
+            builder->notes[kept++] = *note;
+        else if (left_out_count(&builder->left_out, LEFT_OUT_SEMAPHORE))
+            left_out_example(&builder->left_out, LEFT_OUT_SEMAPHORE, note->name->shown,
+                             " with a semaphore at 0x%" PRIx64, note->semaphore);
     }
-    return 0;
+    builder->count = kept;
 }
 
-static int compare_entries(const void *a, const void *b)
+/* ---- 3. probes -------------------------------------------------------------------------- */
+
+static int compare_notes(const void *a, const void *b)
 {
-    const struct entry *x = a;
-    const struct entry *y = b;
+    const struct kept_note *x = a;
+    const struct kept_note *y = b;
     if (x->name != y->name)
         return strcmp(x->name->shown, y->name->shown);
     if (x->site != y->site)
@@ -267,16 +307,16 @@ static size_t sort_counters(struct counter *counters, size_t count)
     return kept;
 }
 
-/* One run of entries of one name becomes the object's next probe. */
-static void add_probe(struct object *object, const struct entry *entries, size_t count,
-                      char **strings)
+/* Makes a run of notes of one name the next probe of the object. */
+static void append_probe(struct object *object, const struct kept_note *notes, size_t count,
+                         char **strings)
 {
     struct object_probe *probe = &object->probes[object->probe_count++];
     struct counter *counters = &object->counters[object->counter_count];
     for (size_t i = 0; i < count; i++)
         counters[i] = (struct counter){
-            .address = entries[i].counter,
-            .kernel_counts = entries[i].counter == entries[i].semaphore,
+            .address = notes[i].counter,
+            .kernel_counts = notes[i].counter == notes[i].semaphore,
         };
     *probe = (struct object_probe){
         .name = *strings,
@@ -284,41 +324,39 @@ static void add_probe(struct object *object, const struct entry *entries, size_t
         .first_counter = (uint32_t)object->counter_count,
         .counter_count = (uint32_t)sort_counters(counters, count),
     };
-    *strings = stpcpy(*strings, entries[0].name->shown) + 1;
+    *strings = stpcpy(*strings, notes[0].name->shown) + 1;
     object->counter_count += probe->counter_count;
 
     for (size_t i = 0; i < count; i++) {
-        if (entries[i].site == 0)
+        if (notes[i].site == 0)
             continue;
-        /* The same site again: the same instruction, whatever the other note says. */
-        if (probe->site_count > 0 &&
-            object->sites[object->site_count - 1].address == entries[i].site)
+        /* Another note on the same instruction adds nothing. */
+        if (probe->site_count > 0 && object->sites[object->site_count - 1].address == notes[i].site)
             continue;
-        struct counter key = {.address = entries[i].counter};
+        struct counter key = {.address = notes[i].counter};
         const struct counter *counter =
             bsearch(&key, counters, probe->counter_count, sizeof(key), compare_counters);
         object->sites[object->site_count++] = (struct site){
-            .address = entries[i].site,
+            .address = notes[i].site,
             .arguments = (uint32_t)(*strings - object->strings),
             .counter = (uint32_t)(counter - object->counters),
-            .patched = entries[i].format->patched,
+            .patched = notes[i].format->patched,
         };
-        *strings = stpcpy(*strings, entries[i].arguments) + 1;
+        *strings = stpcpy(*strings, notes[i].arguments) + 1;
         probe->site_count++;
     }
 }
 
-static int allocate(struct object *object, const struct object_builder *builder)
+static int make_room_for_probes(struct object *object, const struct builder *builder)
 {
     size_t strings = 0;
     for (size_t i = 0; i < builder->count; i++) {
-        const struct entry *entry = &builder->entries[i];
-        strings += strlen(entry->arguments) + 1;
-        if (i == 0 || entry->name != entry[-1].name)
-            strings += strlen(entry->name->shown) + 1;
+        const struct kept_note *note = &builder->notes[i];
+        strings += strlen(note->arguments) + 1;
+        if (i == 0 || note->name != note[-1].name)
+            strings += strlen(note->name->shown) + 1;
     }
-    if (strings > UINT32_MAX)
-        return error_set(builder->reason, EINVAL, "its notes are too large");
+    /* Their offsets have 32 bits: elf_file_notes() gives less than 256 MiB of notes. */
     object->probes = calloc(HASH_COUNT(builder->names), sizeof(*object->probes));
     object->sites = calloc(builder->count, sizeof(*object->sites));
     object->counters = calloc(builder->count, sizeof(*object->counters));
@@ -326,8 +364,8 @@ static int allocate(struct object *object, const struct object_builder *builder)
     return object->probes && object->sites && object->counters && object->strings ? 0 : -ENOMEM;
 }
 
-/* Gives back what was allocated for sites and counters that turned out to be the same. */
-static void trim(struct object *object)
+/* Gives back the room for sites and counters that turned out to be the same. */
+static void give_back_room(struct object *object)
 {
     void *counters =
         reallocarray(object->counters, object->counter_count, sizeof(*object->counters));
@@ -340,30 +378,38 @@ static void trim(struct object *object)
     }
 }
 
-int object_builder_finish(struct object_builder *builder)
+static int make_probes(struct builder *builder)
 {
-    if (builder->count == 0)
-        return 0;
-    int result = find_layouts(builder);
-    if (result == 0)
-        result = check_counters(builder);
-    if (result < 0)
-        return result;
-
-    qsort(builder->entries, builder->count, sizeof(*builder->entries), compare_entries);
     struct object *object = builder->object;
-    result = allocate(object, builder);
-    if (result < 0)
-        return result;
-
+    qsort(builder->notes, builder->count, sizeof(*builder->notes), compare_notes);
+    int status = make_room_for_probes(object, builder);
+    if (status < 0)
+        return status;
     char *strings = object->strings;
     for (size_t i = 0; i < builder->count;) {
         size_t end = i + 1;
-        while (end < builder->count && builder->entries[end].name == builder->entries[i].name)
+        while (end < builder->count && builder->notes[end].name == builder->notes[i].name)
             end++;
-        add_probe(object, &builder->entries[i], end - i, &strings);
+        append_probe(object, &builder->notes[i], end - i, &strings);
         i = end;
     }
-    trim(object);
+    give_back_room(object);
     return 0;
+}
+
+int object_build(struct object *object, struct elf_file *file, const char *const *reserved)
+{
+    struct builder builder = {.object = object, .file = file, .reserved = reserved};
+    int status =
+        elf_file_notes(file, judge_note, &builder, &builder.left_out.counts[LEFT_OUT_REST]);
+    if (status == 0)
+        status = find_layouts(&builder);
+    if (status == 0) {
+        drop_notes(&builder);
+        status = builder.count > 0 ? make_probes(&builder) : 0;
+    }
+    if (status == 0)
+        status = left_out_tell(&builder.left_out, object);
+    builder_done(&builder);
+    return status;
 }

@@ -18,7 +18,7 @@ static uint64_t address_at(const uint64_t *column, size_t stride, size_t index)
 }
 
 /* Sorts PLACES, whose items have their indices, by the addresses in COLUMN. */
-static int sort(struct places *places, const uint64_t *column, size_t stride)
+static int sort_places(struct places *places, const uint64_t *column, size_t stride)
 {
     uint64_t last = 0;
     places->start = places->count ? UINT64_MAX : 0;
@@ -45,7 +45,7 @@ static int find_sites(const struct object *object, struct places *places)
         if (object->sites[i].patched)
             places->items[places->count++].index = i;
     }
-    return sort(places, &object->sites->address, sizeof(*object->sites));
+    return sort_places(places, &object->sites->address, sizeof(*object->sites));
 }
 
 static int find_counters(const struct object *object, struct places *places)
@@ -55,7 +55,7 @@ static int find_counters(const struct object *object, struct places *places)
         return -ENOMEM;
     for (uint32_t i = 0; i < object->counter_count; i++)
         places->items[places->count++].index = i;
-    return sort(places, &object->counters->address, sizeof(*object->counters));
+    return sort_places(places, &object->counters->address, sizeof(*object->counters));
 }
 
 int object_places(struct object *object, const struct places **sites,
@@ -63,7 +63,7 @@ int object_places(struct object *object, const struct places **sites,
 {
     struct places found[2] = {{0}, {0}};
     int status = 0;
-    pthread_mutex_lock(&object->text_lock);
+    pthread_mutex_lock(&object->lock);
     if (!object->site_places.items) {
         status = find_sites(object, &found[0]);
         if (status == 0)
@@ -76,7 +76,7 @@ int object_places(struct object *object, const struct places **sites,
             free(found[1].items);
         }
     }
-    pthread_mutex_unlock(&object->text_lock);
+    pthread_mutex_unlock(&object->lock);
     *sites = &object->site_places;
     *counters = &object->counter_places;
     return status;

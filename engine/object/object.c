@@ -13,37 +13,20 @@
 /* Sites are read from the file in windows of this size at most. */
 enum { WINDOW = 256 << 10 };
 
-static int build(struct object *object, struct elf_file *file, const char *const *reserved,
-                 struct probe_error *reason)
+/* Errors: ENOMEM; EIO. */
+static int read_native(struct object *object, struct elf_file *file, const char *const *reserved)
 {
-    int result = elf_file_segments(file, &object->segments, &object->segment_count);
-    if (result < 0)
-        return error_set(reason, -result, "its program headers make no sense");
-
-    struct object_builder *builder = NULL;
-    result = object_builder_new(object, file, reserved, reason, &builder);
-    if (result < 0)
-        return error_memory(reason);
-    result = elf_file_notes(file, object_builder_add, builder);
-    if (result == -ENOEXEC && !reason->text[0])
-        error_set(reason, ENOEXEC, "its notes do not fit their section, or the section the file");
-    if (result == 0)
-        result = object_builder_finish(builder);
-    object_builder_free(builder);
-    return result;
-}
-
-static void forget_probes(struct object *object)
-{
-    free(object->probes);
-    free(object->sites);
-    free(object->counters);
-    free(object->strings);
-    object->probes = NULL;
-    object->sites = NULL;
-    object->counters = NULL;
-    object->strings = NULL;
-    object->probe_count = object->site_count = object->counter_count = 0;
+    object->is_fixed = elf_file_is_fixed(file);
+    int status = elf_file_segments(file, &object->segments, &object->segment_count);
+    if (status == 0)
+        return object_build(object, file, reserved);
+    if (status != -ENOEXEC)
+        return status;
+    char *problem = strdup("is not used: its program headers make no sense");
+    if (!problem)
+        return -ENOMEM;
+    object->problems[object->problem_count++] = problem;
+    return 0;
 }
 
 int object_read(int fd, const char *const *reserved, struct object **result,
@@ -52,20 +35,14 @@ int object_read(int fd, const char *const *reserved, struct object **result,
     struct object *object = calloc(1, sizeof(*object));
     if (!object)
         return error_memory(error);
-    pthread_mutex_init(&object->text_lock, NULL);
+    pthread_mutex_init(&object->lock, NULL);
 
     struct elf_file *file = NULL;
     int status = elf_file_open(fd, &file);
-    if (status == 1) {
-        struct probe_error reason = {.text = ""};
-        object->fixed = elf_file_is_fixed(file);
-        status = build(object, file, reserved, &reason);
+    object->is_32_bit = status == ELF_FILE_32_BIT;
+    if (status == ELF_FILE_NATIVE) {
+        status = read_native(object, file, reserved);
         elf_file_close(file);
-        if (status == -ENOEXEC || status == -EINVAL) {
-            forget_probes(object);
-            object->refusal = strdup(reason.text);
-            status = object->refusal ? 0 : -ENOMEM;
-        }
     }
     if (status < 0) {
         object_free(object);
@@ -84,21 +61,28 @@ void object_free(struct object *object)
 {
     if (!object)
         return;
-    forget_probes(object);
-    pthread_mutex_destroy(&object->text_lock);
+    for (size_t i = 0; i < object->problem_count; i++)
+        free(object->problems[i]);
+    free(object->watch_only);
     free(object->segments);
-    free(object->text);
+    free(object->probes);
+    free(object->sites);
+    free(object->counters);
+    free(object->strings);
+    free(object->site_bytes);
     free(object->site_places.items);
     free(object->counter_places.items);
-    free(object->refusal);
+    pthread_mutex_destroy(&object->lock);
     free(object);
 }
 
 size_t object_size(const struct object *object)
 {
-    size_t strings = 0;
+    size_t strings = object->watch_only ? strlen(object->watch_only) + 1 : 0;
     for (size_t i = 0; i < object->probe_count; i++)
         strings += strlen(object->probes[i].name) + 1;
+    for (size_t i = 0; i < object->problem_count; i++)
+        strings += strlen(object->problems[i]) + 1;
     return sizeof(*object) + object->segment_count * sizeof(*object->segments) +
            object->probe_count * sizeof(*object->probes) +
            object->site_count * (sizeof(*object->sites) + SITE_LENGTH + sizeof(struct place)) +
@@ -129,9 +113,9 @@ static int compare_offsets(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* Reads the bytes of the sites in ORDER; what lies beyond the end of the file stays 0. */
+/* Reads the bytes of the sites in ORDER. Those beyond the end of the file stay 0. */
 static int read_windows(int fd, const struct site_offset *order, size_t count,
-                        uint8_t (*text)[SITE_LENGTH])
+                        uint8_t (*bytes)[SITE_LENGTH])
 {
     uint8_t *window = malloc(WINDOW);
     if (!window)
@@ -150,49 +134,49 @@ static int read_windows(int fd, const struct site_offset *order, size_t count,
         for (; i <= last && got >= 0; i++) {
             size_t at = (size_t)(order[i].offset - start);
             if (at + SITE_LENGTH <= (size_t)got)
-                memcpy(text[order[i].site], window + at, SITE_LENGTH);
+                memcpy(bytes[order[i].site], window + at, SITE_LENGTH);
         }
     }
     free(window);
     return result;
 }
 
-static int read_text(struct object *object, int fd)
+static int read_site_bytes(struct object *object, int fd)
 {
     struct site_offset *order = malloc(object->site_count * sizeof(*order));
-    uint8_t(*text)[SITE_LENGTH] = calloc(object->site_count, sizeof(*text));
-    int result = order && text ? 0 : -ENOMEM;
+    uint8_t(*bytes)[SITE_LENGTH] = calloc(object->site_count, sizeof(*bytes));
+    int result = order && bytes ? 0 : -ENOMEM;
     if (result == 0) {
         for (size_t i = 0; i < object->site_count; i++)
             order[i] =
                 (struct site_offset){object_file_offset(object, object->sites[i].address), i};
         qsort(order, object->site_count, sizeof(*order), compare_offsets);
-        result = read_windows(fd, order, object->site_count, text);
+        result = read_windows(fd, order, object->site_count, bytes);
     }
     free(order);
     if (result == 0)
-        object->text = text;
+        object->site_bytes = bytes;
     else
-        free(text);
+        free(bytes);
     return result;
 }
 
-bool object_has_text(struct object *object)
+bool object_sites_are_read(struct object *object)
 {
-    pthread_mutex_lock(&object->text_lock);
-    bool known = object->text || object->site_count == 0;
-    pthread_mutex_unlock(&object->text_lock);
+    pthread_mutex_lock(&object->lock);
+    bool known = object->site_bytes || object->site_count == 0;
+    pthread_mutex_unlock(&object->lock);
     return known;
 }
 
-int object_text(struct object *object, int fd, const uint8_t (**text)[SITE_LENGTH],
-                struct probe_error *error)
+int object_read_sites(struct object *object, int fd, const uint8_t (**bytes)[SITE_LENGTH],
+                      struct probe_error *error)
 {
-    pthread_mutex_lock(&object->text_lock);
-    int result = object->text || object->site_count == 0 ? 0 : read_text(object, fd);
-    pthread_mutex_unlock(&object->text_lock);
+    pthread_mutex_lock(&object->lock);
+    int result = object->site_bytes || object->site_count == 0 ? 0 : read_site_bytes(object, fd);
+    pthread_mutex_unlock(&object->lock);
     if (result < 0)
-        return error_set(error, -result, "cannot read the code of its probes");
-    *text = (const uint8_t(*)[SITE_LENGTH])object->text;
+        return error_set(error, -result, "cannot read the code at its probes' sites");
+    *bytes = (const uint8_t(*)[SITE_LENGTH])object->site_bytes;
     return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The probes of one ELF file: what its notes say, in link-time addresses.
+ * An object is what one ELF file says of its probes, in link-time addresses:
  *
  *   file  ->  segments, notes  ->  probes, each with its sites and counters
  *
- * An object is a property of the file alone. It is read once, never changed after (but for the
- * bytes of its sites, which are read when first needed), and shared by all targets that loaded it.
+ * It depends on the file alone: read once, shared by all targets that loaded it, and never changed,
+ * but for what is only found when it is first needed (see `lock`).
  */
 #ifndef ENGINE_OBJECT_H
 #define ENGINE_OBJECT_H
@@ -21,12 +21,13 @@ struct segment {
     bool readable, writable, executable;
 };
 
-/* A 16-bit counter: a semaphore, or its upper half. */
+/* A 16-bit counter: a semaphore, or the upper half of one. */
 struct counter {
     uint64_t address;
     bool kernel_counts; /* the kernel's uprobes count in this one, too */
 };
 
+/* A place in the code that belongs to a probe. */
 struct site {
     uint64_t address;
     uint32_t arguments; /* offset of the string in the object's strings */
@@ -34,7 +35,7 @@ struct site {
     bool patched;
 };
 
-/* All notes of one shown name. */
+/* A probe, as far as one object has it: all notes that are shown under one name. */
 struct object_probe {
     const char *name;
     uint32_t first_site, site_count;
@@ -53,9 +54,11 @@ struct places {
     uint64_t start; /* link-time address of the first */
 };
 
+enum { OBJECT_PROBLEMS_MAX = 8 };
+
 struct object {
-    char *refusal; /* why nothing of it is used, or NULL */
-    bool fixed;    /* ET_EXEC: loaded at its link-time addresses */
+    bool is_fixed;  /* ET_EXEC: loaded at its link-time addresses */
+    bool is_32_bit; /* of a program or library of 32 bits nothing else is read */
 
     struct segment *segments;
     size_t segment_count;
@@ -67,33 +70,38 @@ struct object {
     size_t counter_count;
     char *strings; /* names and arguments */
 
-    pthread_mutex_t text_lock;    /* guards what follows */
-    uint8_t (*text)[SITE_LENGTH]; /* the file's bytes at each site */
+    /* What was left out, and why: how sentences go on behind the object's name. */
+    char *problems[OBJECT_PROBLEMS_MAX];
+    size_t problem_count;
+    char *watch_only; /* the same on probes without a semaphore; NULL where there are none */
+
+    pthread_mutex_t lock;               /* guards what follows, each found when first needed */
+    uint8_t (*site_bytes)[SITE_LENGTH]; /* the file's bytes at each site */
     struct places site_places, counter_places;
 };
 
 /*
- * Reads the object in the open file FD; touches its headers, its notes and (where the format asks
- * for it) its symbols. An object whose notes contradict their format has no probes and a refusal.
- * A file that is not a 64-bit x86 ELF executable or library is an object without probes. RESERVED
- * is for name_show(). Errors: ENOMEM; EIO where the file cannot be read.
+ * Reads the object in the open file FD: its headers, its notes and, if the format asks for it, its
+ * symbols. A note that does not fit is left out, and nothing else with it. A file that is no
+ * executable or library of this processor is an object without probes. RESERVED is for name_show().
+ * Errors: ENOMEM; EIO the file cannot be read.
  */
 int object_read(int fd, const char *const *reserved, struct object **object,
                 struct probe_error *error);
 void object_free(struct object *object);
 
 /*
- * The file's bytes at each site, as many as there are sites; read from FD the first time, where FD
- * is the same file. Errors: ENOMEM; EIO.
+ * The file's bytes at each of the object's sites, in their order; read from FD the first time. FD
+ * must be the object's file. Errors: ENOMEM; EIO.
  */
-int object_text(struct object *object, int fd, const uint8_t (**text)[SITE_LENGTH],
-                struct probe_error *error);
-/* Are they known already? */
-bool object_has_text(struct object *object);
+int object_read_sites(struct object *object, int fd, const uint8_t (**bytes)[SITE_LENGTH],
+                      struct probe_error *error);
+/* Have they been read, so that no FD is needed? */
+bool object_sites_are_read(struct object *object);
 
 /*
- * Where the patched sites and the counters are; found the first time, lives as long as the object.
- * Errors: ENOMEM; E2BIG they are too far apart for it.
+ * Where the patched sites and the counters are; they live as long as the object. Errors: ENOMEM;
+ * E2BIG they are too far apart for it.
  */
 int object_places(struct object *object, const struct places **sites,
                   const struct places **counters);

@@ -34,12 +34,14 @@ static int add_file(struct probe_program *program, int fd, const char *path,
     int status = object_cache_get(program->engine->cache, fd, &object, &new, error);
     if (status < 0)
         return status;
-    if (object->refusal && new) {
-        char shown[256];
-        text_escape(path, strlen(path), false, shown, sizeof(shown));
-        engine_log(program->engine, PROBE_LOG_WARNING, "object '%s' is not used: %s", shown,
-                   object->refusal);
-    }
+    char shown[200];
+    text_escape(path, strlen(path), false, shown, sizeof(shown));
+    for (size_t i = 0; i < object->problem_count && new; i++)
+        engine_log(program->engine, PROBE_LOG_WARNING, "object '%s' %s", shown,
+                   object->problems[i]);
+    if (object->is_32_bit && new)
+        engine_log(program->engine, PROBE_LOG_WARNING,
+                   "object '%s' is of 32 bits, and its probes are not known", shown);
     if (keep_object(program, object) == 0)
         return 0;
     object_cache_put(program->engine->cache, object);

@@ -130,7 +130,7 @@ static bool guess_bias(const struct mapping *mapping, const struct segment *segm
 struct search {
     const struct probe_engine *engine;
     const struct probe_image *image;
-    loaded_problem *problem;
+    loaded_teller *tell;
     void *data;
     struct loaded_list *list;
 };
@@ -167,7 +167,7 @@ static int find_biases(const struct search *search, const struct file_maps *file
         for (size_t s = 0; s < object->segment_count; s++) {
             uint64_t bias = 0;
             if (!guess_bias(file_map(file, m), &object->segments[s], &bias) ||
-                (object->fixed && bias != 0) || has_bias(list, from, bias) ||
+                (object->is_fixed && bias != 0) || has_bias(list, from, bias) ||
                 !is_loaded_at(file, object, bias))
                 continue;
             int status = add_at(search, file, object, bias);
@@ -236,13 +236,61 @@ static int get_object(const struct search *search, int fd, struct object **objec
 {
     struct stat file;
     int status = object_cache_get(search->engine->cache, fd, object, new, reason);
-    *is_program = status == 0 && (*object)->probe_count > 0 && fstat(fd, &file) == 0 &&
-                  image_is_program(search->engine, search->image, &file);
+    bool matters = status == 0 &&
+                   ((*object)->probe_count > 0 || (*object)->watch_only || (*object)->is_32_bit);
+    *is_program =
+        matters && fstat(fd, &file) == 0 && image_is_program(search->engine, search->image, &file);
     close(fd);
     return status;
 }
 
-/* Finds the object in one mapped file, and where it is loaded. */
+static void tell_problem(const struct search *search, const struct file_maps *file,
+                         const char *predicate, bool is_new, bool minor)
+{
+    search->tell(search->data,
+                 &(struct loaded_problem){file_map(file, 0)->path, predicate, is_new, minor});
+}
+
+static void tell_unused(const struct search *search, const struct file_maps *file,
+                        const char *reason)
+{
+    struct probe_error predicate;
+    error_set(&predicate, 0, "is not used: %s", reason);
+    tell_problem(search, file, predicate.text, false, false);
+}
+
+/*
+ * Tells what is not shown of the object. Probes without a semaphore are nothing that one misses in
+ * a library, as the C library has some: unless the process has no other probe.
+ */
+static void tell_left_out(const struct search *search, const struct file_maps *file,
+                          const struct object *object, bool is_new, bool is_program)
+{
+    for (size_t i = 0; i < object->problem_count; i++)
+        tell_problem(search, file, object->problems[i], is_new, false);
+    if (object->watch_only)
+        tell_problem(search, file, object->watch_only, false,
+                     object->probe_count == 0 && !is_program);
+    if (object->is_32_bit && is_program)
+        tell_problem(search, file, "is a program of 32 bits, whose probes are not shown", is_new,
+                     false);
+}
+
+/* An object that is not loaded as objects are, but is there: is it because a mapping is shared? */
+static void tell_shared(const struct search *search, const struct file_maps *file)
+{
+    for (size_t i = 0; i < file->count; i++) {
+        if (!file_map(file, i)->shared)
+            continue;
+        tell_problem(search, file,
+                     "has probes that are not shown, as it is mapped shared: writing to it would "
+                     "change the file",
+                     false, false);
+        return;
+    }
+}
+
+/* One file among the mappings: the object in it, and where it is loaded. */
 static int search_file(const struct search *search, const struct file_maps *file)
 {
     const struct mapping *first = file_map(file, 0);
@@ -256,7 +304,7 @@ static int search_file(const struct search *search, const struct file_maps *file
         search->list->unread |= fd != -ENOENT && fd != -ESRCH && fd != -ESTALE;
         /* A file that is just not there went with the process, and is no problem. */
         if ((fd != -ENOENT && fd != -ESRCH) || is_deleted(first))
-            search->problem(search->data, first->path, strerror(-fd), false);
+            tell_unused(search, file, strerror(-fd));
         return 0;
     }
     struct object *object = NULL;
@@ -267,14 +315,15 @@ static int search_file(const struct search *search, const struct file_maps *file
         return status;
     if (status < 0) {
         search->list->unread |= status != -EINVAL;
-        search->problem(search->data, first->path, reason.text, false);
+        tell_unused(search, file, reason.text);
         return 0;
     }
     size_t before = search->list->count;
-    if (object->refusal)
-        search->problem(search->data, first->path, object->refusal, new);
-    else if (object->probe_count > 0)
+    tell_left_out(search, file, object, new, is_program);
+    if (object->probe_count > 0)
         status = find_biases(search, file, object);
+    if (object->probe_count > 0 && search->list->count == before)
+        tell_shared(search, file);
     if (object->probe_count > 0 && has_stray_code(file, search->list, before))
         search->list->partial = true;
     /* One use for each place it is loaded at. */
@@ -306,11 +355,11 @@ static int compare_loaded(const void *a, const void *b)
 }
 
 int loaded_find(const struct probe_engine *engine, const struct probe_image *image,
-                const struct maps *maps, loaded_problem *problem, void *data,
-                struct loaded_list *list, struct probe_error *error)
+                const struct maps *maps, loaded_teller *tell, void *data, struct loaded_list *list,
+                struct probe_error *error)
 {
     struct loaded_list found = {0};
-    const struct search search = {engine, image, problem, data, &found};
+    const struct search search = {engine, image, tell, data, &found};
     size_t *indices = malloc((maps->count + 1) * sizeof(*indices));
     if (!indices)
         return error_memory(error);
@@ -375,7 +424,7 @@ bool loaded_has_code(const struct object *object, const struct mapping *mapping,
     for (size_t s = 0; s < object->segment_count; s++) {
         uint64_t bias = 0;
         if (!object->segments[s].executable || !guess_bias(mapping, &object->segments[s], &bias) ||
-            (object->fixed && bias != 0))
+            (object->is_fixed && bias != 0))
             continue;
         bool all = true;
         for (size_t i = 0; i < object->segment_count && all; i++)

@@ -28,16 +28,23 @@ struct loaded_list {
     bool unread;
 };
 
-/* Called with the reason why an object cannot be used; NEW: nobody was told before. */
-typedef void loaded_problem(void *data, const char *path, const char *reason, bool new);
+/* What is not shown of an object, and why. */
+struct loaded_problem {
+    const char *path;      /* the object's, as maps shows it */
+    const char *predicate; /* how a sentence goes on behind the object's name */
+    bool is_new; /* the file was read just now: its part of the problem is not logged yet */
+    bool minor;  /* of interest only where the process has no probe at all */
+};
+
+typedef void loaded_teller(void *data, const struct loaded_problem *problem);
 
 /*
- * Finds the objects with probes in MAPS. Calls PROBLEM for those that cannot be used, and leaves
- * them out. Errors: ENOMEM, EMFILE, ENFILE.
+ * Finds the objects with probes in MAPS. Calls TELL for what is left out of them. Errors: ENOMEM,
+ * EMFILE, ENFILE.
  */
 int loaded_find(const struct probe_engine *engine, const struct probe_image *image,
-                const struct maps *maps, loaded_problem *problem, void *data,
-                struct loaded_list *list, struct probe_error *error);
+                const struct maps *maps, loaded_teller *tell, void *data, struct loaded_list *list,
+                struct probe_error *error);
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list);
 
 /*

@@ -5,7 +5,6 @@
 #include "process/deadline.h"
 #include "process/proc.h"
 #include "process/tracee.h"
-#include "shared/array.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A hostile process can have no end of problems. */
-enum { PROBLEMS_MAX = 32 };
+/* How much of an object's path stands in a sentence, which has more to say. */
+enum { PATH_SHOWN = 200 };
 
 /*
  * How long looks believe that files are the same if their mappings are: asking costs microseconds
@@ -51,9 +50,7 @@ void probe_target_close(struct probe_target *target)
     probe_target_resume(target);
     forget_probes(target);
     maps_done(&target->maps);
-    for (size_t i = 0; i < target->problem_count; i++)
-        free(target->problems[i]);
-    free(target->problems);
+    problems_done(&target->problems);
     probe_image_done(&target->image);
     free(target);
 }
@@ -112,33 +109,18 @@ void probe_target_detach(struct probe_target *target)
     target->image = kept;
 }
 
-static bool is_known_problem(const struct probe_target *target, const char *sentence)
-{
-    for (size_t i = 0; i < target->problem_count; i++) {
-        if (strcmp(target->problems[i], sentence) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A loaded_problem: keeps the sentence with the target, and logs it once for each object. */
-static void add_problem(void *data, const char *path, const char *reason, bool new)
+/* Tells what is left out of an object: keeps it for the target, and logs it once for the file. */
+static void add_problem(void *data, const struct loaded_problem *problem)
 {
     struct probe_target *target = data;
     struct probe_error sentence;
-    char shown[256];
-    text_escape(path, strlen(path), false, shown, sizeof(shown));
-    error_set(&sentence, 0, "object '%s' of process %d is not used: %s", shown, target->image.pid,
-              reason);
-    if (new)
+    char shown[PATH_SHOWN];
+    text_escape(problem->path, strlen(problem->path), false, shown, sizeof(shown));
+    error_set(&sentence, 0, "object '%s' of process %d %s", shown, target->image.pid,
+              problem->predicate);
+    if (problem->is_new)
         engine_log(target->engine, PROBE_LOG_WARNING, "%s", sentence.text);
-    if (target->problem_count == PROBLEMS_MAX || is_known_problem(target, sentence.text))
-        return;
-    if (ARRAY_RESERVE(target->problems, target->problem_room, target->problem_count + 1) < 0)
-        return;
-    char *copy = strdup(sentence.text);
-    if (copy)
-        target->problems[target->problem_count++] = copy;
+    problems_add(&target->problems, sentence.text, problem->minor);
 }
 
 static void tell_objects(const struct probe_target *target)
@@ -510,14 +492,14 @@ int probe_target_check_program(const struct probe_target *target, const char *pa
 
 const char *probe_target_problem(const struct probe_target *target, size_t i)
 {
-    return i < target->problem_count ? target->problems[i] : NULL;
+    return problems_get(&target->problems, i, target->probe_count == 0);
 }
 
 int target_site_bytes(struct probe_target *target, const struct loaded *loaded,
-                      const uint8_t (**text)[SITE_LENGTH], struct probe_error *error)
+                      const uint8_t (**bytes)[SITE_LENGTH], struct probe_error *error)
 {
     int fd = -EIO;
-    if (!object_has_text(loaded->object)) {
+    if (!object_sites_are_read(loaded->object)) {
         for (size_t i = 0; i < target->maps.count; i++) {
             const struct mapping *mapping = &target->maps.items[i];
             if (mapping->inode == loaded->inode && mapping->device == loaded->device) {
@@ -529,7 +511,7 @@ int target_site_bytes(struct probe_target *target, const struct loaded *loaded,
             return error_set(error, -fd, "cannot open object '%s' again: %s", loaded->path,
                              strerror(-fd));
     }
-    int status = object_text(loaded->object, fd, text, error);
+    int status = object_read_sites(loaded->object, fd, bytes, error);
     if (fd >= 0)
         close(fd);
     return status;

@@ -5,6 +5,7 @@
 
 #include "process/image.h"
 #include "target/loaded.h"
+#include "target/problems.h"
 
 #include <time.h>
 
@@ -37,8 +38,7 @@ struct probe_target {
     size_t part_count;
     struct target_probe *probes;
     size_t probe_count;
-    char **problems;
-    size_t problem_count, problem_room;
+    struct problems problems;
 };
 
 /* As probe_target_look(), but reads all mappings even if the kernel says that they are the same. */
@@ -69,6 +69,6 @@ const char *target_probe_name(const struct probe_target *target, const struct ta
 
 /* The bytes of all sites in the file of LOADED. Errors: ENOMEM, EIO, those of opening it. */
 int target_site_bytes(struct probe_target *target, const struct loaded *loaded,
-                      const uint8_t (**text)[SITE_LENGTH], struct probe_error *error);
+                      const uint8_t (**bytes)[SITE_LENGTH], struct probe_error *error);
 
 #endif

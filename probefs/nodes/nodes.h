@@ -37,7 +37,7 @@ int node_control_write(struct service_file *file, const char *text, size_t lengt
                        struct probe_error *error);
 int node_control_flush(struct service_file *file, struct probe_error *error);
 
-/* error_log: what the service knows itself, objects that cannot be used; a sentence a line. */
+/* error_log: what of the process's probes is not shown, and why; a sentence a line. */
 int node_error_log_read(struct service_file *file, FILE *out, struct probe_error *error);
 
 /* The counters of the snapshot's I-th probe: one number where they agree, else all, by commas. */

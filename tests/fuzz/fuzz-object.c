@@ -42,16 +42,28 @@ static void check_probe(const struct object *object, const struct object_probe *
     }
 }
 
+/* What a terminal may show: names in it are escaped. */
+static void check_sentence(const char *sentence)
+{
+    require(strlen(sentence) > 20 && strlen(sentence) < 300);
+    for (const char *at = sentence; *at; at++)
+        require((unsigned char)*at >= ' ' && *at != 0x7f);
+}
+
 static void check_object(struct object *object, int fd)
 {
-    const uint8_t(*text)[SITE_LENGTH] = NULL;
-    require(!object->refusal || object->probe_count == 0);
+    const uint8_t(*bytes)[SITE_LENGTH] = NULL;
+    require(object->problem_count <= OBJECT_PROBLEMS_MAX);
+    for (size_t i = 0; i < object->problem_count; i++)
+        check_sentence(object->problems[i]);
+    if (object->watch_only)
+        check_sentence(object->watch_only);
     for (size_t i = 0; i < object->probe_count; i++) {
         check_probe(object, &object->probes[i]);
         require(i == 0 || strcmp(object->probes[i - 1].name, object->probes[i].name) < 0);
     }
-    if (object_text(object, fd, &text, NULL) == 0)
-        require(text || object->site_count == 0);
+    if (object_read_sites(object, fd, &bytes, NULL) == 0)
+        require(bytes || object->site_count == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,12 +8,14 @@
 
 EXPECTED is what the documentation makes of the object:
     refused     none of its probes is shown, and error_log says why
-    accepted    its good probes (those of INPUT) are shown
+    left-out    its good probes (those of INPUT) are shown and nothing else, and error_log says why
+    in-part     its good probes are shown, and `forged`, of which error_log says what is left out
+    accepted    its good probes are shown
     none        no notes can be found: there is nothing to show
     any         the documentation leaves it open, but nothing may crash, hang or write
 
 LOADABLE says whether dlopen still takes the file. Most cases keep the notes of INPUT and add a
-bad one behind them, as a reader that stops at the first bad note would show the good ones.
+bad one behind them.
 """
 import argparse
 import os

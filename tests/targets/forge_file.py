@@ -7,56 +7,56 @@ case = collector(CASES)
 
 # The shape of notes.
 
-@case("refused")
+@case("left-out")
 def truncated_header(f):
     """the section ends inside a note's header"""
     f.add_raw(wrap(encode(f.bad()))[:8])
 
 
-@case("refused")
+@case("left-out")
 def truncated_owner(f):
     """the section ends inside a note's owner"""
     f.add_raw(wrap(encode(f.bad()))[:15])
 
 
-@case("refused")
+@case("left-out")
 def truncated_words(f):
     """the section ends inside a note's addresses"""
     f.add_raw(wrap(encode(f.bad()))[:32])
 
 
-@case("refused")
+@case("left-out")
 def truncated_strings(f):
     """the section ends inside a note's strings"""
     f.add_raw(wrap(encode(f.bad()))[:48])
 
 
-@case("refused")
+@case("left-out")
 def descsz_beyond(f):
     """a description one byte longer than the section"""
     desc = encode(f.bad())
     f.add_raw(wrap(desc, descsz=len(align4(desc)) + 1))
 
 
-@case("refused")
+@case("left-out")
 def descsz_overflow(f):
     """a description of 4 GiB - 1"""
     f.add_raw(wrap(encode(f.bad()), descsz=0xffffffff))
 
 
-@case("refused")
+@case("left-out")
 def descsz_align_overflow(f):
     """a description whose length becomes 0 when it is aligned in 32 bits"""
     f.add_raw(wrap(encode(f.bad()), descsz=0xfffffffd))
 
 
-@case("refused")
+@case("left-out")
 def namesz_overflow(f):
     """an owner of 4 GiB - 1"""
     f.add_raw(wrap(encode(f.bad()), namesz=0xffffffff))
 
 
-@case("refused")
+@case("left-out")
 def namesz_align_overflow(f):
     """an owner whose length becomes 0 when it is aligned in 32 bits"""
     f.add_raw(wrap(encode(f.bad()), namesz=0xfffffffe))
@@ -74,37 +74,37 @@ def zeros(f):
     f.add_raw(bytes(4096))
 
 
-@case("refused")
+@case("left-out")
 def descsz_zero(f):
     """a stapsdt note without a description"""
     f.add_raw(wrap(b""))
 
 
-@case("refused")
+@case("left-out")
 def descsz_short(f):
     """a description of 23 bytes, too short for the addresses"""
     f.add_raw(wrap(encode(f.bad())[:23]))
 
 
-@case("refused")
+@case("left-out")
 def no_strings(f):
     """a description of 24 bytes: addresses alone"""
     f.add_raw(wrap(encode(f.bad())[:24]))
 
 
-@case("refused")
+@case("left-out")
 def provider_unterminated(f):
     """a provider without its NUL"""
     f.add_raw(wrap(encode(f.bad())[:24] + b"ocaml_1x"))
 
 
-@case("refused")
+@case("left-out")
 def name_unterminated(f):
     """a name without its NUL"""
     f.add_raw(wrap(encode(f.bad())[:24] + b"ocaml_1\0forged!!"))
 
 
-@case("refused")
+@case("left-out")
 def name_missing(f):
     """a description that ends behind the provider's NUL"""
     f.add_raw(wrap(encode(f.bad())[:24] + b"ocaml_1\0"))
@@ -196,13 +196,13 @@ def base_section_gone(f):
     f.set_header(f.elf.section(b".stapsdt.base"), name=0)
 
 
-@case("refused")
+@case("left-out")
 def base_wrong(f):
     """a base that shifts site and semaphore out of the object"""
     f.add_bad(base=f.good.base + 0x10000000)
 
 
-@case("refused")
+@case("left-out")
 def base_wraps(f):
     """a base that shifts the site into the data"""
     f.add_bad(base=f.good.base - (f.good.semaphore - f.good.site))

@@ -41,6 +41,7 @@ class Forgery:
         self.elf = ElfFile(data)
         self.notes = list(self.elf.notes())
         self.section = self.elf.section(b".note.stapsdt")
+        self.section_content = self.section.content(data)
         patched = [n for n in self.notes if n.patched and n.site and n.semaphore]
         if not patched:
             raise SystemExit("forge.py: the input has no OCaml probe")
@@ -59,6 +60,7 @@ class Forgery:
         """New content at the end of the file: nothing else moves."""
         self.data += bytes(-len(self.data) % 8)
         self.set_header(offset=len(self.data), size=len(content))
+        self.section_content = content
         self.data += content
 
     def set_header(self, section=None, **fields):

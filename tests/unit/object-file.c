@@ -84,10 +84,9 @@ static void check_probe(const struct object *object, const struct object_probe *
 
 void check_object(const struct object *object)
 {
-    if (object->refusal) {
-        assert_true(object->refusal[0] != '\0');
-        assert_int_equal(object->probe_count, 0);
-    }
+    assert_true(object->problem_count <= OBJECT_PROBLEMS_MAX);
+    for (size_t i = 0; i < object->problem_count; i++)
+        assert_true(strlen(object->problems[i]) > 20 && strlen(object->problems[i]) < 300);
     if (object->probe_count == 0) {
         assert_int_equal(object->site_count, 0);
         assert_int_equal(object->counter_count, 0);

@@ -65,24 +65,24 @@ static void check_demo_probe(const struct object *object, const char *name, size
         assert_true(object->sites[probe->first_site + i].patched);
 }
 
-static void check_demo_text(struct object *object, int fd)
+static void check_demo_sites(struct object *object, int fd)
 {
-    const uint8_t(*text)[SITE_LENGTH] = NULL;
-    assert_false(object_has_text(object));
-    assert_int_equal(object_text(object, fd, &text, NULL), 0);
-    assert_true(object_has_text(object));
+    const uint8_t(*bytes)[SITE_LENGTH] = NULL;
+    assert_false(object_sites_are_read(object));
+    assert_int_equal(object_read_sites(object, fd, &bytes, NULL), 0);
+    assert_true(object_sites_are_read(object));
     for (size_t p = 0; p < object->probe_count; p++) {
         const struct object_probe *probe = &object->probes[p];
         uint8_t byte = strcmp(probe->name, "boot") == 0 ? 0xe8 : 0x3d; /* on from the start */
         for (uint32_t i = 0; i < probe->site_count; i++) {
-            assert_int_equal(text[probe->first_site + i][0], 0x90);
-            assert_int_equal(text[probe->first_site + i][1], byte);
+            assert_int_equal(bytes[probe->first_site + i][0], 0x90);
+            assert_int_equal(bytes[probe->first_site + i][1], byte);
         }
     }
     /* It is known from here on: no file is needed. */
     const uint8_t(*again)[SITE_LENGTH] = NULL;
-    assert_int_equal(object_text(object, -1, &again, NULL), 0);
-    assert_ptr_equal(again, text);
+    assert_int_equal(object_read_sites(object, -1, &again, NULL), 0);
+    assert_ptr_equal(again, bytes);
 }
 
 static void check_demo(const char *file, const char *prefix, uint64_t shift, bool fixed)
@@ -95,8 +95,8 @@ static void check_demo(const char *file, const char *prefix, uint64_t shift, boo
     int fd = open_target(file);
     uint8_t *bytes = read_file(fd, &size);
     struct object *object = read_object(fd);
-    assert_null(object->refusal);
-    assert_int_equal(object->fixed, fixed);
+    assert_int_equal(object->problem_count, 0);
+    assert_int_equal(object->is_fixed, fixed);
     assert_int_equal(object->probe_count, ARRAY_LENGTH(probes));
     for (size_t i = 0; i < ARRAY_LENGTH(probes); i++) {
         bool no_site = strcmp(file, "demo-ocaml_2") == 0 && strcmp(probes[i].name, "idle") == 0;
@@ -105,7 +105,7 @@ static void check_demo(const char *file, const char *prefix, uint64_t shift, boo
         check_demo_probe(object, probes[i].name, no_site ? 0 : probes[i].sites, symbol + shift,
                          shift == 0);
     }
-    check_demo_text(object, fd);
+    check_demo_sites(object, fd);
     object_free(object);
     free(bytes);
     close(fd);
@@ -245,7 +245,7 @@ static void test_arguments(void **state)
     (void)state;
     int fd = open_target("libplug.so");
     struct object *object = read_object(fd);
-    assert_false(object->fixed);
+    assert_false(object->is_fixed);
     assert_int_equal(object->probe_count, 2);
     const struct object_probe *probe = find_probe(object, "plug_hit");
     assert_int_equal(probe->site_count, 2);
@@ -265,12 +265,12 @@ static void test_many(void **state)
     (void)state;
     int fd = open_target("many-1000");
     struct object *object = read_object(fd);
-    const uint8_t(*text)[SITE_LENGTH] = NULL;
+    const uint8_t(*bytes)[SITE_LENGTH] = NULL;
     assert_int_equal(object->probe_count, 1000);
     assert_int_equal(object->site_count, 3000);
-    assert_int_equal(object_text(object, fd, &text, NULL), 0);
+    assert_int_equal(object_read_sites(object, fd, &bytes, NULL), 0);
     for (size_t i = 0; i < object->site_count; i++)
-        assert_int_equal(text[i][0], 0x90);
+        assert_int_equal(bytes[i][0], 0x90);
     object_free(object);
     close(fd);
 }
@@ -294,7 +294,7 @@ static void test_no_probes(void **state)
         assert_true(fds[i] >= 0);
         struct object *object = read_object(fds[i]);
         assert_int_equal(object->probe_count, 0);
-        assert_null(object->refusal);
+        assert_int_equal(object->problem_count, 0);
         object_free(object);
         close(fds[i]);
     }
