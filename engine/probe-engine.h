@@ -122,11 +122,12 @@ PROBE_API void probe_engine_free(struct probe_engine *engine);
 
 /*
  * What tells one image from every other: the process's start time and the layout of its memory,
- * fields 22, 26 to 28 and 45 to 51 of /proc/PID/stat. Compare with probe_image_id_equal().
+ * fields 22, 26 to 28 and 45 to 47 of /proc/PID/stat. (Fields 48 to 51 a process may change without
+ * an exec.) Compare with probe_image_id_equal().
  */
 struct probe_image_id {
     uint64_t start_time; /* clock ticks since boot */
-    uint64_t layout[10]; /* addresses; 0 or 1 where the caller may not see them */
+    uint64_t layout[6];  /* addresses; 0 or 1 where the caller may not see them */
 };
 
 PROBE_API bool probe_image_id_equal(const struct probe_image_id *a, const struct probe_image_id *b);

@@ -500,6 +500,24 @@ ends_claims() {
     assert_equal "$(memory_of "$child" gc_start)" "0 3d"
 }
 
+@test "a target that moves its arguments (PR_SET_MM_MAP) is the same image" {
+    local inode
+    start_held retitler
+    exec 9> "$hold" 8< "$folder/enabled"
+    inode=$(stat -c %i "$folder")
+    kill -USR1 "$pid"
+    wait_until 'grep -qx retitled "$out"'
+    assert_match "$(tr '\0' ' ' < "/proc/$pid/cmdline")" "retitler: under another title*"
+    sleep 1.1 # names and attributes may be as old as a second
+    assert_equal "$(stat -c %i "$folder")" "$inode"
+    assert_equal "$(cat <&8)" 1
+    assert_equal "$(cat "$hold")" 1
+    exec 9>&- 8<&-
+    shows "0 3d"
+    echo 1 > "$folder/enabled"
+    shows "1 e8"
+}
+
 @test "a target that ends, or becomes another program, before the hold is closed" {
     start_held
     exec 9> "$hold"

@@ -10,6 +10,9 @@
 
 enum { TEXT_MAX = 64 << 20, TEXT_START = 16384 };
 
+/* The last field of stat that is used. */
+enum { LAST_FIELD = 47 };
+
 int proc_open(int proc, pid_t pid, pid_t tid, const char *name, int flags)
 {
     char path[64];
@@ -88,7 +91,7 @@ int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
 
     struct proc_stat found = {.state = *field};
     size_t layout = 0;
-    for (int number = 3; number <= 51; number++) {
+    for (int number = 3; number <= LAST_FIELD; number++) {
         uint64_t value = take_field(&field);
         if (number == 4)
             found.parent = (pid_t)value;
@@ -98,7 +101,7 @@ int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
             found.layout[layout++] = value;
         if (*field)
             field++;
-        else if (number < 51)
+        else if (number < LAST_FIELD)
             return -EINVAL;
     }
     *stat = found;

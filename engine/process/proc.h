@@ -25,7 +25,7 @@ struct proc_stat {
     char state;
     pid_t parent;
     uint64_t start_time; /* field 22 */
-    uint64_t layout[10]; /* fields 26 to 28 and 45 to 51 */
+    uint64_t layout[6];  /* fields 26 to 28 and 45 to 47 */
 };
 
 /* Enough for the text of a stat file. */

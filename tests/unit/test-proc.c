@@ -20,7 +20,8 @@ static void make_stat(const char *name, int last_field, char *text, size_t size)
 
 static void check_sample(const struct proc_stat *stat)
 {
-    static const uint64_t layout[] = {260, 270, 280, 450, 460, 470, 480, 490, 500, 510};
+    static const uint64_t layout[] = {260, 270, 280, 450, 460, 470};
+    assert_int_equal(sizeof(stat->layout), sizeof(layout));
     assert_int_equal(stat->state, 'S');
     assert_int_equal(stat->parent, 77);
     assert_true(stat->start_time == 220);
@@ -47,10 +48,10 @@ static void test_a_kernel_of_old_has_fewer_fields(void **state)
     (void)state;
     char text[1024];
     struct proc_stat stat;
-    make_stat("x", 51, text, sizeof(text));
+    make_stat("x", 47, text, sizeof(text));
     assert_int_equal(proc_stat_parse(text, strlen(text), &stat), 0);
     check_sample(&stat);
-    for (int last = 4; last < 51; last++) {
+    for (int last = 4; last < 47; last++) {
         make_stat("x", last, text, sizeof(text));
         assert_int_equal(proc_stat_parse(text, strlen(text), &stat), -EINVAL);
     }
@@ -79,7 +80,7 @@ static void test_large_numbers(void **state)
         used += snprintf(text + used, sizeof(text) - (size_t)used, " 18446744073709551615");
     assert_int_equal(proc_stat_parse(text, strlen(text), &stat), 0);
     assert_true(stat.start_time == UINT64_MAX);
-    assert_true(stat.layout[0] == UINT64_MAX && stat.layout[9] == UINT64_MAX);
+    assert_true(stat.layout[0] == UINT64_MAX && stat.layout[5] == UINT64_MAX);
 }
 
 static int open_proc(void)
