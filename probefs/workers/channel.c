@@ -370,12 +370,11 @@ static uint64_t reply_max(const struct call *call)
     }
 }
 
-int channel_call(int channel, struct call *call, const struct timespec *deadline)
+int channel_send_call(int channel, const struct call *call, const struct timespec *deadline)
 {
     int fds[FDS_MAX];
     size_t fd_count = image_fds(call->image, fds);
     struct request_packet request;
-    struct reply_packet reply;
     memset(&request, 0, sizeof(request)); /* no byte of the stack crosses, padding included */
     request.request = call->request;
     request.image = call->image;
@@ -383,8 +382,84 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     fill_small(request.small, call->in, call->in_length);
 
     int status = send_packet(channel, &request, sizeof(request), fds, fd_count, deadline);
-    if (status == 0)
-        status = send_payload(channel, call->in, call->in_length, deadline);
+    return status < 0 ? status : send_payload(channel, call->in, call->in_length, deadline);
+}
+
+/* Takes the reply as a stranger's, whose payload of LENGTH bytes is there. */
+static void take_reply(struct call *call, const struct reply *reply, uint64_t length)
+{
+    call->reply = *reply;
+    /* A number that is no errno would leave the caller of the mount without an answer. */
+    if (call->reply.error < 0 || call->reply.error > ERRNO_MAX)
+        call->reply.error = EIO;
+    call->reply.sentence.text[sizeof(call->reply.sentence.text) - 1] = '\0';
+    call->out_length = call->out ? (size_t)length : 0;
+}
+
+/* Receives one packet if there is one. Returns its length, 0 where there is none, or -EPIPE. */
+static ssize_t receive_now(int channel, void *bytes, size_t room)
+{
+    ssize_t got = recv(channel, bytes, room, MSG_DONTWAIT | MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return got <= 0 || (size_t)got > room ? -EPIPE : got;
+}
+
+/* The reply itself, which says what follows. */
+static int begin_answer(int channel, struct call *call, struct channel_answer *answer)
+{
+    struct reply_packet packet;
+    ssize_t got = receive_now(channel, &packet, sizeof(packet));
+    if (got <= 0)
+        return (int)got;
+    if (got != (ssize_t)sizeof(packet) || packet.asks || packet.payload > reply_max(call))
+        return -EPIPE;
+    answer->begun = true;
+    answer->length = (size_t)packet.payload;
+    if (answer->length > 0 && answer->length <= PAYLOAD_SMALL) {
+        if (copy_small(packet.small, answer->length, &call->out) < 0)
+            return -ENOMEM;
+        answer->at = answer->length;
+    }
+    take_reply(call, &packet.reply, packet.payload);
+    return 1;
+}
+
+/* The next piece of the payload; memory is taken as it comes. */
+static int continue_answer(int channel, struct call *call, struct channel_answer *answer)
+{
+    size_t left = answer->length - answer->at;
+    size_t piece = left < PACKET_MAX ? left : PACKET_MAX;
+    if (answer->at + piece > answer->room) {
+        size_t room = answer->at + (left < PAYLOAD_FIRST ? left : PAYLOAD_FIRST);
+        char *larger = realloc(call->out, room);
+        if (!larger)
+            return -ENOMEM;
+        call->out = larger;
+        answer->room = room;
+    }
+    ssize_t got = receive_now(channel, call->out + answer->at, piece);
+    if (got <= 0)
+        return (int)got;
+    answer->at += (size_t)got;
+    return (size_t)got == piece ? 1 : -EPIPE;
+}
+
+int channel_receive_some(int channel, struct call *call, struct channel_answer *answer)
+{
+    int status = 1;
+    while (status > 0 && (!answer->begun || answer->at < answer->length))
+        status = answer->begun ? continue_answer(channel, call, answer)
+                               : begin_answer(channel, call, answer);
+    if (status > 0)
+        call->out_length = answer->length;
+    return status;
+}
+
+int channel_call(int channel, struct call *call, const struct timespec *deadline)
+{
+    struct reply_packet reply;
+    int status = channel_send_call(channel, call, deadline);
     if (status == 0)
         status = receive_reply(channel, call, &reply, deadline);
     if (status != 0)
@@ -393,12 +468,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
                              deadline);
     if (status < 0 && status != -ENOMEM)
         return status;
-    call->reply = reply.reply;
-    /* A number that is no errno would leave the caller of the mount without an answer. */
-    if (call->reply.error < 0 || call->reply.error > ERRNO_MAX)
-        call->reply.error = EIO;
-    call->reply.sentence.text[sizeof(call->reply.sentence.text) - 1] = '\0';
-    call->out_length = call->out ? (size_t)reply.payload : 0;
+    take_reply(call, &reply.reply, reply.payload);
     /* It was done all the same: the reply's handle may have to be released. */
     if (status == -ENOMEM)
         call->reply.error = ENOMEM;

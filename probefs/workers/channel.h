@@ -35,6 +35,19 @@ int channel_pair(int ends[2]);
 int channel_call(int channel, struct call *call, const struct timespec *deadline);
 
 /*
+ * The same in two steps, for whoever waits for many answers: sends the request, and receives what
+ * there is of the reply, without waiting. Where that is whole, 1 is returned; 0: there is more to
+ * come. No image may be lent. Errors: EPIPE; ENOMEM, also the end of the channel.
+ */
+struct channel_answer {
+    bool begun;          /* the reply itself is there, and its payload comes: */
+    size_t length, room; /* so long it is; so much memory it has */
+    size_t at;           /* so much of it is there */
+};
+int channel_send_call(int channel, const struct call *call, const struct timespec *deadline);
+int channel_receive_some(int channel, struct call *call, struct channel_answer *answer);
+
+/*
  * The other side: waits for a request. Errors: EPIPE the client has gone; ENOMEM there is one,
  * which is to be refused.
  */

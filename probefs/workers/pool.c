@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/pool.h"
 
+#include "shared/clock.h"
 #include "workers/channel.h"
 #include "common/waiting.h"
+#include "workers/late.h"
 #include "workers/worker.h"
 
 #include <errno.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,11 +42,18 @@ struct worker {
     int control;
     int channels[CHANNELS_MAX]; /* idle ones */
     size_t channel_count;
+    struct busy_channel *busy; /* those that somebody waits on */
     unsigned int users;
     bool listed;    /* gets new calls */
     bool abandoned; /* was ended because it did not answer */
     time_t idle_since;
     struct worker *prev, *next;
+};
+
+/* A channel with a call that is under way; a record of whoever makes it. */
+struct busy_channel {
+    int channel;
+    struct busy_channel *prev, *next;
 };
 
 /* A worker that was killed and has not been seen dead yet. */
@@ -64,6 +74,7 @@ struct workers {
     bool given_up;  /* one was, since the sweeper has looked */
     bool none_idle; /* the sweeper waits until one is */
     pthread_t sweeper;
+    struct late_calls *late_calls; /* calls whose answer nobody waits for */
 };
 
 static time_t now_seconds(void)
@@ -227,6 +238,10 @@ static void abandon(struct worker *worker)
     if (worker->abandoned)
         return;
     worker->abandoned = true;
+    /* Who else waits for it need not wait until it has died, which may take for ever. */
+    struct busy_channel *busy = NULL;
+    DL_FOREACH(worker->busy, busy)
+    shutdown(busy->channel, SHUT_RDWR);
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
     add_corpse(worker->workers, worker);
     log_message(PROBE_LOG_WARNING,
@@ -353,8 +368,11 @@ int workers_new(const struct workers_options *options, struct workers **result)
     pthread_mutex_init(&workers->lock, NULL);
     int status = open_events(workers);
     if (status == 0)
+        status = late_calls_new(&workers->late_calls);
+    if (status == 0)
         status = -pthread_create(&workers->sweeper, NULL, sweep_forever, workers);
     if (status < 0) {
+        late_calls_free(workers->late_calls);
         done(workers);
         return status;
     }
@@ -371,6 +389,7 @@ void workers_free(struct workers *workers)
     wake(workers);
     pthread_mutex_unlock(&workers->lock);
     pthread_join(workers->sweeper, NULL);
+    late_calls_free(workers->late_calls);
     struct worker *worker = NULL;
     struct worker *next = NULL;
     DL_FOREACH_SAFE(workers->list, worker, next)
@@ -467,35 +486,32 @@ void worker_put(struct worker *worker)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
-/* A channel for one call: an idle one, or a new one. */
+/* A channel for one call: an idle one, or a new one. Called with the lock held. */
 static int take_channel(struct worker *worker)
 {
     int ends[2];
-    int result = -EIO;
-    pthread_mutex_lock(&worker->workers->lock);
-    if (worker->channel_count > 0) {
-        result = worker->channels[--worker->channel_count];
-    } else if (worker->listed) {
-        result = channel_pair(ends);
-        if (result == 0) {
-            result = channel_send_fd(worker->control, ends[1]) < 0 ? -EIO : ends[0];
-            close(ends[1]);
-            if (result < 0)
-                close(ends[0]);
-        }
-    }
-    pthread_mutex_unlock(&worker->workers->lock);
-    return result;
+    if (worker->channel_count > 0)
+        return worker->channels[--worker->channel_count];
+    if (!worker->listed)
+        return -EIO;
+    int status = channel_pair(ends);
+    if (status < 0)
+        return status;
+    status = channel_send_fd(worker->control, ends[1]) < 0 ? -EIO : ends[0];
+    close(ends[1]);
+    if (status < 0)
+        close(ends[0]);
+    return status;
 }
 
-static void give_channel(struct worker *worker, int channel)
+static int begin_call(struct worker *worker, struct busy_channel *busy)
 {
     pthread_mutex_lock(&worker->workers->lock);
-    if (worker->listed && worker->channel_count < CHANNELS_MAX)
-        worker->channels[worker->channel_count++] = channel;
-    else
-        close(channel);
+    busy->channel = take_channel(worker);
+    if (busy->channel >= 0)
+        DL_APPEND(worker->busy, busy);
     pthread_mutex_unlock(&worker->workers->lock);
+    return busy->channel < 0 ? busy->channel : 0;
 }
 
 /*
@@ -524,37 +540,110 @@ const struct worker_identity *worker_identity(const struct worker *worker)
     return &worker->identity;
 }
 
-/* The call failed on its way: what does that say about the worker? */
-static int fail_call(struct worker *worker, int channel, int status)
+/* The call failed on its way: what does that say about the worker? Called with the lock held. */
+static int fail_call(struct worker *worker, int status)
 {
-    struct workers *workers = worker->workers;
-    close(channel);
-    pthread_mutex_lock(&workers->lock);
-    bool abandoned = worker->abandoned || status == -ETIMEDOUT;
     if (status == -ETIMEDOUT)
         abandon(worker);
     else if (status == -EPIPE)
         bury(worker);
-    if (abandoned)
-        status = -ETIMEDOUT;
-    pthread_mutex_unlock(&workers->lock);
     return status == -EPIPE ? -EIO : status;
+}
+
+static int end_call(struct worker *worker, struct busy_channel *busy, const struct call *call,
+                    int status)
+{
+    pthread_mutex_lock(&worker->workers->lock);
+    DL_DELETE(worker->busy, busy);
+    if (status == 0 && !call->reply.last && worker->listed && worker->channel_count < CHANNELS_MAX)
+        worker->channels[worker->channel_count++] = busy->channel;
+    else
+        close(busy->channel);
+    status = fail_call(worker, status);
+    pthread_mutex_unlock(&worker->workers->lock);
+    return status;
 }
 
 int worker_call(struct worker *worker, struct call *call)
 {
-    struct timespec deadline;
-    int channel = take_channel(worker);
-    if (channel < 0)
-        return channel;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += ANSWER_SECONDS;
-    int status = channel_call(channel, call, &deadline);
+    struct busy_channel busy;
+    const struct timespec deadline = clock_after(ANSWER_SECONDS * CLOCK_SECOND);
+    int status = begin_call(worker, &busy);
     if (status < 0)
-        return fail_call(worker, channel, status);
-    if (call->reply.last)
-        close(channel);
-    else
-        give_channel(worker, channel);
-    return 0;
+        return status;
+    status = channel_call(busy.channel, call, &deadline);
+    return end_call(worker, &busy, call, status);
+}
+
+/* ---- late calls -------------------------------------------------------------------------- */
+
+/* One that nobody waits for any more. */
+struct late_answer {
+    struct late_call late_call;
+    struct worker *worker;
+    struct busy_channel busy;
+    worker_late *late;
+    void *data;
+};
+
+static void finish_late(struct late_call *late_call, int status)
+{
+    struct late_answer *this = (struct late_answer *)late_call;
+    struct worker *worker = this->worker;
+    status = end_call(worker, &this->busy, late_call->call, status);
+    worker_put(worker);
+    this->late(late_call->call, status, this->data);
+    free(this);
+}
+
+/* Waits until there is an answer as a whole. Returns 1, or 0 after WAIT. */
+static int await_answer(struct late_call *late_call, int64_t wait)
+{
+    const struct timespec end = clock_after(wait);
+    int status = 0;
+    while (status == 0) {
+        struct pollfd poller = {.fd = late_call->channel, .events = POLLIN};
+        int ready = wait > 0 ? poll(&poller, 1, clock_poll_timeout(&end)) : 0;
+        if (ready > 0)
+            status = channel_receive_some(late_call->channel, late_call->call, &late_call->answer);
+        if (status == 0 && clock_is_past(&end))
+            break;
+    }
+    return status;
+}
+
+int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_late *late,
+               void *data)
+{
+    const struct timespec now = clock_now(); /* what cannot be sent at once is not */
+    struct late_answer *this = calloc(1, sizeof(*this));
+    if (!this)
+        return -ENOMEM;
+    this->worker = worker;
+    this->late = late;
+    this->data = data;
+    this->late_call.call = call;
+    this->late_call.done = finish_late;
+    this->late_call.deadline = clock_add(now, ANSWER_SECONDS * CLOCK_SECOND);
+    int status = begin_call(worker, &this->busy);
+    if (status < 0) {
+        free(this);
+        return status;
+    }
+    this->late_call.channel = this->busy.channel;
+    status = channel_send_call(this->late_call.channel, call, &now);
+    if (status == 0)
+        status = await_answer(&this->late_call, wait);
+    else if (status == -ETIMEDOUT) /* the channel has no room: that is no silence */
+        status = -EAGAIN;
+    if (status == 0) {
+        worker_use(worker);
+        status = late_calls_add(worker->workers->late_calls, &this->late_call);
+        if (status == 0)
+            return -EINPROGRESS;
+        worker_put(worker);
+    }
+    status = end_call(worker, &this->busy, call, status > 0 ? 0 : status);
+    free(this);
+    return status;
 }

@@ -47,9 +47,19 @@ void worker_put(struct worker *worker);
 
 /*
  * Asks, and waits for the answer. Errors: ETIMEDOUT it did not answer, and was ended; EIO it has
- * died. The call's own error is in its reply.
+ * died, or another call that it did not answer has ended it. The call's own error is in its reply.
  */
 int worker_call(struct worker *worker, struct call *call);
+
+/*
+ * Asks, and waits for the answer no longer than WAIT nanoseconds: returns as worker_call() does, or
+ * -EINPROGRESS. Then CALL, which no image comes with, must live until LATE is called, once, by a
+ * thread of the pool's: with the answer, or, after the time that any call has, its error. LATE may
+ * not wait for anything.
+ */
+typedef void worker_late(struct call *call, int status, void *data);
+int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_late *late,
+               void *data);
 
 /* Has it died, or been ended? Then what it kept, it keeps no more. */
 bool worker_is_gone(struct worker *worker);
