@@ -60,7 +60,7 @@ static int find_directory(struct server *server, const struct inode *parent, con
         free(call.out);
     }
     if (status < 0)
-        return status == -ENOMEM || status == -ETIMEDOUT ? status : -ENOENT;
+        return status == -ESRCH || status == -EACCES || status == -EPERM ? -ENOENT : status;
     status = inodes_get_target(&server->inodes, pid, &id, &target);
     if (status < 0)
         return status;

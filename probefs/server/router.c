@@ -111,9 +111,10 @@ static int call_once(const struct route *route, struct call *call)
         call->reply = (struct reply){0};
         snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text),
                  "process %d: its user's worker %s", call->request.pid,
-                 status == -ETIMEDOUT ? "did not answer in time: something that this user's "
-                                        "processes have mapped hangs, which has to be ended first"
-                                      : "has ended: open the file again");
+                 status == -ETIMEDOUT || status == -ECONNRESET
+                     ? "did not answer in time: something that this user's "
+                       "processes have mapped hangs, which has to be ended first"
+                     : "has ended: open the file again");
         return status;
     }
     clean_sentence(&call->reply.sentence);
@@ -175,7 +176,7 @@ static int open_lent_file(void *data, uint64_t start, uint64_t end)
     return probe_image_open_mapped(lent->router->engine, lent->image, start, end);
 }
 
-int router_call(struct router *router, const struct route *route, struct call *call)
+static int call_or_lend(struct router *router, const struct route *route, struct call *call)
 {
     struct lent lent = {router, &call->image};
     int status = call_once(route, call);
@@ -197,7 +198,16 @@ int router_call(struct router *router, const struct route *route, struct call *c
     return status;
 }
 
-/* Has the worker died in the call? Then there is another now. */
+/* For the caller of the mount, a worker that was ended because it hung did not answer. */
+static int final_status(int status)
+{
+    return status == -ECONNRESET ? -ETIMEDOUT : status;
+}
+
+/*
+ * Has the worker died in the call? Then there is another now. Where it was ended because another
+ * call hung, that may go on: to wait for one more second would only be to wait.
+ */
 static bool is_renewed(struct router *router, struct route *route, int status)
 {
     struct route another;
@@ -209,14 +219,23 @@ static bool is_renewed(struct router *router, struct route *route, int status)
     return true;
 }
 
+int router_call(struct router *router, const struct route *route, struct call *call)
+{
+    return final_status(call_or_lend(router, route, call));
+}
+
 int router_call_first(struct router *router, struct route *route, struct call *call)
 {
-    int status = router_call(router, route, call);
-    return is_renewed(router, route, status) ? router_call(router, route, call) : status;
+    int status = call_or_lend(router, route, call);
+    if (is_renewed(router, route, status))
+        status = call_or_lend(router, route, call);
+    return final_status(status);
 }
 
 int router_ask(struct router *router, struct route *route, struct call *call)
 {
     int status = call_once(route, call);
-    return is_renewed(router, route, status) ? call_once(route, call) : status;
+    if (is_renewed(router, route, status))
+        status = call_once(route, call);
+    return final_status(status);
 }

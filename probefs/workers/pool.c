@@ -547,7 +547,9 @@ static int fail_call(struct worker *worker, int status)
         abandon(worker);
     else if (status == -EPIPE)
         bury(worker);
-    return status == -EPIPE ? -EIO : status;
+    if (status == -EPIPE)
+        return worker->abandoned ? -ECONNRESET : -EIO;
+    return status;
 }
 
 static int end_call(struct worker *worker, struct busy_channel *busy, const struct call *call,

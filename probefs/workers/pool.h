@@ -47,7 +47,8 @@ void worker_put(struct worker *worker);
 
 /*
  * Asks, and waits for the answer. Errors: ETIMEDOUT it did not answer, and was ended; EIO it has
- * died, or another call that it did not answer has ended it. The call's own error is in its reply.
+ * died; ECONNRESET it was ended meanwhile, as it did not answer another call. The call's own error
+ * is in its reply.
  */
 int worker_call(struct worker *worker, struct call *call);
 
