@@ -17,7 +17,7 @@ setup() {
     assert_equal "$(run_as a cat "$mnt/$a/gc_start/enabled")" 0
     shell_as a 'echo 1 > "$mnt/$pid/gc_start/enabled"'
     assert_equal "$(run_as a cat "$mnt/$a/gc_start/enabled")" 1
-    assert_equal "$(memory_of "$a" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$a" gc_start)" "1 on"
     says '^gc_start'
     shell_as a 'echo 0 > "$mnt/$pid/enabled"'
     assert_equal "$(run_as a cat "$mnt/$a/enabled")" 0
@@ -65,7 +65,7 @@ setup() {
     for each in "$a" "$b"; do
         assert_equal "$(state_of "$each" gc_start)" 0
         echo 1 > "$mnt/$each/gc_start/enabled"
-        assert_equal "$(memory_of "$each" gc_start)" "1 e8"
+        assert_equal "$(memory_of "$each" gc_start)" "1 on"
         echo 0 > "$mnt/$each/enabled"
         assert_equal "$(cat "$mnt/$each/enabled")" 0
     done
@@ -113,7 +113,7 @@ except OSError as error:
     assert_errno_as a OK read @5
     assert_errno_as a OK write @5 1
     exec 5>&-
-    assert_equal "$(memory_of "$b" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$b" gc_start)" "1 on"
 }
 
 @test "a cached permission of one user is not another's" {
@@ -167,7 +167,7 @@ except OSError as error:
     assert_equal "$(stat -c %U "$mnt/$pid" "$mnt/$pid/enabled" | paste -sd' ')" "root root"
     assert_equal "$(ls "$mnt" | grep -cx "$pid")" 1
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
 }
 
 @test "exec back and forth while the user writes: setuid images stay as they are" {
@@ -221,8 +221,8 @@ vfork_child() {
     assert_equal "$(probes_of "$child")" "boot gc_start gc_stop idle request"
     assert_equal "$(state_of "$child" gc_start)" 0 "the child's own"
     echo 1 > "$mnt/$child/gc_stop/enabled"
-    assert_equal "$(memory_of "$child" gc_stop)" "1 e8"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8" "the parent's"
+    assert_equal "$(memory_of "$child" gc_stop)" "1 on"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on" "the parent's"
 }
 
 @test "a vfork child of a process whose main thread has ended is no target, either" {
@@ -322,7 +322,7 @@ second_server() {
         paste -sd' ')" "550 $group 660 $group 660 $group"
     assert_equal "$(listed_for b | grep -cx "$pid")" 1
     shell_as b 'echo 1 > "$mnt/$pid/gc_start/enabled"'
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     assert_errno_as b OK read "$mnt/$pid/gc_start/enabled"
     start_as a undumpable
     assert_errno_as b OK write "$mnt/$pid/gc_start/enabled" 1
@@ -341,7 +341,7 @@ second_server() {
     }
     assert_errno_as a EACCES open-write "$mnt/$pid/gc_start/enabled"
     assert_equal "$(member write "$mnt/$pid/gc_start/enabled" 1)" OK
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
 }
 
 @test "a caller whose pid the server cannot see (another pid namespace) is refused" {
@@ -478,7 +478,7 @@ open_as() {
         "$(target demo-ocaml_1)" -q
     wait_until 'grep -q ^pid "$out"'
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     assert_equal "$(setpriv --reuid 54321 --regid 54321 --clear-groups \
         python3 "$work/errno_of.py" write "$mnt/$pid/gc_start/enabled" 0)" OK
     worker=$(pgrep -u 54321 -P "$server")

@@ -64,22 +64,22 @@ start_in_root_namespace() {
     assert_equal "$(run_as a readlink "$mnt/$pid/exe")" "$work/bin/demo-ocaml_1"
     refused_for b "$pid"
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
 @test "callers in a rootless container are who they are outside" {
     start_server
     a_and_b
-    contained() {
+    mapped_to_root() {
         run_as a unshare --user --map-root-user "$@"
     }
-    assert_equal "$(contained id -u)" 0
-    assert_equal "$(contained python3 "$work/errno_of.py" write "$mnt/$a/gc_start/enabled" 1)" OK
-    assert_equal "$(memory_of "$a" gc_start)" "1 e8"
-    assert_equal "$(contained ls "$mnt" | grep -cx "$a")" 1
-    lists_none "$(contained ls "$mnt")" "$b"
+    assert_equal "$(mapped_to_root id -u)" 0
+    assert_equal "$(mapped_to_root python3 "$work/errno_of.py" write "$mnt/$a/gc_start/enabled" 1)" OK
+    assert_equal "$(memory_of "$a" gc_start)" "1 on"
+    assert_equal "$(mapped_to_root ls "$mnt" | grep -cx "$a")" 1
+    lists_none "$(mapped_to_root ls "$mnt")" "$b"
     for action in open-read open-write; do
-        assert_equal "$(contained python3 "$work/errno_of.py" $action "$mnt/$b/gc_start/enabled")" \
+        assert_equal "$(mapped_to_root python3 "$work/errno_of.py" $action "$mnt/$b/gc_start/enabled")" \
             EACCES
     done
 }
@@ -87,18 +87,18 @@ start_in_root_namespace() {
 @test "root of a container is not the machine's root, whatever it may do in there" {
     start_server
     a_and_b
-    contained() {
+    in_user_namespace() {
         unshare --user --map-root-user "$@"
     }
     # It has the capability, in there.
-    [ $((0x$(contained grep ^CapEff /proc/self/status | cut -f2) >> 19 & 1)) = 1 ]
-    lists_none "$(contained ls "$mnt")" "$a" "$b"
+    [ $((0x$(in_user_namespace grep ^CapEff /proc/self/status | cut -f2) >> 19 & 1)) = 1 ]
+    lists_none "$(in_user_namespace ls "$mnt")" "$a" "$b"
     for file in gc_start/enabled enabled; do
         for action in open-read open-write; do
-            assert_equal "$(contained python3 "$work/errno_of.py" $action "$mnt/$a/$file")" EACCES
+            assert_equal "$(in_user_namespace python3 "$work/errno_of.py" $action "$mnt/$a/$file")" EACCES
         done
     done
-    assert_equal "$(memory_of "$a" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$a" gc_start)" "0 off"
 }
 
 # ---- pid and mount namespaces ----
@@ -144,8 +144,8 @@ refused_for_others() {
     assert_errno_as b EACCES open-write "$mnt/$pid/gc_start/enabled"
 }
 
-# inside COMMAND...: in all namespaces of the server; its mount is seen there alone.
-inside() {
+# in_server_namespaces COMMAND...: in all namespaces of the server; its mount is seen there alone.
+in_server_namespaces() {
     nsenter --all --target "$server" "$@"
 }
 
@@ -157,18 +157,18 @@ inside() {
     log=$out
     wait_until 'server=$(pgrep -P "$pid" -x probefs)'
     adopt "$server"
-    wait_until 'inside findmnt -n -t fuse.probefs -M "$mnt" > /dev/null'
+    wait_until 'in_server_namespaces findmnt -n -t fuse.probefs -M "$mnt" > /dev/null'
     as a
     nsenter --all --target "$server" "${as[@]}" "$work/bin/demo-ocaml_1" -i 20 > "$work/out/inner" \
         2>&1 < /dev/null 3>&- &
     wait_until 'grep -q ^pid "$work/out/inner"'
     inner=$(sed -n 's/^pid //p' "$work/out/inner")
-    assert_equal "$(inside ls "$mnt" | grep '^[0-9]' | paste -sd' ')" "$inner"
-    inside sh -c "echo 1 > '$mnt/$inner/gc_start/enabled'"
+    assert_equal "$(in_server_namespaces ls "$mnt" | grep '^[0-9]' | paste -sd' ')" "$inner"
+    in_server_namespaces sh -c "echo 1 > '$mnt/$inner/gc_start/enabled'"
     says '^gc_start' "$work/out/inner"
-    inside "${as[@]}" sh -c "echo 0 > '$mnt/$inner/gc_start/enabled'"
-    assert_equal "$(inside "${as[@]}" cat "$mnt/$inner/gc_start/enabled")" 0
-    assert_equal "$(inside sh -c "readlink '$mnt/self'; echo \$\$" | sort -u | wc -l)" 2
+    in_server_namespaces "${as[@]}" sh -c "echo 0 > '$mnt/$inner/gc_start/enabled'"
+    assert_equal "$(in_server_namespaces "${as[@]}" cat "$mnt/$inner/gc_start/enabled")" 0
+    assert_equal "$(in_server_namespaces sh -c "readlink '$mnt/self'; echo \$\$" | sort -u | wc -l)" 2
     # Who sees the mount from outside has no pid in there.
     outside() {
         nsenter --mount --target "$server" "$@"
@@ -202,12 +202,12 @@ inside() {
     mnt=$share/probes
     pid=$(pgrep -f "^$work/bin/demo-ocaml_1 -q")
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     start_as a demo-ocaml_1 -i 20
     assert_equal "$(run_as a cat "$mnt/$pid/gc_start/enabled")" 0
     # Another container, which gets what is mounted on the host.
     unshare --mount --propagation slave sh -c "echo 1 > '$mnt/$pid/gc_start/enabled'" 3>&-
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     umount "$mnt"
     wait_until '! is_running "$server"'
 }

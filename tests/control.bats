@@ -10,7 +10,7 @@ setup() {
     start_server
 }
 
-start_demo() {
+start_controlled() {
     start "${1:-demo-ocaml_1}" -q
     control=$mnt/$pid/control
 }
@@ -24,42 +24,42 @@ pieces() {
     (cd "$mnt/$pid" && python3 "$tests/lib/pieces.py" "$@")
 }
 
-# memory: the counter and opcode of each note, to be compared.
+# memory: the counter and sites of each note, to be compared.
 memory() {
     peek "$pid"
 }
 
 @test "reading: a line for each probe, sorted, 0, 1 or =N by the highest counter" {
-    start_demo
+    start_controlled
     assert_equal "$(states)" "1 boot,0 gc_start,0 gc_stop,0 idle,0 request"
     echo 1 > "$mnt/$pid/gc_stop/enabled"
     echo 2 > "$mnt/$pid/idle/semaphore"
     echo 65535 > "$mnt/$pid/request/semaphore"
     assert_equal "$(states)" "1 boot,0 gc_start,1 gc_stop,=2 idle,=65535 request"
-    start_demo sdt
+    start_controlled sdt
     peek "$pid" poke "$(counter_of "$pid" query)" 0400
     assert_equal "$(states)" "0 web:cache_hit,0 web:cache_miss,=4 web:query,$(
         )0 web:request_done,0 web:request_start"
 }
 
 @test "one name, several names, several lines" {
-    start_demo
+    start_controlled
     echo '1 gc_start' > "$control"
     assert_equal "$(states)" "1 boot,1 gc_start,0 gc_stop,0 idle,0 request"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     echo '0 gc_start boot' > "$control"
     assert_equal "$(states)" "0 boot,0 gc_start,0 gc_stop,0 idle,0 request"
     printf '%s\n' '+1 gc_stop idle' '=7 request' '1 boot' > "$control"
     assert_equal "$(states)" "1 boot,0 gc_start,1 gc_stop,1 idle,=7 request"
-    assert_equal "$(memory_of "$pid" request)" "7 e8"
+    assert_equal "$(memory_of "$pid" request)" "7 on"
     printf '%s\n' '-1 idle request gc_stop' '0 boot' > "$control"
     assert_equal "$(states)" "0 boot,0 gc_start,0 gc_stop,0 idle,=6 request"
     echo '=0 request' > "$control"
-    assert_equal "$(memory | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+    assert_equal "$(memory_of_all "$pid")" "0 off"
 }
 
 @test "blanks, empty lines and comments" {
-    start_demo
+    start_controlled
     printf '%s\n' '# everything about the collector' '' '   ' '  1   gc_start	gc_stop  # on' \
         '	=3	idle	' '#1 request' '   # 1 request' > "$control"
     assert_equal "$(states)" "1 boot,1 gc_start,1 gc_stop,=3 idle,0 request"
@@ -70,7 +70,7 @@ memory() {
 }
 
 @test "globs" {
-    start_demo
+    start_controlled
     echo '1 gc_*' > "$control"
     assert_equal "$(states)" "1 boot,1 gc_start,1 gc_stop,0 idle,0 request"
     echo '0 *' > "$control"
@@ -79,14 +79,14 @@ memory() {
     assert_equal "$(states)" "1 boot,0 gc_start,1 gc_stop,1 idle,0 request"
     echo '-1 [!gr]*' > "$control"
     assert_equal "$(states)" "0 boot,0 gc_start,1 gc_stop,0 idle,0 request"
-    start_demo sdt
+    start_controlled sdt
     echo '1 web:request_*' > "$control"
     assert_equal "$(states)" "0 web:cache_hit,0 web:cache_miss,0 web:query,$(
         )1 web:request_done,1 web:request_start"
 }
 
 @test "~REGEX is POSIX extended, and matches anywhere unless anchored" {
-    start_demo
+    start_controlled
     echo '1 ~^gc_(start|stop)$' > "$control"
     assert_equal "$(states)" "1 boot,1 gc_start,1 gc_stop,0 idle,0 request"
     echo '0 ~.' > "$control"
@@ -98,7 +98,7 @@ memory() {
 }
 
 @test "a pair names two probes, on and off" {
-    start_demo
+    start_controlled
     echo '1 gc_start,gc_stop' > "$control"
     assert_equal "$(states)" "1 boot,1 gc_start,1 gc_stop,0 idle,0 request"
     echo '+1 gc_start,gc_stop idle,request' > "$control"
@@ -149,24 +149,24 @@ END
 }
 
 @test "a pair never leaves a span open: on STOP first, off START first, as counters and sites show" {
-    start_demo
+    start_controlled
     watch gc_start gc_stop '1 gc_start,gc_stop' '0 gc_start,gc_stop' counters
     watch gc_start gc_stop '1 gc_start,gc_stop' '0 gc_start,gc_stop' sites
 }
 
 @test "the order of a pair is its own, whichever name sorts first, and with every value" {
-    start_demo
+    start_controlled
     watch gc_stop gc_start '+1 gc_stop,gc_start' '-1 gc_stop,gc_start' counters
     watch gc_stop gc_start '=1 gc_stop,gc_start' '=0 gc_stop,gc_start' sites
 }
 
 @test "a pair's order holds beside a glob that names both" {
-    start_demo
+    start_controlled
     watch gc_start gc_stop '1 gc_start,gc_stop gc_*' '0 gc_start,gc_stop gc_*' counters
 }
 
-# refuses ERRNO TEXT: nothing is changed by it.
-refuses() {
+# control_refuses ERRNO TEXT: nothing is changed by it.
+control_refuses() {
     assert_errno "$1" write "$control" "$2"
     assert_equal "$(memory)" "$before" "the memory after: $2"
 }
@@ -182,7 +182,7 @@ refuses_all() {
 }
 
 @test "syntax: EINVAL, and nothing is changed" {
-    start_demo
+    start_controlled
     before=$(memory)
     for line in 1 0 +1 =1 'gc_start' '2 gc_start' '+2 gc_start' '-2 gc_start' '= gc_start' \
         '=x gc_start' '=-1 gc_start' '=+1 gc_start' '5 gc_start' 'on gc_start' '1,gc_start' \
@@ -194,7 +194,7 @@ refuses_all() {
 }
 
 @test "what matches nothing: ENOENT, and nothing is changed" {
-    start_demo
+    start_controlled
     before=$(memory)
     for name in nothing gc_ gc_start/ GC_START '*x*' '[!a-z]*' '~^x' '~gc_$' \
         gc_start,nothing nothing,gc_stop gc%5Fstart enabled control; do
@@ -203,22 +203,22 @@ refuses_all() {
 }
 
 @test "values out of range: ERANGE and EOVERFLOW, and nothing is changed" {
-    start_demo
+    start_controlled
     echo 65535 > "$mnt/$pid/idle/semaphore"
     before=$(memory)
-    refuses ERANGE '=65536 gc_start\n'
-    refuses ERANGE '1 gc_start\n=65536 gc_stop\n'
-    refuses ERANGE '1 gc_stop\n-1 gc_start\n'
-    refuses ERANGE '-1 *\n'
-    refuses EOVERFLOW '+1 *\n'
-    refuses EOVERFLOW '0 boot\n+1 idle\n'
-    start_demo sdt
+    control_refuses ERANGE '=65536 gc_start\n'
+    control_refuses ERANGE '1 gc_start\n=65536 gc_stop\n'
+    control_refuses ERANGE '1 gc_stop\n-1 gc_start\n'
+    control_refuses ERANGE '-1 *\n'
+    control_refuses EOVERFLOW '+1 *\n'
+    control_refuses EOVERFLOW '0 boot\n+1 idle\n'
+    start_controlled sdt
     before=$(memory)
-    refuses ERANGE '1 web:query\n=32768 web:request_start\n'
+    control_refuses ERANGE '1 web:query\n=32768 web:request_start\n'
 }
 
 @test "one probe with two values: EINVAL; the same value twice counts once" {
-    start_demo
+    start_controlled
     before=$(memory)
     refuses_all EINVAL '1 gc_start\n0 gc_start\n' '1 gc_*\n0 gc_start\n' \
         '+1 gc_start\n-1 gc_start\n' '=2 gc_start\n=3 ~gc_start\n' '=2 gc_start,gc_stop\n+1 *\n'
@@ -229,32 +229,32 @@ refuses_all() {
 }
 
 @test "one shared counter with two values: EINVAL; the same value through both counts once" {
-    start_demo sdt
+    start_controlled sdt
     before=$(memory)
     refuses_all EINVAL '1 web:cache_hit\n0 web:cache_miss\n' '=2 web:cache_hit\n=3 web:cache_miss\n' \
         '1 web:query\n+1 web:cache_hit\n=1 web:cache_miss\n'
     echo '+1 web:cache_hit web:cache_miss' > "$control"
-    assert_equal "$(memory_of "$pid" cache_hit)" "1 90"
+    assert_equal "$(memory_of "$pid" cache_hit)" "1 nop"
 }
 
 @test "garbage at one site: ENOEXEC, and the other probes are left alone" {
     start names
     control=$mnt/$pid/control
-    peek "$pid" poke "$(switch_byte_of "$pid" plain)" cc
+    peek "$pid" poke "$(switch_byte_of "$pid" plain)" trap
     before=$(memory)
-    refuses ENOEXEC '1 UPPER\n1 plain\n'
-    refuses ENOEXEC '1 *\n'
+    control_refuses ENOEXEC '1 UPPER\n1 plain\n'
+    control_refuses ENOEXEC '1 *\n'
     echo '1 UPPER' > "$control"
-    assert_equal "$(memory_of "$pid" UPPER)" "1 e8"
+    assert_equal "$(memory_of "$pid" UPPER)" "1 on"
 }
 
 @test "0 and 1 to a whole process, in one write each" {
-    start_demo mixed
+    start_controlled mixed
     echo '1 *' > "$control"
     assert_equal "$(cat "$mnt/$pid/enabled")" 1
-    assert_equal "$(memory | awk '{ print $4, $6 }' | sort -u)" "1 e8"
+    assert_equal "$(memory_of_all "$pid")" "1 on"
     echo '0 *' > "$control"
-    assert_equal "$(memory | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+    assert_equal "$(memory_of_all "$pid")" "0 off"
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(cut -d' ' -f1 "$control" | sort -u)" 1
     echo 0 > "$mnt/$pid/enabled"
@@ -264,7 +264,7 @@ refuses_all() {
 # ---- lines that are cut -------------------------------------------------------------------
 
 @test "a line that the end of a write cuts is completed by the next write" {
-    start_demo
+    start_controlled
     assert_equal "$(pieces control 'write:1 gc_st' look:gc_start/enabled 'write:art\n' \
         look:gc_start/enabled close)" "OK 0 OK 1 OK"
     assert_equal "$(pieces control write:0 'write: ' write:gc_s write:tart write:'\n' \
@@ -275,7 +275,7 @@ refuses_all() {
 }
 
 @test "a cut line is no name: gc_start is not gc_sta, and all of a write is checked first" {
-    start_demo
+    start_controlled
     assert_equal "$(pieces control 'write:1 nothing' 'write:gc_start\n' close)" "OK ENOENT OK"
     assert_equal "$(pieces control 'write:1 gc_start\n1 not' look:gc_start/enabled 'write:hing\n' \
         look:gc_start/enabled close)" "OK 1 ENOENT 1 OK"
@@ -284,7 +284,7 @@ refuses_all() {
 }
 
 @test "a cut line is applied by the close of its writer" {
-    start_demo
+    start_controlled
     assert_equal "$(pieces control 'write:1 gc_start' look:gc_start/enabled close \
         look:gc_start/enabled)" "OK 0 OK 1"
     printf '0 gc_start' > "$control"
@@ -296,7 +296,7 @@ refuses_all() {
 }
 
 @test "a cut line that is wrong is the error of close" {
-    start_demo
+    start_controlled
     before=$(memory)
     assert_equal "$(pieces control 'write:1 nothing' close)" "OK ENOENT"
     assert_equal "$(pieces control 'write:2 gc_start' close)" "OK EINVAL"
@@ -307,7 +307,7 @@ refuses_all() {
 }
 
 @test "a child that inherits the descriptor and exits does not apply a cut line" {
-    start_demo
+    start_controlled
     assert_equal "$(pieces control 'write:1 gc_st' child look:gc_start/enabled run \
         look:gc_start/enabled 'write:art\n' look:gc_start/enabled close)" "OK OK 0 OK 0 OK 1 OK"
     assert_equal "$(pieces control 'write:1 idle' child run look:idle/enabled close \
@@ -315,7 +315,7 @@ refuses_all() {
 }
 
 @test "a failed write forgets the cut line" {
-    start_demo
+    start_controlled
     assert_equal "$(pieces control 'write:1 gc_start\n1 not' 'write:hing\n1 id' 'write:le\n' \
         look:idle/enabled close look:idle/enabled)" "OK ENOENT EINVAL 0 OK 0"
     assert_equal "$(pieces control 'write:1 gc_stop' 'write:\n9 boot\n' close \
@@ -325,7 +325,7 @@ refuses_all() {
 }
 
 @test "cut lines of two descriptors do not mix" {
-    start_demo
+    start_controlled
     python3 - "$control" <<'END'
 import os, sys
 a, b = (os.open(sys.argv[1], os.O_WRONLY) for _ in range(2))
@@ -338,7 +338,7 @@ END
 }
 
 @test "shell: a block of echos through one open file, each line an update" {
-    start_demo
+    start_controlled
     { echo '1 gc_start'; echo '+1 gc_start'; echo '+1 gc_start'; } > "$control"
     assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 3
     sh -c '{ echo "0 gc_start"; echo "1 nothing"; echo "1 idle"; } > "$1" 2> /dev/null' sh "$control"
@@ -348,7 +348,7 @@ END
 # ---- many ---------------------------------------------------------------------------------
 
 @test "save and restore by cat" {
-    start_demo
+    start_controlled
     printf '%s\n' '=5 request' '=65535 idle' '0 boot' '1 gc_stop' > "$control"
     before=$(memory)
     cat "$control" > "$work/saved"
@@ -359,7 +359,7 @@ END
 }
 
 @test "save and restore by cat: every counter, from off" {
-    start_demo
+    start_controlled
     printf '%s\n' '=5 request' '0 boot' '1 gc_stop' > "$control"
     before=$(memory)
     cat "$control" > "$work/saved"
@@ -393,7 +393,7 @@ start_many() {
     control=$mnt/$pid/control
 }
 
-# tally: how many notes have which counter and opcode.
+# tally: how many notes have which counter and sites.
 tally() {
     memory | awk '{ print $4, $6 }' | sort | uniq -c | awk '{ $1 = $1 } 1'
 }
@@ -402,12 +402,12 @@ tally() {
     start_many 10000
     seq -f 'probe_%05.0f' 0 9999 | paste -sd' ' | sed 's/^/1 /' > "$work/line"
     assert_equal "$(pieces control "file:$work/line" close)" "OK OK"
-    assert_equal "$(tally)" "20000 1 e8"
+    assert_equal "$(tally)" "20000 1 on"
     kill -USR1 "$pid"
     wait_until 'grep -q "^hits 20000$" "$out"'
     seq -f '0 probe_%05.0f' 0 9999 > "$work/lines"
     assert_equal "$(pieces control "file:$work/lines" close)" "OK OK"
-    assert_equal "$(tally)" "20000 0 3d"
+    assert_equal "$(tally)" "20000 0 off"
     { cat "$work/line"; echo '1 nothing'; } > "$work/bad"
     assert_equal "$(pieces control "file:$work/bad" close)" "ENOENT OK"
     assert_equal "$(cat "$mnt/$pid/enabled")" 0
@@ -420,7 +420,7 @@ filler() {
 }
 
 @test "a write of less than 1 MiB is one update: a bad last line undoes all" {
-    start_demo
+    start_controlled
     before=$(memory)
     { echo '1 gc_start'; filler 1048000; echo '1 nothing'; } > "$work/text"
     assert_equal "$(pieces control "file:$work/text" close)" "ENOENT OK"
@@ -428,7 +428,7 @@ filler() {
 }
 
 @test "more than 1 MiB is several updates: what came before a failing one stays" {
-    start_demo
+    start_controlled
     { echo '1 gc_start'; filler 1048565; echo '1 nothing'; } > "$work/text"
     # A short write: what was handed over first was taken (up to a page less, by alignment).
     written=$(pieces control "file:$work/text" close)
@@ -438,7 +438,7 @@ filler() {
 }
 
 @test "more than 1 MiB: a line over the boundary is one line" {
-    start_demo
+    start_controlled
     { filler 1048570; echo '1 gc_start'; echo '1 idle'; } > "$work/text"
     assert_equal "$(pieces control "file:$work/text" close)" "OK OK"
     assert_equal "$(states)" "1 boot,1 gc_start,0 gc_stop,1 idle,0 request"

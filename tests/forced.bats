@@ -33,7 +33,7 @@ except OSError as error:
 END
     switch=$(switch_byte_of "$pid" gc_start)
     assert_equal "$("$work/bin/refuse" /usr/bin/python3 "$work/force.py" "$pid" "$switch")" EIO
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
 @test "switched all the same, with either engine, and that is said once" {
@@ -49,11 +49,11 @@ END
             echo 0 > "$at/$pid/gc_stop/enabled"
             echo 0 > "$at/$pid/gc_start/enabled"
         done
-        assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+        assert_equal "$(memory_of_all "$pid")" "0 off"
         echo +1 > "$at/$pid/gc_start/semaphore"
-        assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+        assert_equal "$(memory_of "$pid" gc_start)" "1 on"
         echo -1 > "$at/$pid/gc_start/semaphore"
-        assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+        assert_equal "$(memory_of "$pid" gc_start)" "0 off"
         is_let_go "$pid"
     done
     tell USR1 '^totals .* wrong=0'
@@ -68,11 +68,11 @@ END
     sites=$(peek "$pid" | awk '{ print $5 }' | sort -u)
     low=$(head -n 1 <<< "$sites") high=$(tail -n 1 <<< "$sites")
     length=$((0x$high - 0x$low + 6))
-    peek "$pid" bytes "$low" $length | fold -w 2 > "$work/before"
+    peek "$pid" words "$low" $length | tr ' ' '\n' > "$work/before"
     echo 1 > "$mnt/$pid/enabled"
-    peek "$pid" bytes "$low" $length | fold -w 2 > "$work/after"
+    peek "$pid" words "$low" $length | tr ' ' '\n' > "$work/after"
     assert_equal "$(paste "$work/before" "$work/after" | awk '$1 != $2' | sort | uniq -c |
-        tr -s ' ')" " 3000 3d	e8"
+        tr -s ' ')" " 3000 off	on"
     kill -USR1 "$pid"
     wait_until 'grep -q "^hits 3000" "$out"'
 }
@@ -81,7 +81,7 @@ END
     start_server
     start_as a demo-ocaml_1
     run_as a sh -c 'echo 1 > "$1"' sh "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     says '^gc_start'
     is_let_go "$pid"
 }
@@ -113,7 +113,7 @@ END
     start vforker -t /bin/true
     adopt "$(sed -n 's/^child //p' "$out")"
     assert_errno ETIMEDOUT write "$mnt/$pid/gc_start/enabled" 1
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     is_let_go "$pid"
 }
 

@@ -18,20 +18,14 @@ teardown() {
     session_end
 }
 
-# start_held [TARGET [USER]]: sets folder, hold, probe.
-start_held() {
+# start_to_hold [TARGET [USER]]: a target whose gc_start is chosen.
+start_to_hold() {
     start_for "${2:-root}" "${1:-demo-ocaml_1}" -q
-    probe=gc_start
-    folder=$mnt/$pid/gc_start
-    hold=$folder/hold
+    choose_probe gc_start
 }
 
-shows() {
-    assert_equal "$(memory_of "$pid" "$probe")" "$1" "counter and opcode"
-}
-
-# within MILLISECONDS COMMAND
-within() {
+# within_ms MILLISECONDS COMMAND
+within_ms() {
     local start=${EPOCHREALTIME/./} now
     until eval "$2"; do
         now=${EPOCHREALTIME/./}
@@ -42,7 +36,7 @@ within() {
     done
 }
 
-gone='[ "$(memory_of "$pid" "$probe")" = "0 3d" ]'
+gone='[ "$(memory_of "$pid" "$probe")" = "0 off" ]'
 
 # holder [COMMAND]...: a process that has `hold` open for writing. Sets: holder (its pid).
 holder() {
@@ -63,77 +57,77 @@ finish() {
 }
 
 @test "an open for writing adds a reference, its close takes it away" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
-    shows "1 e8"
+    shows "1 on"
     assert_equal "$(cat "$folder/enabled")" 1
     assert_equal "$(cat "$hold")" 1
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
     assert_equal "$(cat "$hold")" 0
 }
 
 @test "each open counts, of any kind: >, >>, <>" {
-    start_held
+    start_to_hold
     exec 7> "$hold" 8>> "$hold" 9<> "$hold"
-    shows "3 e8"
+    shows "3 on"
     assert_equal "$(cat "$hold")" 3
     exec 8>&-
-    shows "2 e8"
+    shows "2 on"
     exec 7>&-
     assert_equal "$(cat <&9)" 1
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "a hold adds to what is there, and leaves others' references" {
-    start_held
+    start_to_hold
     echo 5 > "$folder/semaphore"
     exec 9> "$hold"
-    shows "6 e8"
+    shows "6 on"
     echo +1 > "$folder/semaphore"
     exec 9>&-
-    shows "6 e8"
+    shows "6 on"
 }
 
 @test "1 to enabled does not end a hold" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
     echo 1 > "$folder/enabled"
-    shows "1 e8"
+    shows "1 on"
     assert_equal "$(cat "$hold")" 1
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "dup and fork count once, the last close takes it away" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
     exec 8>&9
-    shows "1 e8"
+    shows "1 on"
     sleep 1000 3>&- &
     child=$!
     adopt $child
     assert_equal "$(cat "$hold")" 1
     exec 9>&-
-    shows "1 e8"
+    shows "1 on"
     exec 8>&-
-    shows "1 e8"
+    shows "1 on"
     finish $child TERM
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "the holder's exit, crash and kill" {
-    start_held
+    start_to_hold
     sh -c 'exec 9> "$1"; cat "${1%/hold}/semaphore"' sh "$hold" > "$work/seen"
     assert_equal "$(cat "$work/seen")" 1
-    shows "0 3d"
+    shows "0 off"
     for signal in TERM SEGV ABRT KILL; do
         holder
-        shows "1 e8"
+        shows "1 on"
         finish $holder $signal
         assert_equal "$(cat "$folder/semaphore")" 0 "after SIG$signal"
-        shows "0 3d"
+        shows "0 off"
     done
 }
 
@@ -163,28 +157,28 @@ for turn in range(5):
         print(before.strip(), file.read().strip())'
 
 @test "SIGKILL of 100 holders at once: a look that starts after sees 0, five times" {
-    start_held
+    start_to_hold
     assert_equal "$(python3 -c "$look_after_kill" "$hold" "$folder/semaphore" 100 1 | uniq -c |
         awk '{ $1 = $1 } 1')" "5 100 0"
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "SIGKILL of a holder of 100: a look that starts after sees 0, five times" {
-    start_held
+    start_to_hold
     assert_equal "$(python3 -c "$look_after_kill" "$hold" "$folder/semaphore" 1 100 | uniq -c |
         awk '{ $1 = $1 } 1')" "5 100 0"
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "SIGKILL of 100 holders of a user's target" {
-    start_held demo-ocaml_1 a
+    start_to_hold demo-ocaml_1 a
     assert_equal "$(run_as a python3 -c "$look_after_kill" "$hold" "$folder/semaphore" 100 1 |
         uniq -c | awk '{ $1 = $1 } 1')" "5 100 0"
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "close by close: each look that starts after close returned sees one less" {
-    start_held
+    start_to_hold
     assert_equal "$(python3 - "$hold" "$folder/semaphore" <<'END'
 import os, sys
 hold, semaphore = sys.argv[1:]
@@ -201,7 +195,7 @@ END
 }
 
 @test "opened for reading it adds none, and gives the number of holds" {
-    start_held
+    start_to_hold
     before=$(peek "$pid")
     exec 9< "$hold"
     assert_equal "$(cat <&9)" 0
@@ -216,24 +210,24 @@ END
 }
 
 @test "writing text into it is EINVAL, and the hold stays" {
-    start_held
+    start_to_hold
     for text in '1' '0\n' '+1' '\n'; do
         assert_errno EINVAL write "$hold" "$text"
-        shows "0 3d"
+        shows "0 off"
     done
     exec 9> "$hold"
     assert_errno EINVAL write @9 '1\n'
     assert_errno EINVAL write @9 '0\n'
-    shows "1 e8"
+    shows "1 on"
     run ! sh -c 'echo 1 > "$1"' sh "$hold"
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "grep -r, tar, wc and find over the tree switch nothing on" {
     start sdt -q
     other=$pid other_before=$(peek "$pid")
-    start_held
+    start_to_hold
     before=$(peek "$pid")
     cd "$mnt"
     # Other processes of the machine may end in the middle of it.
@@ -250,25 +244,24 @@ END
 }
 
 @test "touching and truncating add nothing that stays" {
-    start_held
+    start_to_hold
     touch "$hold"
     truncate -s 0 "$hold"
     stat "$hold" > /dev/null
     : > "$hold"
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "a full counter: EOVERFLOW, and nothing is held" {
-    start_held
+    start_to_hold
     echo 65535 > "$folder/semaphore"
     assert_errno EOVERFLOW open-write "$hold"
-    shows "65535 e8"
+    shows "65535 on"
     assert_equal "$(cat "$hold")" 0
-    start_for root sdt -q
-    probe=request_start
-    echo 32767 > "$mnt/$pid/web:request_start/semaphore"
-    assert_errno EOVERFLOW open-write "$mnt/$pid/web:request_start/hold"
-    shows "32767 90"
+    start_probe sdt request_start web:request_start
+    echo 32767 > "$semaphore"
+    assert_errno EOVERFLOW open-write "$hold"
+    shows "32767 nop"
 }
 
 # ---- 0 ends older claims ------------------------------------------------------------------
@@ -288,12 +281,12 @@ ends_claims() {
     exec 8>&- 9>&-
     assert_equal "$(cat "$folder/semaphore")" $after "old holds are closed"
     exec 7>&-
-    shows "$((after - 1)) e8"
+    shows "$((after - 1)) on"
     echo 0 > "$folder/enabled"
 }
 
 @test "0 and values end older claims, through each file (a root's target)" {
-    start_held
+    start_to_hold
     ends_claims "$folder/enabled" 0 0
     ends_claims "$folder/semaphore" 0 0
     ends_claims "$folder/semaphore" 1 1
@@ -305,7 +298,7 @@ ends_claims() {
 }
 
 @test "0 and values end older claims, through each file (a user's target)" {
-    start_held demo-ocaml_1 a
+    start_to_hold demo-ocaml_1 a
     ends_claims "$folder/enabled" 0 0
     ends_claims "$folder/semaphore" 0 0
     ends_claims "$folder/semaphore" 1 1
@@ -315,131 +308,128 @@ ends_claims() {
 }
 
 @test "a user's 0 ends root's hold of that user's target" {
-    start_held demo-ocaml_1 a
+    start_to_hold demo-ocaml_1 a
     exec 9> "$hold"
     run_as a sh -c 'echo 0 > "$1/enabled"; echo +1 > "$1/semaphore"' sh "$folder"
     exec 9>&-
-    shows "1 e8"
+    shows "1 on"
 }
 
 @test "a hold that is not named keeps its claim" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
     echo 0 > "$mnt/$pid/gc_stop/enabled"
     echo '0 gc_stop boot' > "$mnt/$pid/control"
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "an update that fails ends no claim" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
     assert_errno ENOENT write "$mnt/$pid/control" '0 gc_start\n0 nothing\n'
     assert_errno ERANGE write "$folder/semaphore" 65536
     assert_equal "$(cat "$hold")" 1
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "-1 takes a hold's reference, and its close takes no more" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
     echo -1 > "$folder/semaphore"
-    shows "0 3d"
+    shows "0 off"
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "0 through a probe that shares the semaphore ends the claim, too" {
-    start_for root sdt -q
-    probe=cache_hit
-    folder=$mnt/$pid/web:cache_hit
-    exec 9> "$folder/hold"
-    shows "1 90"
+    start_probe sdt cache_hit web:cache_hit
+    exec 9> "$hold"
+    shows "1 nop"
     echo 0 > "$mnt/$pid/web:cache_miss/enabled"
-    shows "0 90"
+    shows "0 nop"
     echo +1 > "$folder/semaphore"
     exec 9>&-
-    shows "1 90"
+    shows "1 nop"
 }
 
 # ---- mounts and servers -------------------------------------------------------------------
 
 @test "umount while a hold is open is busy, and releases none" {
-    start_held
+    start_to_hold
     holder
     run umount "$mnt"
     assert_equal "$status" 32
-    shows "1 e8"
+    shows "1 on"
     finish $holder KILL
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "a lazy umount, then the holder's end: released, and the server ends well" {
-    start_held
+    start_to_hold
     holder
     umount -l "$mnt"
     finish $holder KILL
-    within 1000 "$gone"
+    within_ms 1000 "$gone"
     wait_until "! is_running $server"
     wait "$server"
 }
 
 @test "a forced umount releases every hold" {
-    start_held
+    start_to_hold
     holder
     umount -f -l "$mnt"
-    within 1000 "$gone"
+    within_ms 1000 "$gone"
     finish $holder KILL
 }
 
 @test "SIGTERM of the server releases every hold" {
-    start_held
+    start_to_hold
     root_pid=$pid
     holder
-    start_held demo-ocaml_1 a
+    start_to_hold demo-ocaml_1 a
     holder
-    shows "1 e8"
+    shows "1 on"
     kill -TERM "$server"
-    within 1000 "$gone"
+    within_ms 1000 "$gone"
     pid=$root_pid
-    within 1000 "$gone"
+    within_ms 1000 "$gone"
     finish $holder KILL
 }
 
 @test "SIGKILL of the server: holds are gone within a second" {
-    start_held
+    start_to_hold
     root_pid=$pid
     for _ in 1 2 3 4 5; do holder; done
-    shows "5 e8"
-    start_held demo-ocaml_1 a
+    shows "5 on"
+    start_to_hold demo-ocaml_1 a
     user_pid=$pid
     holder
-    start_for root sdt -q
-    probe=query
-    holder "$mnt/$pid/web:query/hold"
-    shows "1 90"
+    start_probe sdt query web:query
+    holder
+    shows "1 nop"
     kill -KILL "$server"
-    within 1000 '[ "$(memory_of $pid query)" = "0 90" ]
-        [ "$(memory_of $root_pid gc_start),$(memory_of $user_pid gc_start)" = "0 3d,0 3d" ]'
+    within_ms 1000 '[ "$(memory_of $pid query)" = "0 nop" ]
+        [ "$(memory_of $root_pid gc_start),$(memory_of $user_pid gc_start)" = "0 off,0 off" ]'
     wait "$server" || true
 }
 
 @test "SIGKILL of the server leaves what is no hold" {
-    start_held
+    start_to_hold
     echo 3 > "$folder/semaphore"
     echo 1 > "$mnt/$pid/gc_stop/enabled"
     holder
     holder "$mnt/$pid/gc_stop/hold"
-    shows "4 e8"
+    shows "4 on"
     kill_server "$server"
-    within 1000 '[ "$(memory_of $pid gc_start),$(memory_of $pid gc_stop)" = "3 e8,1 e8" ]'
+    within_ms 1000 '[ "$(memory_of $pid gc_start),$(memory_of $pid gc_stop)" = "3 on,1 on" ]'
 }
 
 @test "SIGKILL of the server: no worker stays" {
-    start_held demo-ocaml_1 a
+    start_to_hold demo-ocaml_1 a
     holder
-    start_held
+    start_to_hold
     holder
     workers=$(workers_of "$server")
     [ "$workers" ]
@@ -450,54 +440,54 @@ ends_claims() {
 }
 
 @test "two servers: each has its own holds, and the death of one releases its own alone" {
-    start_held
+    start_to_hold
     first=$server
     mkdir "$work/second"
     start_server_at root "$work/second"
     holder
     holder "$work/second/$pid/gc_start/hold"
-    shows "2 e8"
+    shows "2 on"
     kill_server "$first"
-    within 1000 '[ "$(memory_of $pid gc_start)" = "1 e8" ]'
+    within_ms 1000 '[ "$(memory_of $pid gc_start)" = "1 on" ]'
     assert_equal "$(cat "$work/second/$pid/gc_start/hold")" 1
     finish $holder KILL
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "a user's own server: a hold, its close and the server's death" {
     own_start a
-    start_held demo-ocaml_1 a
+    start_to_hold demo-ocaml_1 a
     hold=$own/$pid/gc_start/hold
     in_own a sh -c 'exec 9> "$1"; exec cat "${1%/hold}/semaphore" "$1"' sh "$hold" > "$work/seen"
     assert_equal "$(paste -sd, < "$work/seen")" 1,1
-    shows "0 3d"
+    shows "0 off"
     in_own a sh -c 'exec 9> "$1"; echo holding; exec sleep 1000' sh "$hold" > "$work/out/holds" \
         2>&1 < /dev/null 3>&- &
     wait_until 'grep -q holding "$work/out/holds"'
     sleeper=$(pgrep -u "$(user_name a)" -x sleep)
     adopt "$sleeper"
-    shows "1 e8"
+    shows "1 on"
     kill -KILL "$own_server"
-    within 1000 "$gone"
+    within_ms 1000 "$gone"
 }
 
 # ---- targets --------------------------------------------------------------------------------
 
 @test "a target that forks: the child keeps its counter, no hold of the parent's releases it" {
-    start_held forker
+    start_to_hold forker
     parent=$pid
     exec 9> "$hold"
     kill -USR1 "$pid"
     wait_until 'grep -q ^child "$out"'
     child=$(sed -n 's/^child //p' "$out")
     adopt "$child"
-    assert_equal "$(memory_of "$child" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$child" gc_start)" "1 on"
     assert_equal "$(cat "$mnt/$child/gc_start/hold")" 0
     exec 9>&-
-    assert_equal "$(memory_of "$parent" gc_start)" "0 3d"
-    assert_equal "$(memory_of "$child" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$parent" gc_start)" "0 off"
+    assert_equal "$(memory_of "$child" gc_start)" "1 on"
     echo 0 > "$mnt/$child/gc_start/enabled"
-    assert_equal "$(memory_of "$child" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$child" gc_start)" "0 off"
 }
 
 @test "a target that moves its arguments (PR_SET_MM_MAP) is the same image" {
@@ -519,7 +509,7 @@ ends_claims() {
 }
 
 @test "a target that ends, or becomes another program, before the hold is closed" {
-    start_held
+    start_to_hold
     exec 9> "$hold"
     stop "$pid"
     exec 9>&-
@@ -530,56 +520,53 @@ ends_claims() {
     before=$(peek "$pid")
     exec 9>&-
     assert_equal "$(peek "$pid")" "$before" "the new program"
-    start_held
+    start_to_hold
     exec 9> "$hold"
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "a library that is loaded later is not in an older hold" {
     library=$(target libplug.so)
     start_for root host -q "$library"
-    probe=gc_start
-    hold=$mnt/$pid/gc_start/hold
+    choose_probe gc_start
     exec 9> "$hold"
     kill -USR1 "$pid"
     wait_until 'grep -q loaded "$out"'
-    assert_equal "$(memory_of "$pid" gc_start libplug)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start libplug)" "0 off"
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
     exec 9> "$hold"
-    shows "1 e8"
+    shows "1 on"
     kill -USR2 "$pid"
     wait_until 'grep -q unloaded "$out"'
     exec 9>&-
-    shows "0 3d"
+    shows "0 off"
 }
 
 @test "several counters: a hold is a reference in each" {
-    start_for root sdt -q
-    probe=query
+    start_probe sdt query web:query
     peek "$pid" poke "$(counter_of "$pid" query)" 0200
-    exec 9> "$mnt/$pid/web:query/hold"
-    shows "1 90,3 90"
+    exec 9> "$hold"
+    shows "1 nop,3 nop"
     exec 9>&-
-    shows "0 90,2 90"
+    shows "0 nop,2 nop"
 }
 
 @test "a hold beside bpftrace: added and taken away, and bpftrace detaches cleanly" {
     needs_bpftrace
-    start_for root sdt -q
-    probe=request_start
+    start_probe sdt request_start web:request_start
     complaints=$(kernel_complaints)
     exec 9> "$mnt/$pid/web:request_start/hold"
     trace "$work/bin/sdt" web:request_start "$pid" request_start
-    shows "2 cc"
+    shows "2 trap"
     exec 8> "$mnt/$pid/web:request_start/hold"
-    shows "3 cc"
+    shows "3 trap"
     exec 9>&-
-    shows "2 cc"
+    shows "2 trap"
     untrace "$tracer"
-    shows "1 90"
+    shows "1 nop"
     exec 8>&-
-    shows "0 90"
+    shows "0 nop"
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }

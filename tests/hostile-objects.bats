@@ -68,7 +68,7 @@ is_sanitized() {
         before=$(peek "$pid" bytes "$site" 6)$(peek "$pid" bytes "$semaphore" 2)
         if [ "$name" = own ]; then
             assert_errno_as a OK write "$mnt/$pid/own/enabled" 1
-            assert_equal "$(peek "$pid" bytes "$site" 6)" 90e800000000
+            assert_equal "$(peek "$pid" words "$site" 6)" "nop on 00 00 00 00"
             assert_errno OK write "$mnt/$pid/own/enabled" 0
         else
             assert_errno_as a EACCES write "$mnt/$pid/$name/enabled" 1

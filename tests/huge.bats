@@ -37,8 +37,8 @@ smaps_field() {
 }
 
 code() {
-    peek "$pid" bytes 7fe00000 200000 | fold -w 2
-    peek "$pid" bytes 7fffffe0 32 | fold -w 2
+    peek "$pid" words 7fe00000 200000 | tr ' ' '\n'
+    peek "$pid" words 7fffffe0 32 | tr ' ' '\n'
 }
 
 # is_switched: on and off, and of all bytes at both ends of the code only the two sites' change.
@@ -49,10 +49,10 @@ is_switched() {
     echo 1 > "$mnt/$pid/spread/enabled"
     says '^spread'
     assert_equal "$(peek "$pid" | awk '{ print $4, $5, $6 }' | paste -sd,)" \
-        "1 7fe00000 e8,1 7fffffe7 e8"
+        "1 7fe00000 on,1 7fffffe7 on"
     code > "$work/after"
     assert_equal "$(paste "$work/before" "$work/after" | awk '$1 != $2' | sort | uniq -c |
-        tr -s ' ')" " 2 3d	e8"
+        tr -s ' ')" " 2 off	on"
     echo 0 > "$mnt/$pid/spread/enabled"
     code | diff "$work/before" -
 }
@@ -82,22 +82,22 @@ show_smaps() {
     mount --bind "$1" "$smaps"
 }
 
-refused() {
+gigatext_refused() {
     assert_errno EFBIG write "$mnt/$pid/spread/enabled" 1
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*pages of 1 GiB*allow_gigatext*"
     assert_errno EFBIG write "$mnt/$pid/spread/semaphore" +1
     assert_errno EFBIG write "$mnt/$pid/control" '1 *\n'
-    assert_equal "$(memory_of "$pid" spread)" "0 3d"
+    assert_equal "$(memory_of "$pid" spread)" "0 off"
     assert_equal "$(state_of "$pid" spread)" 0
 }
 
 # refused_unless_allowed: by either engine.
 refused_unless_allowed() {
     assert_equal "$(smaps_field KernelPageSize)" 1048576
-    refused
+    gigatext_refused
     stop_server "$server" "$mnt"
     start_server -o engine=ptrace
-    refused
+    gigatext_refused
     stop_server "$server" "$mnt"
     start_server -o allow_gigatext
     is_switched
@@ -126,5 +126,5 @@ refused_unless_allowed() {
     start huge -i 20 giga
     : > "$work/smaps"
     show_smaps "$work/smaps"
-    refused
+    gigatext_refused
 }

@@ -17,7 +17,7 @@ expected_info() {
         $5 != "-" { sites[name]++ }
         {
             sites[name] += 0
-            on = $6 == "e8" || $6 == "90" && $4 > 0 || $6 == "-" && $4 > 0
+            on = $6 == "on" || $6 == "nop" && $4 > 0 || $6 == "-" && $4 > 0
             if ((name in state) && state[name] != (on && $4 > 0)) state[name] = "X"
             else if (on != ($4 > 0)) state[name] = "X"
             else state[name] = on
@@ -106,7 +106,7 @@ agrees() {
 print(os.pread(int(sys.argv[1]), 4096, 0).decode(), end="")'
     assert_equal "$(python3 -c "$read_again" 8 | grep gc_start)" "0 0 1 gc_start"
     assert_equal "$(python3 -c "$read_again" 9 | awk '{ print $2 }')" 0
-    peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" e8
+    peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" on
     peek "$pid" poke "$(counter_of "$pid" gc_start)" 0200
     assert_equal "$(python3 -c "$read_again" 8 | grep gc_start)" "1 2 1 gc_start"
     assert_equal "$(python3 -c "$read_again" 9 | awk '{ print $2 }')" 1
@@ -120,7 +120,7 @@ print(os.pread(int(sys.argv[1]), 4096, 0).decode(), end="")'
 # by address in both; FILE is the one object that has it.
 expected_sites() {
     peek "$1" | awk -v name="$2" '$2 == name && $5 != "-" {
-        print "0x" $5, ($6 == "e8" || ($6 == "90" && $4 > 0)) }' | sort > "$work/addresses"
+        print "0x" $5, ($6 == "on" || ($6 == "nop" && $4 > 0)) }' | sort > "$work/addresses"
     readelf -nW "$3" | awk -v name="$2" '
         $1 == "Name:" { mine = $2 == name }
         $1 == "Location:" { sub(",", "", $2); location = $2 }

@@ -13,15 +13,15 @@ setup() {
 }
 
 # Lists and switches, and an independent reader sees it.
-switches() {
+program_switches() {
     local program=$1
     start demo-ocaml_1
     assert_equal "$("$program" "$pid")" $'1 boot\n0 gc_start\n0 gc_stop\n0 idle\n0 request'
     assert_equal "$("$program" "$pid" 1 'gc_*' | grep gc)" $'1 gc_start\n1 gc_stop'
-    assert_equal "$(memory_of "$pid" gc_stop)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_stop)" "1 on"
     says '^gc_stop'
     "$program" "$pid" 0 gc_stop > /dev/null
-    assert_equal "$(memory_of "$pid" gc_stop)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_stop)" "0 off"
     run -1 "$program" "$pid" 0 none
     assert_match "$output" "*no probe that matches 'none'*"
     run -1 "$program" 4194304
@@ -33,7 +33,7 @@ switches() {
     compile "$work/bin/switch" "$tests/../examples/switch/switch.c" "${found[@]}"
     export LD_LIBRARY_PATH=$library
     ldd "$work/bin/switch" | grep -qF "$library/libprobe-engine.so.0"
-    switches "$work/bin/switch"
+    program_switches "$work/bin/switch"
 }
 
 @test "switch.c, with the static library" {
@@ -46,7 +46,7 @@ switches() {
     fi
     compile "$work/bin/switch" "$tests/../examples/switch/switch.c" "${found[@]}"
     assert_equal "$(ldd "$work/bin/switch" 2>&1 | grep -c libprobe-engine)" 0
-    switches "$work/bin/switch"
+    program_switches "$work/bin/switch"
 }
 
 @test "the header is enough for C11 and for C++" {

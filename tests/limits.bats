@@ -142,5 +142,5 @@ with open(sys.argv[1] + "/semaphore") as file:
     assert file.read() == "300\n"
 EOF
     assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 0
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }

@@ -32,7 +32,7 @@ use_all() {
     ls -lR "$mnt/$ocaml" "$mnt/$sdt" >"$work/listing"
     grep -q "gc_start" "$work/listing"
     echo 1 >"$mnt/$ocaml/gc_start/enabled"
-    assert_equal "$(memory_of "$ocaml" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$ocaml" gc_start)" "1 on"
     echo +1 >"$mnt/$ocaml/gc_start/semaphore"
     printf '0 gc_*\n+1 ~^idle$\n# nothing\n' >"$mnt/$ocaml/control"
     echo 1 >"$mnt/$sdt/enabled"

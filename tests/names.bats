@@ -147,12 +147,12 @@ END
     assert_equal "$(probes_of "$pid")" "gc_start plug_hit"
     assert_equal "$(wc -l < "$mnt/$pid/gc_start/sites")" 2
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start /host)" "1 e8"
-    assert_equal "$(memory_of "$pid" gc_start libplug)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start /host)" "1 on"
+    assert_equal "$(memory_of "$pid" gc_start libplug)" "1 on"
     echo +1 > "$mnt/$pid/gc_start/semaphore"
-    assert_equal "$(memory_of "$pid" gc_start)" "2 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "2 on"
     echo 0 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
 @test "a library that is loaded later and unloaded again: its sites come and go" {
@@ -164,7 +164,7 @@ END
     assert_equal "$(wc -l < "$mnt/$pid/gc_start/sites")" 2
     assert_equal "$(state_of "$pid" gc_start)" X "the library's is off"
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     wait_until '[ -d "$mnt/$pid/plug_hit" ]'
     kill -USR2 "$pid"
     wait_until 'grep -q "^unloaded" "$out"'
@@ -176,10 +176,10 @@ END
     start sdt -q -i 20
     assert_equal "$(peek "$pid" | awk '$2 == "query" { print $3 }' | sort -u | wc -l)" 3
     echo 1 > "$mnt/$pid/web:query/enabled"
-    assert_equal "$(memory_of "$pid" query)" "1 90"
+    assert_equal "$(memory_of "$pid" query)" "1 nop"
     wait_until 'kill -USR1 "$pid"; grep -q "query_1=[1-9].* query_2=[1-9].* query_3=[1-9]" "$out"'
     echo 0 > "$mnt/$pid/web:query/enabled"
-    assert_equal "$(memory_of "$pid" query)" "0 90"
+    assert_equal "$(memory_of "$pid" query)" "0 nop"
 }
 
 @test "a shared semaphore: both probes show it, and it is written once" {

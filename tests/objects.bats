@@ -33,10 +33,10 @@ works_like_demo() {
 memory_agrees() {
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(peek "$pid" | awk '{ print $4 }' | sort -u)" 1 "counters"
-    assert_equal "$(peek "$pid" | awk '$5 != "-" { print $6 }' | sort -u)" e8 "opcodes"
+    assert_equal "$(peek "$pid" | awk '$5 != "-" { print $6 }' | sort -u)" on "sites"
     echo 0 > "$mnt/$pid/enabled"
     assert_equal "$(peek "$pid" | awk '{ print $4 }' | sort -u)" 0 "counters"
-    assert_equal "$(peek "$pid" | awk '$5 != "-" { print $6 }' | sort -u)" 3d "opcodes"
+    assert_equal "$(peek "$pid" | awk '$5 != "-" { print $6 }' | sort -u)" off "sites"
 }
 
 @test "layout ocaml: the counter at +0" {
@@ -117,13 +117,13 @@ memory_agrees() {
     for name in only_1 only_2 only_dot_1 only_ocaml_a only_ocaml_b only_plus2_a only_plus2_b; do
         echo 1 > "$mnt/$pid/$name/enabled"
         says "^$name"
-        assert_equal "$(memory_of "$pid" $name)" "1 e8"
+        assert_equal "$(memory_of "$pid" $name)" "1 on"
     done
     echo 1 > "$mnt/$pid/tick/enabled"
-    assert_equal "$(memory_of "$pid" tick)" "1 e8"
+    assert_equal "$(memory_of "$pid" tick)" "1 on"
     assert_equal "$(peek "$pid" | awk '$2 == "tick" { print $3 }' | sort -u | wc -l)" 3 "counters"
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+    assert_equal "$(memory_of_all "$pid")" "0 off"
 }
 
 @test "sdt: SystemTap probes, but none without a semaphore" {
@@ -132,7 +132,7 @@ memory_agrees() {
         "web:cache_hit web:cache_miss web:query web:request_done web:request_start"
     assert_equal "$(cat "$mnt/$pid/enabled")" 0
     echo 1 > "$mnt/$pid/enabled"
-    assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "1 90"
+    assert_equal "$(memory_of_all "$pid")" "1 nop"
 }
 
 @test "linked: the probes of a library, in a program that has none" {
@@ -142,7 +142,7 @@ memory_agrees() {
     assert_equal "$(probes_of "$pid")" "gc_start plug_hit"
     echo 1 > "$mnt/$pid/plug_hit/enabled"
     says '^plug plug_hit'
-    assert_equal "$(memory_of "$pid" plug_hit)" "1 e8"
+    assert_equal "$(memory_of "$pid" plug_hit)" "1 on"
 }
 
 @test "host: a name in program and library is one probe with a counter in each" {
@@ -153,9 +153,9 @@ memory_agrees() {
     echo 1 > "$mnt/$pid/gc_start/enabled"
     says '^gc_start'
     says '^plug gc_start'
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     echo 0 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
 @test "host -m: a library that is loaded twice is two objects" {
@@ -165,9 +165,9 @@ memory_agrees() {
     echo 1 > "$mnt/$pid/plug_hit/enabled"
     says '^plug plug_hit'
     says '^plug2 plug_hit'
-    assert_equal "$(memory_of "$pid" plug_hit)" "1 e8"
+    assert_equal "$(memory_of "$pid" plug_hit)" "1 on"
     echo 0 > "$mnt/$pid/plug_hit/enabled"
-    assert_equal "$(memory_of "$pid" plug_hit)" "0 3d"
+    assert_equal "$(memory_of "$pid" plug_hit)" "0 off"
 }
 
 # A library that comes and goes, and what is written meanwhile.
@@ -184,7 +184,7 @@ check_coming_and_going() {
     tell USR2 '^unloaded'
     assert_equal "$(probes_of "$pid")" gc_start
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
 @test "host: a library comes and goes, and is looked for with PROCMAP_QUERY" {
@@ -202,7 +202,7 @@ check_coming_and_going() {
     check_coming_and_going
     start split -s -i 20
     echo 1 > "$mnt/$pid/spread/enabled"
-    assert_equal "$(memory_of "$pid" spread)" "1 e8"
+    assert_equal "$(memory_of "$pid" spread)" "1 on"
 }
 
 @test "code in many mappings" {
@@ -210,10 +210,10 @@ check_coming_and_going() {
     [ "$(grep -c 'r-xp.*/split' "/proc/$pid/maps")" -ge 4 ]
     assert_equal "$(peek "$pid" | grep -c spread)" 4
     echo 1 > "$mnt/$pid/spread/enabled"
-    assert_equal "$(memory_of "$pid" spread)" "1 e8"
+    assert_equal "$(memory_of "$pid" spread)" "1 on"
     says '^spread'
     echo 0 > "$mnt/$pid/spread/enabled"
-    assert_equal "$(memory_of "$pid" spread)" "0 3d"
+    assert_equal "$(memory_of "$pid" spread)" "0 off"
 }
 
 @test "a file that is mapped as data is no object" {
@@ -222,7 +222,7 @@ check_coming_and_going() {
     start split -i 20 -d "$(target split)"
     assert_equal "$(probes_of "$pid")" spread
     echo 1 > "$mnt/$pid/spread/enabled"
-    assert_equal "$(memory_of "$pid" spread)" "1 e8"
+    assert_equal "$(memory_of "$pid" spread)" "1 on"
 }
 
 @test "a library in another mount namespace" {
@@ -258,7 +258,7 @@ END
     wait_until 'grep -q ^pid "$out"'
     assert_match " $(probes_of "$pid") " '* plug_hit *'
     echo 1 > "$mnt/$pid/plug_hit/enabled"
-    assert_equal "$(memory_of "$pid" plug_hit)" "1 e8"
+    assert_equal "$(memory_of "$pid" plug_hit)" "1 on"
 }
 
 @test "what cannot be a program of ours is not shown" {
@@ -281,13 +281,13 @@ shifted() {
     wait_until 'grep -q ^loaded "$out"'
     echo 1 > "$mnt/$pid/plug_hit/enabled"
     says '^plug plug_hit'
-    assert_equal "$(memory_of "$pid" plug_hit)" "1 e8"
+    assert_equal "$(memory_of "$pid" plug_hit)" "1 on"
     echo 0 > "$mnt/$pid/plug_hit/enabled"
     is_off_in_plug
 }
 
 is_off_in_plug() {
-    assert_equal "$(memory_of "$pid" plug_hit)" "0 3d"
+    assert_equal "$(memory_of "$pid" plug_hit)" "0 off"
 }
 
 @test "a base that shifts all addresses" {
@@ -425,7 +425,7 @@ END
     assert_match "$(tail -n 1 "$mnt/$target/error_log")" \
         "* EPERM: cannot open object '*/demo-ocaml_1' again: Operation not permitted."
     stop "$pid"
-    assert_equal "$(memory_of "$target" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$target" gc_start)" "0 off"
     assert_errno OK write "$mnt/$target/gc_start/enabled" 1
-    assert_equal "$(memory_of "$target" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$target" gc_start)" "1 on"
 }

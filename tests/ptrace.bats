@@ -46,10 +46,10 @@ refused_in_time() {
 @test "a probe is switched on and off" {
     start demo-ocaml_1
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     says '^gc_start'
     echo 0 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     is_silent '^gc_start'
 }
 
@@ -129,7 +129,7 @@ refused_in_time() {
     wait_until "! grep -q '^TracerPid:.0' /proc/$target/status"
     assert_errno EBUSY write "$mnt/$target/gc_start/enabled" 1
     assert_match "$(tail -n 1 "$mnt/$target/error_log")" "*is traced by strace (pid $pid)*"
-    assert_equal "$(memory_of "$target" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$target" gc_start)" "0 off"
 }
 
 @test "traced by gdb, which holds it or lets it run: EBUSY, which names it" {
@@ -140,7 +140,7 @@ refused_in_time() {
         wait_until "grep -q '^TracerPid:.$pid\$' /proc/$target/status"
         assert_errno EBUSY write "$mnt/$target/gc_start/enabled" 1
         assert_match "$(tail -n 1 "$mnt/$target/error_log")" "*is traced by gdb (pid $pid)*"
-        assert_equal "$(memory_of "$target" gc_start)" "0 3d"
+        assert_equal "$(memory_of "$target" gc_start)" "0 off"
         stop "$pid"
         wait_until "grep -q '^TracerPid:.0' /proc/$target/status"
     done
@@ -164,7 +164,7 @@ END
     wait_until 'grep -q "^seized 0" "$out"'
     assert_errno EBUSY write "$mnt/$target/gc_start/enabled" 1
     assert_match "$(tail -n 1 "$mnt/$target/error_log")" "*is traced by python3 (pid $pid)*"
-    assert_equal "$(memory_of "$target" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$target" gc_start)" "0 off"
     stop "$pid"
     wait_until 'is_let_go "$target"'
     echo 1 > "$mnt/$target/gc_start/enabled"
@@ -175,7 +175,7 @@ END
     child=$(sed -n 's/^child //p' "$out")
     adopt "$child"
     refused_in_time "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     assert_equal "$(cat "$mnt/$pid/gc_start/enabled")" 0
     is_let_go "$pid"
     # The vfork ends, and what was asked of the thread meanwhile does not stop it now.
@@ -205,11 +205,11 @@ start_hanging() {
     wait_until "grep -q '^59 ' /proc/$pid/syscall"
     refused_in_time @5
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*while one of them replaces the program*"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     assert_match "$(cat "$mnt/$pid/enabled")" 0
     start demo-ocaml_1
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     exec 5>&-
     stop "$hang"
 }
@@ -220,7 +220,7 @@ start_hanging() {
     wait_until "grep -q '^0 ' /proc/$pid/task/*/syscall"
     refused_in_time "$mnt/$pid/gc_start/enabled"
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*1 of its threads did not stop in time*"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     is_let_go "$pid"
     stop "$hang"
     wait_until 'grep -q "^read -1" "$out"'
@@ -320,7 +320,7 @@ END
             echo 1 > "$mnt/$each/enabled"
             assert_equal "$(cat "$mnt/$each/enabled")" 1
             echo 0 > "$mnt/$each/enabled"
-            assert_equal "$(peek "$each" | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+            assert_equal "$(memory_of_all "$each")" "0 off"
         done
         tell USR1 '^totals .* wrong=0'
     done

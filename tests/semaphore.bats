@@ -18,40 +18,32 @@ teardown() {
     session_end
 }
 
-# start_probe TARGET NAME TREE-NAME: sets folder, probe (as in the note), semaphore (the file).
-start_probe() {
-    start "$1" -q
-    probe=$2
-    folder=$mnt/$pid/$3
-    semaphore=$folder/semaphore
-}
-
-# shows COUNTER OPCODE: the file and the memory agree with it.
-shows() {
+# counts COUNTER SITES: the file and the memory agree with it.
+counts() {
     assert_equal "$(cat "$semaphore")" "$1" "semaphore"
-    assert_equal "$(memory_of "$pid" "$probe")" "$1 $2" "counter and opcode"
+    shows "$1 $2"
 }
 
 @test "+1, -1 and a value: the sites follow as the counter leaves and reaches 0" {
     start_probe demo-ocaml_1 request request
-    shows 0 3d
+    counts 0 off
     echo +1 > "$semaphore"
-    shows 1 e8
+    counts 1 on
     echo +1 > "$semaphore"
-    shows 2 e8
+    counts 2 on
     assert_equal "$(cat "$folder/enabled")" 1
     echo -1 > "$semaphore"
-    shows 1 e8
+    counts 1 on
     echo -1 > "$semaphore"
-    shows 0 3d
+    counts 0 off
     assert_equal "$(cat "$folder/enabled")" 0
     echo 5 > "$semaphore"
-    shows 5 e8
+    counts 5 on
     echo 65535 > "$semaphore"
-    shows 65535 e8
+    counts 65535 on
     assert_equal "$(cat "$folder/enabled")" 1
     echo 0 > "$semaphore"
-    shows 0 3d
+    counts 0 off
 }
 
 @test "each format counts where its row says" {
@@ -59,14 +51,14 @@ shows() {
         start_probe demo-$layout gc_start gc_start
         before=$(peek "$pid" | grep -v ' gc_start ')
         echo +1 > "$semaphore"
-        shows 1 e8
+        counts 1 on
         echo 7 > "$semaphore"
-        shows 7 e8
+        counts 7 on
         echo -1 > "$semaphore"
-        shows 6 e8
+        counts 6 on
         assert_equal "$(peek "$pid" | grep -v ' gc_start ')" "$before" "the other probes"
         echo 0 > "$semaphore"
-        shows 0 3d
+        counts 0 off
     done
 }
 
@@ -82,41 +74,41 @@ shows() {
     start_probe demo-ocaml_1 gc_start gc_start
     echo 3 > "$semaphore"
     echo 1 > "$folder/enabled"
-    shows 3 e8
+    counts 3 on
     echo 0 > "$folder/enabled"
-    shows 0 3d
+    counts 0 off
 }
 
 @test "out of range: -1 at 0, +1 at 65535, a value of 17 bits; nothing changes" {
     start_probe demo-ocaml_1 request request
     assert_errno ERANGE write "$semaphore" -1
-    shows 0 3d
+    counts 0 off
     for value in 65536 70000 131071 4294967296 18446744073709551617 99999999999999999999999; do
         assert_errno ERANGE write "$semaphore" $value
-        shows 0 3d
+        counts 0 off
     done
     echo 65534 > "$semaphore"
     echo +1 > "$semaphore"
     assert_errno EOVERFLOW write "$semaphore" +1
-    shows 65535 e8
+    counts 65535 on
     assert_errno ERANGE write "$semaphore" 65536
-    shows 65535 e8
+    counts 65535 on
     echo -1 > "$semaphore"
-    shows 65534 e8
+    counts 65534 on
 }
 
 @test "where the kernel counts too the highest value is 32767" {
     check_highest() {
         start_probe "$@"
         on=$(memory_of "$pid" "$probe" | cut -d' ' -f2)
-        [ "$on" = 90 ] || on=e8
+        [ "$on" = nop ] || on=on
         echo 32766 > "$semaphore"
         echo +1 > "$semaphore"
-        shows 32767 "$on"
+        counts 32767 "$on"
         assert_errno EOVERFLOW write "$semaphore" +1
         assert_errno ERANGE write "$semaphore" 32768
         assert_errno ERANGE write "$semaphore" 65535
-        shows 32767 "$on"
+        counts 32767 "$on"
     }
     check_highest demo-ocaml gc_start gc_start
     check_highest sdt request_start web:request_start
@@ -130,7 +122,7 @@ shows() {
         assert_equal "'$text': $(python3 -S "$tests/lib/pieces.py" "$semaphore" "write:$text")" \
             "'$text': EINVAL"
     done
-    shows 2 e8
+    counts 2 on
 }
 
 @test "several counters: differing ones are listed, +1 and -1 are for all or none" {
@@ -138,36 +130,36 @@ shows() {
     peek "$pid" poke "$(counter_of "$pid" query)" 0300
     assert_equal "$(tr , '\n' < "$semaphore" | sort -n | paste -sd,)" 0,0,3
     assert_errno ERANGE write "$semaphore" -1
-    assert_equal "$(memory_of "$pid" query)" "0 90,3 90"
+    assert_equal "$(memory_of "$pid" query)" "0 nop,3 nop"
     echo +1 > "$semaphore"
-    assert_equal "$(memory_of "$pid" query)" "1 90,4 90"
+    assert_equal "$(memory_of "$pid" query)" "1 nop,4 nop"
     echo -1 > "$semaphore"
-    assert_equal "$(memory_of "$pid" query)" "0 90,3 90"
+    assert_equal "$(memory_of "$pid" query)" "0 nop,3 nop"
     peek "$pid" poke "$(counter_of "$pid" query)" ff7f
     assert_errno EOVERFLOW write "$semaphore" +1
-    assert_equal "$(memory_of "$pid" query)" "0 90,32767 90"
+    assert_equal "$(memory_of "$pid" query)" "0 nop,32767 nop"
     echo 2 > "$semaphore"
-    shows 2 90
+    counts 2 nop
 }
 
 @test "mixed: one name in several formats, all its counters" {
     start_probe mixed tick tick
     echo +1 > "$semaphore"
-    shows 1 e8
+    counts 1 on
     echo 9 > "$semaphore"
-    shows 9 e8
+    counts 9 on
     echo 0 > "$semaphore"
-    shows 0 3d
+    counts 0 off
 }
 
 @test "a semaphore that two probes share counts once" {
     start_probe sdt cache_hit web:cache_hit
     echo +1 > "$semaphore"
     echo +1 > "$mnt/$pid/web:cache_miss/semaphore"
-    shows 2 90
+    counts 2 nop
     assert_equal "$(cat "$mnt/$pid/web:cache_miss/semaphore")" 2
     echo '+1 web:cache_*' > "$mnt/$pid/control"
-    shows 3 90
+    counts 3 nop
 }
 
 @test "two shells that each add and take away leave each other's reference alone" {
@@ -180,20 +172,20 @@ shows() {
         adopt $!
     done
     exec 8> "$work/a" 9> "$work/b"
-    tell() {
+    ask() {
         echo "$2" >&"$1"
         wait_until "[ \$(cat '$work/out/a' '$work/out/b' | wc -l) = $3 ]"
     }
-    tell 8 +1 1
-    tell 9 +1 2
-    shows 2 e8
-    tell 8 -1 3
-    shows 1 e8
-    tell 8 +1 4
-    tell 9 -1 5
-    shows 1 e8
-    tell 8 -1 6
-    shows 0 3d
+    ask 8 +1 1
+    ask 9 +1 2
+    counts 2 on
+    ask 8 -1 3
+    counts 1 on
+    ask 8 +1 4
+    ask 9 -1 5
+    counts 1 on
+    ask 8 -1 6
+    counts 0 off
     exec 8>&- 9>&-
 }
 
@@ -213,7 +205,7 @@ for _ in range(int(sys.argv[1])):
             writers+=($!)
         done
         for each in "${writers[@]}"; do wait "$each"; done
-        shows "${step#* }" e8
+        counts "${step#* }" on
     done
 }
 
@@ -231,14 +223,13 @@ PYTHON
         writers+=($!)
     done
     for each in "${writers[@]}"; do wait "$each"; done
-    shows 0 3d
+    counts 0 off
 }
 
 @test "two servers at once, root's and the user's own: 4 writers of 10,000, exact" {
     own_start a
     start_for a demo-ocaml_1 -q
-    probe=gc_start
-    semaphore=$mnt/$pid/gc_start/semaphore
+    choose_probe gc_start
     echo 30000 > "$semaphore"
     assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
     writers=()
@@ -249,14 +240,14 @@ PYTHON
         writers+=($!)
     done
     for each in "${writers[@]}"; do wait "$each"; done
-    shows 30000 e8
+    counts 30000 on
     assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
 }
 
 # ---- the kernel's own references ----------------------------------------------------------
 
-# refuses FILE TEXT...: EBUSY, and no counter of the probe moves.
-refuses() {
+# is_busy FILE TEXT...: EBUSY, and no counter of the probe moves.
+is_busy() {
     local file=$1 before text
     shift
     before=$(peek "$pid")
@@ -271,35 +262,35 @@ refuses() {
     start_probe sdt request_start web:request_start
     complaints=$(kernel_complaints)
     trace "$work/bin/sdt" web:request_start "$pid" request_start
-    shows 1 cc
-    refuses "$folder/enabled" 0
-    refuses "$semaphore" 0 1 5
-    refuses "$mnt/$pid/enabled" 0
-    refuses "$mnt/$pid/control" '0 web:request_start\n' '=0 web:request_start\n' \
+    counts 1 trap
+    is_busy "$folder/enabled" 0
+    is_busy "$semaphore" 0 1 5
+    is_busy "$mnt/$pid/enabled" 0
+    is_busy "$mnt/$pid/control" '0 web:request_start\n' '=0 web:request_start\n' \
         '=3 web:request_start\n' '0 *\n' '1 web:query\n0 web:request_start\n'
     assert_equal "$(cat "$folder/enabled")" 1
     echo 1 > "$folder/enabled"
     echo 1 > "$mnt/$pid/web:query/enabled"
     echo 0 > "$mnt/$pid/web:query/enabled"
-    shows 1 cc
+    counts 1 trap
     echo +1 > "$semaphore"
-    shows 2 cc
+    counts 2 trap
     echo '+1 web:request_start' > "$mnt/$pid/control"
-    shows 3 cc
+    counts 3 trap
     echo -1 > "$semaphore"
     echo '-1 web:request_start' > "$mnt/$pid/control"
-    shows 1 cc
+    counts 1 trap
     echo +1 > "$semaphore"
     untrace "$tracer"
-    shows 1 90
+    counts 1 nop
     echo 0 > "$folder/enabled"
-    shows 0 90
+    counts 0 nop
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
     # A later session counts as before.
     trace "$work/bin/sdt" web:request_start "$pid" request_start
-    shows 1 cc
+    counts 1 trap
     untrace "$tracer"
-    shows 0 90
+    counts 0 nop
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
 
@@ -308,14 +299,14 @@ refuses() {
     start_probe sdt query web:query
     complaints=$(kernel_complaints)
     trace "$work/bin/sdt" web:query "$pid" query
-    refuses "$folder/enabled" 0
-    refuses "$semaphore" 0 4
+    is_busy "$folder/enabled" 0
+    is_busy "$semaphore" 0 4
     before=$(counts_of "$pid" query)
     echo +1 > "$semaphore"
     echo -1 > "$semaphore"
     assert_equal "$(counts_of "$pid" query)" "$before"
     untrace "$tracer"
-    shows 0 90
+    counts 0 nop
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
 
@@ -324,15 +315,15 @@ refuses() {
     start_probe sdt cache_hit web:cache_hit
     complaints=$(kernel_complaints)
     trace "$work/bin/sdt" web:cache_hit "$pid" cache_hit
-    refuses "$mnt/$pid/web:cache_miss/enabled" 0
-    refuses "$mnt/$pid/web:cache_miss/semaphore" 0 2
-    refuses "$mnt/$pid/control" '0 web:cache_miss\n' '=2 web:cache_miss\n'
-    refuses "$folder/enabled" 0
+    is_busy "$mnt/$pid/web:cache_miss/enabled" 0
+    is_busy "$mnt/$pid/web:cache_miss/semaphore" 0 2
+    is_busy "$mnt/$pid/control" '0 web:cache_miss\n' '=2 web:cache_miss\n'
+    is_busy "$folder/enabled" 0
     echo +1 > "$mnt/$pid/web:cache_miss/semaphore"
-    shows 2 cc
+    counts 2 trap
     echo -1 > "$mnt/$pid/web:cache_miss/semaphore"
     untrace "$tracer"
-    shows 0 90
+    counts 0 nop
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
 
@@ -347,15 +338,14 @@ time.sleep(1000)'
     wait_until 'grep -q "^pid" "$out"'
     complaints=$(kernel_complaints)
     trace "$program" python:gc__start "$pid" gc__start
-    probe=gc__start folder=$mnt/$pid/python:gc__start
-    semaphore=$folder/semaphore
-    shows 1 cc
-    refuses "$folder/enabled" 0
-    refuses "$semaphore" 0 2
+    choose_probe gc__start python:gc__start
+    counts 1 trap
+    is_busy "$folder/enabled" 0
+    is_busy "$semaphore" 0 2
     echo +1 > "$semaphore"
-    shows 2 cc
+    counts 2 trap
     echo -1 > "$semaphore"
     untrace "$tracer"
-    shows 0 90
+    counts 0 nop
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }

@@ -16,7 +16,7 @@ start_daemon() {
     server=$(pgrep -f "^$probefs .*$mnt\$")
 }
 
-refused() {
+start_refused() {
     run "$@" 3>&-
     assert_equal "$status" 1 "exit status of $*"
     [ "$output" ] || { echo "no message of $*"; return 1; }
@@ -54,16 +54,16 @@ refused() {
 }
 
 @test "a mountpoint that does not exist, or is missing" {
-    refused "$probefs" "$work/nothing"
+    start_refused "$probefs" "$work/nothing"
     assert_match "$output" "*$work/nothing*No such file or directory*"
-    refused "$probefs"
+    start_refused "$probefs"
     assert_match "$output" '*mountpoint*'
-    refused "$probefs" -f "$work/nothing"
+    start_refused "$probefs" -f "$work/nothing"
 }
 
 @test "a mountpoint that is no directory" {
     touch "$work/file"
-    refused timeout 5 "$probefs" "$work/file"
+    start_refused timeout 5 "$probefs" "$work/file"
     assert_match "$output" "*$work/file*"
 }
 
@@ -77,17 +77,17 @@ refused() {
 }
 
 @test "wrong options are refused, with their name" {
-    refused "$probefs" -o nonsense=1 "$mnt"
+    start_refused "$probefs" -o nonsense=1 "$mnt"
     assert_match "$output" '*nonsense*'
-    refused "$probefs" --nonsense "$mnt"
+    start_refused "$probefs" --nonsense "$mnt"
     assert_match "$output" '*nonsense*'
-    refused "$probefs" -o engine=steam "$mnt"
+    start_refused "$probefs" -o engine=steam "$mnt"
     assert_match "$output" '*steam*'
-    refused "$probefs" -o log=loud "$mnt"
+    start_refused "$probefs" -o log=loud "$mnt"
     assert_match "$output" '*loud*'
-    refused "$probefs" -o gid=no-such-group "$mnt"
+    start_refused "$probefs" -o gid=no-such-group "$mnt"
     assert_match "$output" '*no-such-group*'
-    refused "$probefs" a b "$mnt"
+    start_refused "$probefs" a b "$mnt"
 }
 
 @test "--help and --version need no mountpoint" {
@@ -202,7 +202,7 @@ refused() {
     done
     wait "${writers[@]}"
     assert_match "$(cat "$mnt/$pid/enabled")" '[01]'
-    assert_match "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" '@(0 3d|1 e8)'
+    assert_match "$(memory_of_all "$pid")" '@(0 off|1 on)'
 }
 
 @test "stopping and starting a server loses nothing" {
@@ -210,7 +210,7 @@ refused() {
     start demo-ocaml_1 -q
     echo 1 > "$mnt/$pid/gc_stop/enabled"
     stop_server "$server" "$mnt"
-    assert_equal "$(memory_of "$pid" gc_stop)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_stop)" "1 on"
     start_server
     assert_equal "$(state_of "$pid" gc_stop)" 1
 }
@@ -257,21 +257,21 @@ END
     server=$pid
     pid=$(sed -n 's/^pid //p' "$work/out/3-demo-ocaml_1")
     own=$work/own
-    inside() {
+    in_server_namespaces() {
         nsenter --target "$server" --mount "$@"
     }
-    wait_until 'inside findmnt -n -t fuse.probefs -M "$own" > /dev/null'
-    assert_equal "$(inside "${as[@]}" ls "$own" | grep -cx "$pid")" 1
-    assert_equal "$(inside "${as[@]}" ls "$own" | grep -cx -e "$roots" -e "$bs" || true)" 0
-    inside "${as[@]}" sh -c "echo 1 > '$own/$pid/gc_start/enabled'"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
-    assert_equal "$(inside "${as[@]}" python3 "$work/errno_of.py" write \
+    wait_until 'in_server_namespaces findmnt -n -t fuse.probefs -M "$own" > /dev/null'
+    assert_equal "$(in_server_namespaces "${as[@]}" ls "$own" | grep -cx "$pid")" 1
+    assert_equal "$(in_server_namespaces "${as[@]}" ls "$own" | grep -cx -e "$roots" -e "$bs" || true)" 0
+    in_server_namespaces "${as[@]}" sh -c "echo 1 > '$own/$pid/gc_start/enabled'"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+    assert_equal "$(in_server_namespaces "${as[@]}" python3 "$work/errno_of.py" write \
         "$own/$bs/enabled" 1)" ENOENT
-    assert_equal "$(inside "${as[@]}" python3 "$work/errno_of.py" write \
+    assert_equal "$(in_server_namespaces "${as[@]}" python3 "$work/errno_of.py" write \
         "$own/$roots/enabled" 1)" ENOENT
     as b
-    assert_equal "$(inside "${as[@]}" python3 "$work/errno_of.py" list "$own")" EACCES
+    assert_equal "$(in_server_namespaces "${as[@]}" python3 "$work/errno_of.py" list "$own")" EACCES
     as a
-    inside "${as[@]}" fusermount3 -u "$own"
+    in_server_namespaces "${as[@]}" fusermount3 -u "$own"
     wait_until "! is_running $server"
 }

@@ -45,63 +45,58 @@ $shown/semaphore|0|$2
 END
 }
 
-start_probe() {
-    start "$1" -q
-    probe=$2 shown=$3
-}
-
 @test "a counter without its sites" {
     break_it() { peek "$pid" poke "$(counter_of "$pid" request)" 0100; }
     start_probe demo-ocaml_1 request request
-    check_all "1 e8" "0 3d"
+    check_all "1 on" "0 off"
 }
 
 @test "sites without their counter" {
-    break_it() { peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" e8; }
+    break_it() { peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" on; }
     start_probe demo-ocaml_1 gc_start gc_start
-    check_all "1 e8" "0 3d"
+    check_all "1 on" "0 off"
 }
 
 @test "one of three sites, the counter off" {
-    break_it() { peek "$pid" poke "$(switch_byte_of "$pid" request)" e8; }
+    break_it() { peek "$pid" poke "$(switch_byte_of "$pid" request)" on; }
     start_probe demo-ocaml_1 request request
-    check_all "1 e8" "0 3d"
+    check_all "1 on" "0 off"
 }
 
 @test "one of three sites is off, the counter on" {
     break_it() {
         echo 1 > "$mnt/$pid/request/enabled"
-        peek "$pid" poke "$(switch_byte_of "$pid" request)" 3d
+        peek "$pid" poke "$(switch_byte_of "$pid" request)" off
     }
     start_probe demo-ocaml_1 request request
-    check_all "1 e8" "0 3d"
+    check_all "1 on" "0 off"
 }
 
 @test "one of several counters, SystemTap" {
     break_it() { peek "$pid" poke "$(counter_of "$pid" query)" 0100; }
     start_probe sdt query web:query
-    check_all "1 90" "0 90"
+    check_all "1 nop" "0 nop"
 }
 
 @test "one unit's counter of a name in several formats" {
     break_it() { peek "$pid" poke "$(counter_of "$pid" tick)" 0100; }
     start_probe mixed tick tick
-    check_all "1 e8" "0 3d"
+    check_all "1 on" "0 off"
 }
 
 @test "a probe of an executable and its library, one of them on" {
     start host -q -l "$(target libplug.so)"
     wait_until 'grep -q loaded "$out"'
-    probe=gc_start shown=gc_start
+    choose_probe gc_start
     break_it() {
         local counter
         echo 1 > "$mnt/$pid/gc_start/enabled"
         counter=$(peek "$pid" | awk '$2 == "gc_start" && $7 ~ /libplug/ { print $3; exit }')
         peek "$pid" poke "$counter" 0000
         peek "$pid" poke "$(add "$(peek "$pid" |
-            awk '$2 == "gc_start" && $7 ~ /libplug/ { print $5; exit }')" 1)" 3d
+            awk '$2 == "gc_start" && $7 ~ /libplug/ { print $5; exit }')" 1)" off
     }
-    check_all "1 e8" "0 3d"
+    check_all "1 on" "0 off"
 }
 
 @test "each format: a counter alone and a site alone" {
@@ -111,11 +106,11 @@ start_probe() {
         peek "$pid" poke "$(counter_of "$pid" gc_start)" 0100
         reads_x
         echo 1 > "$mnt/$pid/gc_start/enabled"
-        assert_equal "$(memory_of "$pid" gc_start)" "1 e8" "$layout"
+        assert_equal "$(memory_of "$pid" gc_start)" "1 on" "$layout"
         peek "$pid" poke "$(counter_of "$pid" gc_start)" 0000
         reads_x
         echo 0 > "$mnt/$pid/gc_start/enabled"
-        assert_equal "$(memory_of "$pid" gc_start)" "0 3d" "$layout"
+        assert_equal "$(memory_of "$pid" gc_start)" "0 off" "$layout"
     done
 }
 
@@ -125,21 +120,21 @@ start_probe() {
     peek "$pid" poke "$(counter_of "$pid" request)" 0300
     reads_x
     echo 1 > "$mnt/$pid/request/enabled"
-    assert_equal "$(memory_of "$pid" request)" "3 e8"
-    peek "$pid" poke "$(switch_byte_of "$pid" request)" 3d
+    assert_equal "$(memory_of "$pid" request)" "3 on"
+    peek "$pid" poke "$(switch_byte_of "$pid" request)" off
     reads_x
     echo -1 > "$mnt/$pid/request/semaphore"
-    assert_equal "$(memory_of "$pid" request)" "2 e8"
+    assert_equal "$(memory_of "$pid" request)" "2 on"
     peek "$pid" poke "$(counter_of "$pid" request)" 0000
     reads_x
     echo +1 > "$mnt/$pid/request/semaphore"
-    assert_equal "$(memory_of "$pid" request)" "1 e8"
-    peek "$pid" poke "$(switch_byte_of "$pid" request)" 3d
+    assert_equal "$(memory_of "$pid" request)" "1 on"
+    peek "$pid" poke "$(switch_byte_of "$pid" request)" off
     exec 9> "$mnt/$pid/request/hold"
-    assert_equal "$(memory_of "$pid" request)" "2 e8"
-    peek "$pid" poke "$(switch_byte_of "$pid" request)" 3d
+    assert_equal "$(memory_of "$pid" request)" "2 on"
+    peek "$pid" poke "$(switch_byte_of "$pid" request)" off
     exec 9>&-
-    assert_equal "$(memory_of "$pid" request)" "1 e8"
+    assert_equal "$(memory_of "$pid" request)" "1 on"
 }
 
 # `names` passes its sites only when it is asked to.
@@ -149,7 +144,7 @@ start_probe() {
     for on in 0 1; do
         echo "$on" > "$mnt/$pid/plain/enabled"
         for offset in 0 1 2 5; do
-            probe=plain shown=plain
+            choose_probe plain
             at=$(add "$site" $offset)
             good=$(peek "$pid" bytes "$at" 1)
             peek "$pid" poke "$at" 91
@@ -159,15 +154,15 @@ start_probe() {
             peek "$pid" poke "$at" "$good"
             assert_equal "$(state_of "$pid" plain)" "$on"
         done
-        peek "$pid" poke "$site" cc
+        peek "$pid" poke "$site" trap
         assert_equal "$(state_of "$pid" plain)" "$on" "with a tracer's breakpoint"
-        peek "$pid" poke "$site" 90
+        peek "$pid" poke "$site" nop
     done
 }
 
 @test "sites shows which site it is, control and semaphore the counter" {
     start_probe demo-ocaml_1 request request
-    peek "$pid" poke "$(switch_byte_of "$pid" request)" e8
+    peek "$pid" poke "$(switch_byte_of "$pid" request)" on
     site=$(site_of "$pid" request)
     assert_equal "$(awk -v site="0x$site" '$1 == site { print $2 }' "$mnt/$pid/request/sites")" 1
     assert_equal "$(awk '{ print $2 }' "$mnt/$pid/request/sites" | sort | paste -sd' ')" "0 0 1"

@@ -10,7 +10,7 @@ setup() {
     start_server
 }
 
-start_demo() {
+start_switched() {
     start demo-ocaml_1 -i 20
     enabled=$mnt/$pid/gc_start/enabled
 }
@@ -18,18 +18,18 @@ start_demo() {
 # is_on, is_off: the demo's gc_start, as the tree, the memory and the program itself show it.
 is_on() {
     assert_equal "$(cat "$enabled")" 1 "enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8" "counter and opcode"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on" "counter and sites"
     says '^gc_start'
 }
 
 is_off() {
     assert_equal "$(cat "$enabled")" 0 "enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d" "counter and opcode"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off" "counter and sites"
     is_silent '^gc_start'
 }
 
 @test "echo 1 and echo 0: the handler's output starts and stops" {
-    start_demo
+    start_switched
     is_off
     echo 1 > "$enabled"
     is_on
@@ -38,7 +38,7 @@ is_off() {
 }
 
 @test "nothing but the one probe changes" {
-    start_demo
+    start_switched
     before=$(peek "$pid" | grep -v ' gc_start ')
     echo 1 > "$enabled"
     assert_equal "$(peek "$pid" | grep -v ' gc_start ')" "$before" "the other probes"
@@ -48,24 +48,24 @@ is_off() {
     start demo-ocaml_1
     assert_equal "$(peek "$pid" | grep -c ' request ')" 3 "sites"
     echo 1 > "$mnt/$pid/request/enabled"
-    assert_equal "$(memory_of "$pid" request)" "1 e8"
+    assert_equal "$(memory_of "$pid" request)" "1 on"
     says '^request'
     says '^prepared'
     echo 0 > "$mnt/$pid/request/enabled"
-    assert_equal "$(memory_of "$pid" request)" "0 3d"
+    assert_equal "$(memory_of "$pid" request)" "0 off"
 }
 
 @test "a probe that is on from the start reads 1, and can be switched off" {
     start demo-ocaml_1 -i 20
     assert_equal "$(state_of "$pid" boot)" 1
     echo 0 > "$mnt/$pid/boot/enabled"
-    assert_equal "$(memory_of "$pid" boot)" "0 3d"
+    assert_equal "$(memory_of "$pid" boot)" "0 off"
     echo 1 > "$mnt/$pid/boot/enabled"
     says '^boot'
 }
 
 @test "printf without a newline" {
-    start_demo
+    start_switched
     printf 1 > "$enabled"
     is_on
     printf 0 > "$enabled"
@@ -73,7 +73,7 @@ is_off() {
 }
 
 @test ">> appends as > does" {
-    start_demo
+    start_switched
     echo 1 >> "$enabled"
     is_on
     echo 0 >> "$enabled"
@@ -81,7 +81,7 @@ is_off() {
 }
 
 @test "tee, to several files" {
-    start_demo
+    start_switched
     echo 1 | tee "$enabled" "$mnt/$pid/gc_stop/enabled" > "$work/tee"
     is_on
     assert_equal "$(state_of "$pid" gc_stop)" 1
@@ -90,7 +90,7 @@ is_off() {
 }
 
 @test "dd, also with conv=notrunc and an offset" {
-    start_demo
+    start_switched
     echo 1 | dd of="$enabled" status=none
     is_on
     printf 0 | dd of="$enabled" conv=notrunc bs=1 seek=7 status=none
@@ -98,7 +98,7 @@ is_off() {
 }
 
 @test "cp from a file, and cat" {
-    start_demo
+    start_switched
     echo 1 > "$work/one"
     echo 0 > "$work/zero"
     cp "$work/one" "$enabled"
@@ -108,7 +108,7 @@ is_off() {
 }
 
 @test "python: open().write(), and several writes on one descriptor" {
-    start_demo
+    start_switched
     python3 -c 'import sys; open(sys.argv[1], "w").write("1\n")' "$enabled"
     is_on
     python3 - "$enabled" <<'END'
@@ -122,7 +122,7 @@ END
 }
 
 @test "dash and busybox's way of echo" {
-    start_demo
+    start_switched
     sh -c "echo 1 > '$enabled'"
     is_on
     /bin/echo 0 > "$enabled"
@@ -130,26 +130,26 @@ END
 }
 
 @test "a switch is no count: twice on, once off is off" {
-    start_demo
+    start_switched
     echo 1 > "$enabled"
     echo 1 > "$enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     echo 0 > "$enabled"
     is_off
 }
 
 @test "on keeps a counter that is above 0 already" {
-    start_demo
+    start_switched
     peek "$pid" poke "$(counter_of "$pid" gc_start)" 0500
     echo 1 > "$enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "5 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "5 on"
     assert_equal "$(cat "$enabled")" 1
     echo 0 > "$enabled"
     is_off
 }
 
 @test "texts that are no value are EINVAL and change nothing" {
-    start_demo
+    start_switched
     for state in 0 1; do
         echo $state > "$enabled"
         before=$(peek "$pid")
@@ -166,7 +166,7 @@ END
 }
 
 @test "an empty write changes nothing, nor does truncating, touching or appending nothing" {
-    start_demo
+    start_switched
     echo 1 > "$enabled"
     before=$(peek "$pid")
     : > "$enabled"
@@ -179,20 +179,20 @@ END
 }
 
 @test "a write of no bytes is EINVAL or nothing, never a switch" {
-    start_demo
+    start_switched
     before=$(peek "$pid")
     assert_match "$(errno_of write "$enabled" '')" '@(OK|EINVAL)'
     assert_equal "$(peek "$pid")" "$before" "the memory"
 }
 
 @test "the shell shows the error of a wrong text" {
-    start_demo
+    start_switched
     run -1 bash -c "echo on > '$enabled'"
     assert_match "$output" '*Invalid argument*'
 }
 
 @test "X, a counter without its site: read as X, mended by 1" {
-    start_demo
+    start_switched
     peek "$pid" poke "$(counter_of "$pid" gc_start)" 0100
     assert_equal "$(cat "$enabled")" X
     echo 1 > "$enabled"
@@ -200,8 +200,8 @@ END
 }
 
 @test "X, a site without its counter: read as X, mended by 0" {
-    start_demo
-    peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" e8
+    start_switched
+    peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" on
     assert_equal "$(cat "$enabled")" X
     echo 0 > "$enabled"
     is_off
@@ -211,12 +211,12 @@ END
     start demo-ocaml_1
     for value in 1 0; do
         echo 0 > "$mnt/$pid/request/enabled"
-        peek "$pid" poke "$(switch_byte_of "$pid" request)" e8
+        peek "$pid" poke "$(switch_byte_of "$pid" request)" on
         assert_equal "$(state_of "$pid" request)" X
         echo $value > "$mnt/$pid/request/enabled"
         assert_equal "$(state_of "$pid" request)" $value
     done
-    assert_equal "$(memory_of "$pid" request)" "0 3d"
+    assert_equal "$(memory_of "$pid" request)" "0 off"
 }
 
 @test "X from the start (mixed: skew)" {
@@ -224,7 +224,7 @@ END
     assert_equal "$(state_of "$pid" skew)" X
     assert_equal "$(cat "$mnt/$pid/enabled")" X
     echo 0 > "$mnt/$pid/skew/enabled"
-    assert_equal "$(memory_of "$pid" skew)" "0 3d"
+    assert_equal "$(memory_of "$pid" skew)" "0 off"
     assert_equal "$(cat "$mnt/$pid/enabled")" 0
 }
 
@@ -234,10 +234,10 @@ END
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(cat "$mnt/$pid/enabled")" 1
     assert_equal "$(cat "$mnt/$pid"/*/enabled | paste -sd' ')" "1 1 1 1 1"
-    assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "1 e8" "memory"
+    assert_equal "$(memory_of_all "$pid")" "1 on" "memory"
     echo 0 > "$mnt/$pid/enabled"
     assert_equal "$(cat "$mnt/$pid/enabled")" 0
-    assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "0 3d" "memory"
+    assert_equal "$(memory_of_all "$pid")" "0 off" "memory"
     echo 1 > "$mnt/$pid/gc_stop/enabled"
     assert_equal "$(cat "$mnt/$pid/enabled")" X
     assert_errno EINVAL write "$mnt/$pid/enabled" X
@@ -250,7 +250,7 @@ END
     start names
     enabled=$mnt/$pid/plain/enabled
     byte=$(switch_byte_of "$pid" plain)
-    for garbage in cc 90 00 e9 3c; do
+    for garbage in trap nop 00 e9 3c; do
         peek "$pid" poke "$byte" $garbage
         before=$(peek "$pid")
         assert_errno ENOEXEC write "$enabled" 1
@@ -259,9 +259,9 @@ END
         assert_errno ENOEXEC write "$mnt/$pid/enabled" 0
         assert_equal "$(peek "$pid")" "$before" "the memory"
     done
-    peek "$pid" poke "$byte" 3d
+    peek "$pid" poke "$byte" off
     echo 1 > "$enabled"
-    assert_equal "$(memory_of "$pid" plain)" "1 e8"
+    assert_equal "$(memory_of "$pid" plain)" "1 on"
 }
 
 @test "other operand bytes than the file's are ENOEXEC" {
@@ -281,14 +281,14 @@ END
     site=$(site_of "$pid" plain)
     peek "$pid" poke "$site" 91
     assert_errno ENOEXEC write "$mnt/$pid/plain/enabled" 1
-    assert_equal "$(memory_of "$pid" plain)" "0 3d"
-    peek "$pid" poke "$site" cc
+    assert_equal "$(memory_of "$pid" plain)" "0 off"
+    peek "$pid" poke "$site" trap
     echo 1 > "$mnt/$pid/plain/enabled"
     assert_equal "$(state_of "$pid" plain)" 1
-    assert_equal "$(memory_of "$pid" plain)" "1 e8"
-    assert_equal "$(peek "$pid" bytes "$site" 1)" cc "the breakpoint"
+    assert_equal "$(memory_of "$pid" plain)" "1 on"
+    assert_equal "$(peek "$pid" words "$site" 1)" trap "the breakpoint"
     echo 0 > "$mnt/$pid/plain/enabled"
-    assert_equal "$(memory_of "$pid" plain)" "0 3d"
+    assert_equal "$(memory_of "$pid" plain)" "0 off"
 }
 
 @test "a site that fails leaves its probe's other sites alone" {
@@ -297,19 +297,19 @@ END
     stop_here=$(add "$last" 1)
     kill -STOP "$pid"
     wait_until "grep -q '^State:.T' /proc/$pid/status"
-    peek "$pid" poke "$stop_here" 90
+    peek "$pid" poke "$stop_here" nop
     assert_errno ENOEXEC write "$mnt/$pid/request/enabled" 1
-    peek "$pid" poke "$stop_here" 3d
-    assert_equal "$(memory_of "$pid" request)" "0 3d"
+    peek "$pid" poke "$stop_here" off
+    assert_equal "$(memory_of "$pid" request)" "0 off"
     kill -CONT "$pid"
 }
 
 @test "a stopped process is switched, and stays stopped" {
-    start_demo
+    start_switched
     kill -STOP "$pid"
     wait_until "grep -q '^State:.T' /proc/$pid/status"
     echo 1 > "$enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     assert_match "$(grep ^State: "/proc/$pid/status")" '*T (stopped)'
     kill -CONT "$pid"
     is_on
@@ -317,7 +317,7 @@ END
 
 @test "on writes the counter before the sites, off the sites before the counter" {
     command -v strace > /dev/null || skip "needs strace"
-    start_demo
+    start_switched
     counter=$(counter_of "$pid" gc_start)
     site=$(switch_byte_of "$pid" gc_start)
     strace -f -e trace=pwrite64,pwritev,process_vm_writev -o "$work/strace" -p "$server" \
@@ -354,7 +354,7 @@ END
     assert_match "$(tail -n 1 "$out")" '* wrong=0 *'
     [ "$(sed -n '$s/.* hits=\([0-9]*\).*/\1/p' "$out")" -gt 0 ]
     [ "$(sed -n '$s/.* misses=\([0-9]*\).*/\1/p' "$out")" -gt 0 ]
-    assert_equal "$(peek "$pid" | awk '{ print $4, $6 }' | sort -u)" "0 3d"
+    assert_equal "$(memory_of_all "$pid")" "0 off"
 }
 
 @test "threads that come and go while all is switched" {
@@ -374,21 +374,21 @@ END
     assert_equal "$(probes_of "$pid")" "gc_start gc_stop"
     echo 1 > "$mnt/$pid/gc_start/enabled"
     assert_equal "$(state_of "$pid" gc_start)" 1
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     kill -USR1 "$pid"
     wait_until 'grep -q "^totals" "$out"'
     assert_match "$(tail -n 1 "$out")" '* wrong=0 *'
 }
 
 @test "writers that disagree: at the end counter and site agree" {
-    start_demo
+    start_switched
     for value in 1 0 1 0; do
         (for _ in {1..200}; do echo $value > "$enabled"; done) 3>&- &
         writers+=($!)
     done
     wait "${writers[@]}"
     assert_match "$(cat "$enabled")" '[01]'
-    assert_match "$(memory_of "$pid" gc_start)" '@(0 3d|1 e8)'
+    assert_match "$(memory_of "$pid" gc_start)" '@(0 off|1 on)'
 }
 
 @test "a thousand probes with three sites each" {
@@ -446,9 +446,9 @@ semaphore_by_gdb() {
     says '^query_1'
     says '^query_2'
     says '^query_3'
-    assert_equal "$(memory_of "$pid" query)" "1 90"
+    assert_equal "$(memory_of "$pid" query)" "1 nop"
     echo 0 > "$mnt/$pid/web:query/enabled"
-    assert_equal "$(memory_of "$pid" query)" "0 90"
+    assert_equal "$(memory_of "$pid" query)" "0 nop"
 }
 
 @test "SystemTap probes that share one semaphore are switched together" {
@@ -459,7 +459,7 @@ semaphore_by_gdb() {
     echo 0 > "$mnt/$pid/web:cache_miss/enabled"
     assert_equal "$(state_of "$pid" web:cache_hit)" 0
     echo 1 > "$mnt/$pid/enabled"
-    assert_equal "$(memory_of "$pid" cache_hit)" "1 90"
+    assert_equal "$(memory_of "$pid" cache_hit)" "1 nop"
     assert_equal "$(cat "$mnt/$pid/enabled")" 1
 }
 
@@ -468,13 +468,13 @@ semaphore_by_gdb() {
     peek "$pid" poke "$(counter_of "$pid" query)" 0300
     assert_equal "$(state_of "$pid" web:query)" X
     echo 1 > "$mnt/$pid/web:query/enabled"
-    assert_equal "$(memory_of "$pid" query)" "1 90,3 90"
+    assert_equal "$(memory_of "$pid" query)" "1 nop,3 nop"
     echo 0 > "$mnt/$pid/web:query/enabled"
-    assert_equal "$(memory_of "$pid" query)" "0 90"
+    assert_equal "$(memory_of "$pid" query)" "0 nop"
 }
 
 @test "grep -l 1 shows what is on, find every switch" {
-    start_demo
+    start_switched
     echo 1 > "$enabled"
     cd "$mnt"
     assert_equal "$(grep -l 1 "$pid"/*/enabled | paste -sd' ')" \

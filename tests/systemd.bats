@@ -34,14 +34,14 @@ start_within() {
     adopt "$host_pid"
 }
 
-# switches USER: switches the last program's probe on and off, as USER.
-switches() {
+# user_switches USER: switches the last program's probe on and off, as USER.
+user_switches() {
     local as value
     as "$1"
     for value in 1 0; do
-        within "${as[@]}" tee "/mnt/probes/$pid/gc_start/enabled" <<< $value > /dev/null
-        assert_equal "$(within "${as[@]}" cat "/mnt/probes/$pid/gc_start/enabled")" $value
-        assert_equal "$(memory_of "$host_pid" gc_start)" "$value $([ $value = 1 ] && echo e8 || echo 3d)"
+        in_systemd "${as[@]}" tee "/mnt/probes/$pid/gc_start/enabled" <<< $value > /dev/null
+        assert_equal "$(in_systemd "${as[@]}" cat "/mnt/probes/$pid/gc_start/enabled")" $value
+        assert_equal "$(memory_of "$host_pid" gc_start)" "$value $([ $value = 1 ] && echo on || echo off)"
     done
 }
 
@@ -60,13 +60,13 @@ status_of() {
     sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
 }
 
-mount_count() {
-    within findmnt -rn -t fuse.probefs -o TARGET | grep -cx /mnt/probes || true
+units_mounts() {
+    in_systemd findmnt -rn -t fuse.probefs -o TARGET | grep -cx /mnt/probes || true
 }
 
 @test "systemd-analyze verify has nothing to say of the units" {
     for unit in probefs.service mnt-probes.mount; do
-        run within systemd-analyze verify --man=no "$work/units/$unit"
+        run in_systemd systemd-analyze verify --man=no "$work/units/$unit"
         assert_equal "$status:$output" 0: "verify $unit"
     done
     for file in probefs.service mnt-probes.mount; do
@@ -76,14 +76,14 @@ mount_count() {
 
 @test "the service serves root and users under its hardening, with workers of each" {
     control start probefs.service
-    assert_equal "$(mount_count)" 1 "mounts"
+    assert_equal "$(units_mounts)" 1 "mounts"
     start_within root demo-ocaml_1 -q
-    switches root
+    user_switches root
     start_within a undumpable -q
-    switches root
+    user_switches root
     start_within a demo-ocaml_1 -q
-    switches a
-    assert_equal "$(within setpriv --reuid "$(user_name b)" --regid "$(user_name b)" --init-groups \
+    user_switches a
+    assert_equal "$(in_systemd setpriv --reuid "$(user_name b)" --regid "$(user_name b)" --init-groups \
         python3 "$work/errno_of.py" write "/mnt/probes/$pid/gc_start/enabled" 1)" EACCES
     server=$(main_process)
     worker=$(workers_of "$server" a)
@@ -102,27 +102,27 @@ mount_count() {
     control start probefs.service
     assert_match "$(tr '\0' ' ' < "/proc/$(main_process)/cmdline")" "*engine=ptrace,gid=*"
     start_within root threads 3
-    assert_equal "$(within stat -c %G "/mnt/probes/$pid")" "$(user_name b)"
-    switches root
+    assert_equal "$(in_systemd stat -c %G "/mnt/probes/$pid")" "$(user_name b)"
+    user_switches root
     start_within a demo-ocaml_1 -q
-    switches a
-    switches b
+    user_switches a
+    user_switches b
 }
 
 @test "a killed server is started again; its dead mount, and nothing else, has gone" {
     control start probefs.service
     start_within a demo-ocaml_1 -q
-    within tee "/mnt/probes/$pid/gc_start/enabled" <<< 1 > /dev/null
+    in_systemd tee "/mnt/probes/$pid/gc_start/enabled" <<< 1 > /dev/null
     for round in 1 2; do
         server=$(main_process)
         kill -KILL "$server"
         wait_until '[ "$(property probefs.service NRestarts)" = $round ] &&
             [ "$(property probefs.service ActiveState)" = active ]' 30
-        assert_equal "$(mount_count)" 1 "mounts"
+        assert_equal "$(units_mounts)" 1 "mounts"
         [ "$(main_process)" != "$server" ]
-        assert_equal "$(within cat "/mnt/probes/$pid/gc_start/enabled")" 1
+        assert_equal "$(in_systemd cat "/mnt/probes/$pid/gc_start/enabled")" 1
     done
-    switches a
+    user_switches a
 }
 
 @test "killed and not started again: no dead mount is left" {
@@ -132,21 +132,21 @@ mount_count() {
     control start probefs.service
     kill -KILL "$(main_process)"
     wait_until '[ "$(property probefs.service ActiveState)" = failed ]' 30
-    assert_equal "$(mount_count)" 0 "mounts"
+    assert_equal "$(units_mounts)" 0 "mounts"
 }
 
 @test "a killed worker does not end the service, and a stopped one is ended" {
     control start probefs.service
     start_within a demo-ocaml_1 -q
-    switches a
+    user_switches a
     server=$(main_process)
     kill -KILL "$(workers_of "$server" a)"
-    switches a
+    user_switches a
     worker=$(workers_of "$server" a)
     kill -STOP "$worker"
-    within cat "/mnt/probes/$pid/gc_start/enabled" > "$work/read" 2>&1 || true
+    in_systemd cat "/mnt/probes/$pid/gc_start/enabled" > "$work/read" 2>&1 || true
     wait_until "! is_running $worker"
-    switches a
+    user_switches a
     assert_equal "$(main_process)" "$server"
     assert_equal "$(property probefs.service NRestarts)" 0
 }
@@ -155,28 +155,28 @@ mount_count() {
     control start probefs.service
     start_within a demo-ocaml_1 -q
     server=$(main_process)
-    within sh -c 'exec 9> "$1"; exec sleep 60' sh "/mnt/probes/$pid/gc_start/hold" 3>&- &
-    wait_until '[ "$(memory_of "$host_pid" gc_start)" = "1 e8" ]'
+    in_systemd sh -c 'exec 9> "$1"; exec sleep 60' sh "/mnt/probes/$pid/gc_start/hold" 3>&- &
+    wait_until '[ "$(memory_of "$host_pid" gc_start)" = "1 on" ]'
     workers=$(workers_of "$server")
     [ "$workers" ]
     # As long as a file is open in it, it cannot be unmounted; its end frees it.
     control stop probefs.service
     assert_equal "$(property probefs.service ActiveState)" inactive
-    wait_until '[ "$(memory_of "$host_pid" gc_start)" = "0 3d" ]'
+    wait_until '[ "$(memory_of "$host_pid" gc_start)" = "0 off" ]'
     for each in $server $workers; do
         wait_until "! is_running $each"
     done
-    assert_equal "$(mount_count)" 0 "mounts"
+    assert_equal "$(units_mounts)" 0 "mounts"
 }
 
 @test "the mount unit" {
     control start mnt-probes.mount
     assert_equal "$(property mnt-probes.mount ActiveState)" active
-    assert_equal "$(mount_count)" 1 "mounts"
+    assert_equal "$(units_mounts)" 1 "mounts"
     start_within a demo-ocaml_1 -q
-    switches a
-    switches root
+    user_switches a
+    user_switches root
     control stop mnt-probes.mount
-    assert_equal "$(mount_count)" 0 "mounts"
+    assert_equal "$(units_mounts)" 0 "mounts"
     wait_until '! pgrep --ns "$systemd" --nslist pid -x probefs > /dev/null'
 }

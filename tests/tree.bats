@@ -363,10 +363,10 @@ old_descriptors_are_dead() {
     wait_until '[ "$(lines_of "^pid")" = 2 ]'
     old_descriptors_are_dead
     assert_equal "$(probes_of "$pid")" "boot gc_start gc_stop idle request"
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     assert_equal "$(inodes_under "$mnt/$pid" | comm -12 - "$work/before")" "" "inodes of both"
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
 }
 
 @test "exec of the same program: still another target" {
@@ -374,7 +374,7 @@ old_descriptors_are_dead() {
     wait_until '[ "$(lines_of "^pid")" = 2 ]'
     old_descriptors_are_dead
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     assert_equal "$(inodes_under "$mnt/$pid" | comm -12 - "$work/before")" "" "inodes of both"
 }
 
@@ -399,7 +399,7 @@ old_descriptors_are_dead() {
     start execer -i 20 "$(target execer)" -i 20 "$(target demo-ocaml_1)" -i 20 -q
     for images in 2 3; do
         echo 1 > "$mnt/$pid/gc_start/enabled"
-        assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+        assert_equal "$(memory_of "$pid" gc_start)" "1 on"
         kill -USR1 "$pid"
         wait_until "[ \$(lines_of '^pid') = $images ]"
         assert_equal "$(state_of "$pid" gc_start)" 0 "in the new image"
@@ -420,7 +420,7 @@ old_descriptors_are_dead() {
     assert_errno ESRCH write @5 1
     assert_errno ESRCH read @5
     exec 5>&-
-    assert_equal "$(memory_of "$pid" gc_start)" "0 3d"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     assert_equal "$(state_of "$pid" gc_start)" 0
     assert_equal "$(inodes_under "$mnt/$pid" | comm -12 - "$work/before")" "" "inodes of both"
 }
@@ -452,8 +452,8 @@ old_descriptors_are_dead() {
     adopt "$child"
     assert_equal "$(state_of "$child" gc_start)" 1 "as the parent was"
     echo 0 > "$mnt/$child/gc_start/enabled"
-    assert_equal "$(memory_of "$child" gc_start)" "0 3d"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8" "the parent"
+    assert_equal "$(memory_of "$child" gc_start)" "0 off"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on" "the parent"
 }
 
 @test "many processes come and go while the tree is listed" {

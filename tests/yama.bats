@@ -59,7 +59,7 @@ setup() {
             assert_equal "$(state_of "$each" gc_start)" $value
         done
         exec 9> "$mnt/$each/gc_start/hold"
-        assert_equal "$(memory_of "$each" gc_start)" "1 e8"
+        assert_equal "$(memory_of "$each" gc_start)" "1 on"
         exec 9>&-
         assert_equal "$(state_of "$each" gc_start)" 0
     done
@@ -72,7 +72,7 @@ setup() {
     a_and_b
     for each in "$a" "$b"; do
         assert_errno_as b OK write "$mnt/$each/gc_start/enabled" 1
-        assert_equal "$(memory_of "$each" gc_start)" "1 e8"
+        assert_equal "$(memory_of "$each" gc_start)" "1 on"
     done
     assert_errno_as a EACCES write "$mnt/$a/gc_start/enabled" 0
 }

@@ -108,10 +108,17 @@ peek() {
     python3 "$tests/targets/peek.py" "$@"
 }
 
-# memory_of PID NAME [OBJECT]: `COUNT OPCODE` of each note of the probe, in an order of its own.
+# memory_of PID NAME [OBJECT]: `COUNT WORD` of each note of the probe, in an order of its own. WORD
+# says what is at the site: on, off, nop (one that is not patched), trap (another tracer's
+# breakpoint), the byte in hex if it is none of these, or - where there is no site.
 memory_of() {
     peek "$1" | awk -v name="$2" -v object="${3:-}" \
         '$2 == name && index($7, object) { print $4, $6 }' | sort | uniq | paste -sd,
+}
+
+# memory_of_all PID: the same of all its notes, each kind once.
+memory_of_all() {
+    peek "$1" | awk '{ print $4, $6 }' | sort -u
 }
 
 # counter_of PID NAME, site_of PID NAME: addresses of the first note; site_of that of the nop.
@@ -139,6 +146,27 @@ probes_of() {
         paste -sd' ')
 }
 
+# choose_probe NAME [TREE-NAME]: the probe of $pid that a test is about. Sets: probe (its name in the
+# note), shown (in the tree), folder (the probe's), semaphore, hold (files in it).
+choose_probe() {
+    probe=$1
+    shown=${2:-$1}
+    folder=$mnt/$pid/$shown
+    semaphore=$folder/semaphore
+    hold=$folder/hold
+}
+
+# start_probe TARGET NAME [TREE-NAME]: starts a silent target, and chooses a probe of it.
+start_probe() {
+    start "$1" -q
+    choose_probe "${@:2}"
+}
+
+# shows MEMORY: what memory_of says of the chosen probe.
+shows() {
+    assert_equal "$(memory_of "$pid" "$probe")" "$1" "counter and sites"
+}
+
 state_of() {
     cat "$mnt/$1/$2/enabled"
 }
@@ -154,7 +182,7 @@ stays_stopped() {
     kill -STOP "$pid"
     wait_until "grep -q '^State:.T' /proc/$pid/status"
     echo 1 >"$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     grep -q '^State:.T' "/proc/$pid/status"
     kill -CONT "$pid"
     says '^gc_start'

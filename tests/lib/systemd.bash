@@ -42,13 +42,13 @@ END_OF_SCRIPT
 }
 
 # Runs in all of its namespaces, and in a cgroup that its processes do not share.
-within() {
+in_systemd() {
     nsenter --all --target "$systemd" "$@" 3>&-
 }
 
 # control VERB...: systemctl
 control() {
-    within timeout 60 systemctl --no-pager "$@" 2>&1
+    in_systemd timeout 60 systemctl --no-pager "$@" 2>&1
 }
 
 property() {

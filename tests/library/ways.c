@@ -3,7 +3,7 @@
  * ways PID PROGRAM NEW MEMORY
  *
  * Uses everything that the library offers, as doc/LIBRARY.md lists it, and believes nothing of what
- * the library says of memory: MEMORY is a command that prints `COUNTER OPCODE` of a probe, given a
+ * the library says of memory: MEMORY is a command that prints `COUNTER SITES` of a probe, given a
  * pid and its name. PID runs PROGRAM, a demo with all probes off but `boot`; NEW is a program that
  * exits with 42 where the probe in its first instruction is on. Says what it did, a line each.
  */
@@ -42,7 +42,7 @@ void probe_hit(const char *name)
             errx(1, "line %d: not so: %s (%s)", __LINE__, #condition, error.text);                 \
     } while (0)
 
-/* What an independent reader finds: COUNTER OPCODE. */
+/* What an independent reader finds: COUNTER SITES. */
 static void expect(pid_t who, const char *name, const char *expected)
 {
     char command[512];
@@ -102,10 +102,10 @@ static void use_states(void)
 static void use_all(void)
 {
     require(change("*", PROBE_SWITCH_ON) == 0);
-    expect(pid, "gc_stop", "1 e8");
+    expect(pid, "gc_stop", "1 on");
     require(change("*", PROBE_SWITCH_OFF) == 0);
-    expect(pid, "gc_stop", "0 3d");
-    expect(pid, "boot", "0 3d");
+    expect(pid, "gc_stop", "0 off");
+    expect(pid, "boot", "0 off");
 }
 
 static void use_name(void)
@@ -115,8 +115,8 @@ static void use_name(void)
     require(probe_update_add(update, 2, PROBE_SWITCH_ON, 0, &error) == 0);
     require(probe_update_apply(update, &error) == 0);
     probe_update_free(update);
-    expect(pid, "gc_stop", "1 e8");
-    expect(pid, "gc_start", "0 3d");
+    expect(pid, "gc_stop", "1 on");
+    expect(pid, "gc_start", "0 off");
     require(change("gc_stop", PROBE_SWITCH_OFF) == 0);
     require(change("none", PROBE_SWITCH_ON) == -ENOENT);
 }
@@ -124,20 +124,20 @@ static void use_name(void)
 static void use_pair(void)
 {
     require(change("gc_start,gc_stop", PROBE_SWITCH_ON) == 0);
-    expect(pid, "gc_start", "1 e8");
-    expect(pid, "gc_stop", "1 e8");
-    expect(pid, "idle", "0 3d");
+    expect(pid, "gc_start", "1 on");
+    expect(pid, "gc_stop", "1 on");
+    expect(pid, "idle", "0 off");
     require(change("gc_start,gc_stop", PROBE_SWITCH_OFF) == 0);
 }
 
 static void use_patterns(void)
 {
     require(change("gc_*", PROBE_SWITCH_ON) == 0);
-    expect(pid, "gc_stop", "1 e8");
-    expect(pid, "idle", "0 3d");
+    expect(pid, "gc_stop", "1 on");
+    expect(pid, "idle", "0 off");
     require(change("~^(idle|gc_stop)$", PROBE_SWITCH_OFF) == 0);
-    expect(pid, "gc_stop", "0 3d");
-    expect(pid, "gc_start", "1 e8");
+    expect(pid, "gc_stop", "0 off");
+    expect(pid, "gc_start", "1 on");
     require(change("*", PROBE_SWITCH_OFF) == 0);
     require(change("~(", PROBE_SWITCH_OFF) == -EINVAL);
 }
@@ -158,9 +158,9 @@ static void use_predicate(void)
     require(probe_update_add_if(update, is_short, &length, PROBE_SWITCH_ON, 0, &error) == 2);
     require(probe_update_apply(update, &error) == 0);
     probe_update_free(update);
-    expect(pid, "boot", "1 e8");
-    expect(pid, "idle", "1 e8");
-    expect(pid, "request", "0 3d");
+    expect(pid, "boot", "1 on");
+    expect(pid, "idle", "1 on");
+    expect(pid, "request", "0 off");
     require(change("*", PROBE_SWITCH_OFF) == 0);
 }
 
@@ -169,23 +169,23 @@ static void use_counts(void)
     struct probe_reference *reference = NULL;
     require(change("idle", PROBE_COUNT_ADD) == 0);
     require(probe_reference_take(target, 3, &reference, &error) == 0);
-    expect(pid, "idle", "2 e8");
+    expect(pid, "idle", "2 on");
     require(change("idle", PROBE_SWITCH_ON) == 0);
-    expect(pid, "idle", "2 e8");
+    expect(pid, "idle", "2 on");
     require(probe_reference_give(target, reference, &error) == 0);
     probe_reference_free(reference);
-    expect(pid, "idle", "1 e8");
+    expect(pid, "idle", "1 on");
     require(change("idle", PROBE_COUNT_SUBTRACT) == 0);
-    expect(pid, "idle", "0 3d");
+    expect(pid, "idle", "0 off");
     require(change("idle", PROBE_COUNT_SUBTRACT) == -ERANGE);
     require(change_in(target, "idle", PROBE_COUNT_SET, 300) == 0);
-    expect(pid, "idle", "300 e8");
+    expect(pid, "idle", "300 on");
 }
 
 static void use_force(void)
 {
     require(change("idle", PROBE_SWITCH_OFF) == 0);
-    expect(pid, "idle", "0 3d");
+    expect(pid, "idle", "0 off");
 }
 
 static bool is_stopped(void)
@@ -212,8 +212,8 @@ static void use_stop(void)
     require(is_stopped());
     probe_target_resume(target);
     require(!is_stopped());
-    expect(pid, "gc_start", "0 3d");
-    expect(pid, "gc_stop", "1 e8");
+    expect(pid, "gc_start", "0 off");
+    expect(pid, "gc_stop", "1 on");
     require(change("*", PROBE_SWITCH_OFF) == 0);
 }
 
@@ -225,7 +225,7 @@ static void use_atomic(void)
     require(probe_engine_new(&options, &atomic) == 0);
     require(probe_target_open(atomic, pid, PROBE_WRITE, &same, &error) == 0);
     require(change_in(same, "gc_*", PROBE_SWITCH_ON, 0) == 0);
-    expect(pid, "gc_stop", "1 e8");
+    expect(pid, "gc_stop", "1 on");
     require(change_in(same, "gc_*", PROBE_SWITCH_OFF, 0) == 0);
     probe_target_close(same);
     probe_engine_free(atomic);
@@ -240,7 +240,7 @@ static void use_attach(void)
     require(probe_image_open(engine, pid, PROBE_WRITE, &image, &error) == 0);
     require(probe_target_attach(target, &image, &error) == 0);
     require(change("idle", PROBE_SWITCH_ON) == 0);
-    expect(pid, "idle", "1 e8");
+    expect(pid, "idle", "1 on");
     require(change("idle", PROBE_SWITCH_OFF) == 0);
 }
 
@@ -302,7 +302,7 @@ static void use_self(void)
     probe_target_close(ours);
     require(probe_target_open(self, pid, PROBE_WRITE, &ours, &error) == 0);
     require(change_in(ours, "idle", PROBE_SWITCH_ON, 0) == -EINVAL);
-    expect(pid, "idle", "0 3d");
+    expect(pid, "idle", "0 off");
     probe_target_close(ours);
     probe_engine_free(self);
 }

@@ -3,13 +3,14 @@
 """Looks at the probes of a process by its own means, so that tests need not believe the engine.
 
     peek.py PID                       a line for every note that is shown:
-                                      PROVIDER NAME SEMAPHORE COUNT SITE OPCODE [OBJECT]
+                                      PROVIDER NAME SEMAPHORE COUNT SITE WORD [OBJECT]
     peek.py PID bytes ADDRESS LENGTH  memory, in hex
-    peek.py PID poke ADDRESS HEXBYTES writes them through /proc/PID/mem
+    peek.py PID words ADDRESS LENGTH  memory, a word a byte
+    peek.py PID poke ADDRESS BYTES    writes them, in hex or as a word, through /proc/PID/mem
 
 SEMAPHORE is where the counter is (with the + 2 of its format) and SITE where the nop is, in hex,
-at run time; `-` where there is none. OPCODE is the byte at SITE + 1 of a patched site (3d off, e8
-on), or else the byte at SITE. Bytes in names that would break a line are written as %XX.
+at run time; `-` where there is none. WORD is for the byte at SITE + 1 of a patched site, or else for
+the byte at SITE: on, off, nop, trap, or any other in hex. Bytes in names that would break a line are written as %XX.
 """
 import argparse
 import os
@@ -18,6 +19,9 @@ import re
 import elffile
 
 PAGE = 4096
+
+# What a site's bytes are called.
+WORDS = {0xe8: "on", 0x3d: "off", 0x90: "nop", 0xcc: "trap"}
 
 
 class Process:
@@ -112,6 +116,17 @@ def counter_offset(note, symbols):
     return 2 if (note.semaphore, b"caml_probes_semaphore_" + note.name) in symbols else 0
 
 
+def words_of(data):
+    return " ".join(WORDS.get(byte, f"{byte:02x}") for byte in data)
+
+
+def bytes_of(text):
+    for byte, word in WORDS.items():
+        if text == word:
+            return bytes([byte])
+    return bytes.fromhex(text)
+
+
 def escape(text):
     return "".join(chr(b) if 0x21 <= b < 0x7f and b != 0x25 else f"%{b:02X}" for b in text)
 
@@ -119,7 +134,7 @@ def escape(text):
 def print_note(process, elf, bias, path, note, symbols):
     section = elf.section(b".stapsdt.base")
     shift = section.addr - note.base if section and section.addr and note.base else 0
-    counter = site = count = opcode = "-"
+    counter = site = count = word = "-"
     if note.semaphore:
         # Compared with the symbol table as it is in the note: both are of link time.
         counter = note.semaphore + shift + bias + counter_offset(note, symbols)
@@ -127,9 +142,9 @@ def print_note(process, elf, bias, path, note, symbols):
         counter = f"{counter:x}"
     if note.site:
         site = note.site + shift + bias
-        opcode = process.read(site + note.patched, 1).hex()
+        word = words_of(process.read(site + note.patched, 1))
         site = f"{site:x}"
-    print(escape(note.provider), escape(note.name), counter, count, site, opcode, escape(path))
+    print(escape(note.provider), escape(note.name), counter, count, site, word, escape(path))
 
 
 def print_probes(process):
@@ -148,16 +163,19 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pid", type=int)
     actions = parser.add_subparsers(dest="action")
-    read = actions.add_parser("bytes")
-    read.add_argument("address", type=lambda text: int(text, 16))
-    read.add_argument("length", type=int)
+    for action in ["bytes", "words"]:
+        read = actions.add_parser(action)
+        read.add_argument("address", type=lambda text: int(text, 16))
+        read.add_argument("length", type=int)
     poke = actions.add_parser("poke")
     poke.add_argument("address", type=lambda text: int(text, 16))
-    poke.add_argument("data", type=bytes.fromhex)
+    poke.add_argument("data", type=bytes_of)
     options = parser.parse_args()
     process = Process(options.pid)
     if options.action == "bytes":
         print(process.read(options.address, options.length).hex())
+    elif options.action == "words":
+        print(words_of(process.read(options.address, options.length)))
     elif options.action == "poke":
         process.poke(options.address, options.data)
     else:
