@@ -49,6 +49,7 @@ enum probe_reason {
     PROBE_REASON_TRACED,    /* EBUSY: another tracer has a process that has to be stopped */
     PROBE_REASON_UNSTOPPED, /* ETIMEDOUT: threads did not stop in time */
     PROBE_REASON_YAMA,      /* EACCES, EPERM: Yama; a caller with CAP_SYS_PTRACE may */
+    PROBE_REASON_COUNTED,   /* EBUSY: a kernel tracer counts; PROBE_COUNT_SUBTRACT is allowed */
     PROBE_REASON_GIGATEXT,  /* EFBIG: see allow_gigatext in struct probe_engine_options */
 };
 

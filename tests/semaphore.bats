@@ -327,6 +327,70 @@ is_busy() {
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
 
+# The byte that holds the uprobe: a breakpoint, or the kernel's call once it was hit (Linux 6.18).
+byte_behind() {
+    python3 -I -S -c '
+import sys
+pid, at = int(sys.argv[1]), int(sys.argv[2], 16)
+with open(f"/proc/{pid}/mem", "rb") as mem:
+    mem.seek(at)
+    print(mem.read(1).hex())' "$pid" "$1"
+}
+
+@test "a tracer at the five-byte nop of libbpf's usdt.h: EBUSY, and it detaches cleanly" {
+    needs_bpftrace
+    local each complaints sites
+    complaints=$(kernel_complaints)
+    for each in warm cold; do
+        start_probe combo "$each" "lib:$each"
+        site=$(awk 'NR == 1 { print $1 }' "$folder/sites")
+        site=$(printf '%x' $((site + 1)))
+        assert_equal "$(byte_behind "$site")" 0f
+        trace_behind "$work/bin/combo" "$pid" "$each"
+        sleep 0.1
+        assert_match "$(byte_behind "$site")" '@(cc|e8)'
+        [ "$each" = warm ] || assert_equal "$(byte_behind "$site")" cc
+        shows 1 90
+        refuses "$folder/enabled" 0
+        refuses "$semaphore" 0 1 5
+        refuses "$mnt/$pid/enabled" 0
+        refuses "$mnt/$pid/control" "0 lib:$each\n" "=3 lib:$each\n" '0 *\n'
+        assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*a kernel tracer*"
+        echo 1 > "$folder/enabled"
+        echo +1 > "$semaphore"
+        shows 2 90
+        untrace_behind "$uprobe"
+        wait_until '[ "$(cat "$semaphore")" = 1 ]'
+        assert_equal "$(byte_behind "$site")" 0f
+        echo 0 > "$folder/enabled"
+        shows 0 90
+        # A later session counts as before.
+        trace_behind "$work/bin/combo" "$pid" "$each"
+        shows 1 90
+        untrace_behind "$uprobe"
+        wait_until '[ "$(cat "$semaphore")" = 0 ]'
+    done
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}
+
+@test "a tracer at a five-byte nop, through a probe that shares the semaphore, or as the site itself" {
+    needs_bpftrace
+    local complaints
+    complaints=$(kernel_complaints)
+    start_probe combo warm lib:warm
+    trace_behind "$work/bin/combo" "$pid" warm
+    refuses "$mnt/$pid/lib:warm_too/enabled" 0
+    refuses "$mnt/$pid/lib:warm_too/semaphore" 0 2
+    echo 0 > "$mnt/$pid/lib:cold/enabled"
+    untrace_behind "$uprobe"
+    wait_until '[ "$(cat "$semaphore")" = 0 ]'
+    trace "$work/bin/combo" lib:direct "$pid" direct
+    refuses "$mnt/$pid/lib:direct/enabled" 0
+    untrace "$tracer"
+    wait_until '[ "$(cat "$mnt/$pid/lib:direct/semaphore")" = 0 ]'
+    assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
+}
+
 @test "bpftrace at python3: the same" {
     needs_bpftrace
     program=$(readlink -f /usr/bin/python3)

@@ -29,7 +29,10 @@ bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH]);
 /* What MEMORY's bytes of a site show; FILE as above, or NULL where that cannot be read any more. */
 enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file);
 
-/* Has the kernel put a tracer of its own on the first byte of this site? */
+/*
+ * Has a kernel tracer put a uprobe on this site? On its first instruction or, if that is a nop
+ * followed by a five-byte nop (libbpf's usdt.h), on the second.
+ */
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 
 /* The processor's number in the header of an object (e_machine), and that of its 32-bit programs.

@@ -50,10 +50,18 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
     return memory[SWITCH] == CALL ? PROBE_ON : PROBE_OFF;
 }
 
+/* A uprobe is a breakpoint or, on a five-byte nop from Linux 6.18 on, the kernel's own call. */
+static bool is_uprobe(uint8_t byte)
+{
+    return byte == BREAKPOINT || byte == CALL;
+}
+
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
-    /* A uprobe is a breakpoint, or a call where the instruction has room for one. */
-    return memory[0] != file[0] && (memory[0] == BREAKPOINT || memory[0] == CALL);
+    static const uint8_t combination[SITE_LENGTH] = {NOP, 0x0f, 0x1f, 0x44, 0x00, 0x00};
+    if (memory[0] != file[0] && is_uprobe(memory[0]))
+        return true;
+    return memcmp(file, combination, sizeof(combination)) == 0 && is_uprobe(memory[1]);
 }
 
 void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS])

@@ -75,6 +75,22 @@ static int allocate_snapshot(const struct probe_target *target, const size_t *in
     return snapshot->probes && snapshot->counters && snapshot->sites ? 0 : -ENOMEM;
 }
 
+/* How many of the site's bytes there are: its note may name the last byte of the code. */
+static size_t site_length(const struct snapshot_site *site)
+{
+    const struct object *object = site->loaded->object;
+    uint64_t address = object->sites[site->index].address;
+    for (size_t i = 0; i < object->segment_count; i++) {
+        const struct segment *segment = &object->segments[i];
+        if (segment->executable && address >= segment->address &&
+            address - segment->address < segment->memory_size) {
+            uint64_t left = segment->memory_size - (address - segment->address);
+            return left < SITE_LENGTH ? (size_t)left : SITE_LENGTH;
+        }
+    }
+    return 1;
+}
+
 static int read_all(struct probe_target *target, struct probe_snapshot *snapshot,
                     struct probe_error *error)
 {
@@ -90,8 +106,7 @@ static int read_all(struct probe_target *target, struct probe_snapshot *snapshot
     }
     for (size_t i = 0; i < snapshot->site_count; i++) {
         struct snapshot_site *site = &snapshot->sites[i];
-        *piece++ =
-            (struct memory_piece){site->address, site->patched ? SITE_LENGTH : 1, site->bytes};
+        *piece++ = (struct memory_piece){site->address, site_length(site), site->bytes};
     }
     int status = memory_read(&target->image, pieces, count, error);
     free(pieces);

@@ -19,7 +19,7 @@ struct snapshot_site {
     uint32_t index; /* among the object's sites */
     bool patched;
     bool foreign;               /* its bytes are not a site's: see snapshot_compare() */
-    uint8_t bytes[SITE_LENGTH]; /* only the first, if the site is not patched */
+    uint8_t bytes[SITE_LENGTH]; /* 0 behind the end of the object's code */
 };
 
 /* One probe, as ranges of the snapshot's counters and sites. */

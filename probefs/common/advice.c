@@ -12,6 +12,8 @@ static const char *find_advice(enum probe_reason reason)
         return ", or mount with engine=vm";
     case PROBE_REASON_YAMA:
         return ", or as a member of the mount's group (-o gid=)";
+    case PROBE_REASON_COUNTED:
+        return ", with -1";
     case PROBE_REASON_GIGATEXT:
         return ": mount with -o allow_gigatext to do so";
     case PROBE_REASON_NONE:

@@ -30,6 +30,38 @@ trace() {
     wait_until "[ \"\$(counts_of $3 $4)\" != '$before' ]"
 }
 
+# trace_behind PROGRAM PID NAME: puts a uprobe one byte behind the first site of NAME, as libbpf does
+# where a five-byte nop stands there, and waits until the counter has risen. Sets: uprobe.
+trace_behind() {
+    local before site semaphore
+    before=$(counts_of "$2" "$3")
+    read -r site semaphore < <(readelf -nW "$1" | awk -v name="$3" '
+        $1 == "Name:" { found = $2 == name }
+        found && $1 == "Location:" { sub(/,/, "", $2); print $2, $NF; exit }')
+    uprobe=probefs_$2_$3
+    printf 'p:%s/behind %s:%#x(%#x)\n' "$uprobe" "$1" $((1 + $(offset_in "$1" "$site"))) \
+        "$(offset_in "$1" "$semaphore")" >> /sys/kernel/tracing/uprobe_events
+    uprobes+=("$uprobe")
+    echo 1 > "/sys/kernel/tracing/events/$uprobe/enable"
+    wait_until "[ \"\$(counts_of $2 $3)\" != '$before' ]"
+}
+
+# untrace_behind UPROBE
+untrace_behind() {
+    echo 0 > "/sys/kernel/tracing/events/$1/enable"
+    echo "-:$1/behind" >> /sys/kernel/tracing/uprobe_events
+}
+
+# offset_in FILE ADDRESS: where the file has what is linked to that address.
+offset_in() {
+    local offset address size
+    while read -r offset address size; do
+        if (($2 >= address && $2 < address + size)); then
+            echo $(($2 - address + offset))
+        fi
+    done < <(readelf -lW "$1" | awk '$1 == "LOAD" { print $2, $3, $5 }')
+}
+
 # untrace PID: lets it detach. It counts before it listens to signals, and the shell has it ignore
 # this one until then: so it is told again.
 untrace() {
@@ -51,6 +83,9 @@ tracers_end() {
     local each
     for each in "${tracers[@]}"; do
         untrace "$each" 2>/dev/null || true
+    done
+    for each in "${uprobes[@]}"; do
+        untrace_behind "$each" 2>/dev/null || true
     done
     if [ "${tracefs_mounted:-}" ]; then
         umount /sys/kernel/tracing

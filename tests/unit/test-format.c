@@ -103,6 +103,31 @@ static void test_traced(void **state)
     assert_true(arch_is_traced(breakpoint, call));
 }
 
+/* A site of libbpf's usdt.h: tracers attach to the five-byte nop behind the first. */
+static void test_traced_behind_a_nop(void **state)
+{
+    (void)state;
+    static const uint8_t combination[SITE_LENGTH] = {0x90, 0x0f, 0x1f, 0x44, 0x00, 0x00};
+    assert_false(arch_is_traced(combination, combination));
+    for (unsigned int byte = 0; byte < 256; byte++) {
+        uint8_t memory[SITE_LENGTH];
+        uint8_t file[SITE_LENGTH];
+        memcpy(memory, combination, sizeof(memory));
+        memory[1] = (uint8_t)byte;
+        assert_int_equal(arch_is_traced(memory, combination), byte == 0xcc || byte == 0xe8);
+        /* In OCaml's sites the same bytes are a switch. */
+        assert_false(arch_is_traced(memory, off));
+        /* Behind any other nop there is code of the program's own. */
+        for (size_t at = 1; at < SITE_LENGTH; at++) {
+            memcpy(file, combination, sizeof(file));
+            file[at] ^= 1;
+            assert_false(arch_is_traced(memory, file));
+        }
+    }
+    const uint8_t called[SITE_LENGTH] = {0x90, 0xe8, 1, 2, 3, 4};
+    assert_true(arch_is_traced(called, combination));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_site_in_every_byte),
         cmocka_unit_test(test_file_that_has_no_site),
         cmocka_unit_test(test_traced),
+        cmocka_unit_test(test_traced_behind_a_nop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
