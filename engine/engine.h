@@ -12,7 +12,7 @@ struct probe_engine {
     struct probe_engine_options options;
     int proc; /* the directory where procfs is mounted */
     struct object_cache *cache;
-    atomic_bool told_refusal; /* that the kernel refuses forced writes is said once */
+    atomic_bool told_of_code, told_of_mem; /* see diagnose_refusals() */
 };
 
 /* Hands one sentence to the client's log hook. */

@@ -11,14 +11,19 @@ setup() {
     # What start_server starts is the server under `refuse`, and so are its workers.
     cp "$targets/refuse" "$work/bin/refuse"
     cp "$build/probefs/probefs" "$work/bin/refused-probefs"
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$work/bin/refuse" "$work/bin/refused-probefs" \
-        > "$work/bin/probefs"
+    refuses
+}
+
+# refuses [OPTION]: what a server that starts from here on is refused.
+refuses() {
+    printf '#!/bin/sh\nexec "%s" %s "%s" "$@"\n' "$work/bin/refuse" "${1:-}" \
+        "$work/bin/refused-probefs" > "$work/bin/probefs"
     chmod 755 "$work/bin/probefs"
 }
 
-# said: how often the log speaks of the refusal.
+# said [WHAT]: how often the log speaks of the refusal.
 said() {
-    grep -c 'the kernel refuses forced writes' "$log" || true
+    grep -c "the kernel refuses ${1:-forced writes}" "$log" || true
 }
 
 @test "it is refused at all" {
@@ -60,6 +65,71 @@ END
     assert_equal "$(said)" 1
     log=$first_log
     assert_equal "$(said)" 1
+}
+
+# switches_all TREE: all of `threads`, on and off, counters by one and to a value.
+switches_all() {
+    local at=$1
+    for _ in {1..4}; do
+        echo 1 > "$at/$pid/enabled"
+        assert_equal "$(cat "$at/$pid/enabled")" 1
+        assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+        echo 0 > "$at/$pid/enabled"
+        assert_equal "$(memory_of_all "$pid")" "0 off"
+    done
+    echo 7 > "$at/$pid/gc_start/semaphore"
+    echo -1 > "$at/$pid/gc_start/semaphore"
+    assert_equal "$(memory_of "$pid" gc_start)" "6 on"
+    exec 9> "$at/$pid/gc_start/hold"
+    assert_equal "$(memory_of "$pid" gc_start)" "7 on"
+    exec 9>&-
+    assert_equal "$(memory_of "$pid" gc_start)" "6 on"
+    echo 0 > "$at/$pid/gc_start/semaphore"
+    is_let_go "$pid"
+}
+
+@test "where mem cannot be written at all: by ptrace and process_vm_writev, with either engine" {
+    for option in -m -o; do
+        refuses $option
+        for engine in vm ptrace; do
+            mkdir "$work/at$option$engine"
+            start_server_at root "$work/at$option$engine" -o engine=$engine
+            start threads 4
+            switches_all "$work/at$option$engine"
+            tell USR1 '^totals .* wrong=0'
+            stop "$pid"
+            start_as a demo-ocaml_1
+            run_as a sh -c 'echo 1 > "$1"' sh "$work/at$option$engine/$pid/gc_start/enabled"
+            assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+            is_let_go "$pid"
+            stop "$pid"
+            start sdt
+            echo 1 > "$work/at$option$engine/$pid/enabled"
+            assert_equal "$(cat "$work/at$option$engine/$pid/enabled")" 1
+            is_let_go "$pid"
+            stop "$pid"
+            assert_equal "$(said 'writes to /proc/PID/mem')" 2 "once for each worker"
+        done
+    done
+}
+
+@test "where mem cannot be written and the process not be stopped: refused, which says why" {
+    refuses -m
+    start_server
+    start demo-ocaml_1 -q
+    target=$pid
+    start_command root strace -o /dev/null -p "$target"
+    wait_until "! grep -q '^TracerPid:.0' /proc/$target/status"
+    peek "$target" > "$work/before"
+    assert_errno EBUSY write "$mnt/$target/gc_start/enabled" 1
+    assert_errno EBUSY write "$mnt/$target/gc_start/semaphore" +1
+    assert_match "$(tail -n 1 "$mnt/$target/error_log")" "*is traced by strace (pid $pid)*"
+    peek "$target" | diff "$work/before" -
+    start_as a undumpable
+    peek "$pid" > "$work/before"
+    assert_errno EPERM write "$mnt/$pid/enabled" 1
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*the kernel refuses writes to its mem*"
+    peek "$pid" | diff "$work/before" -
 }
 
 @test "one byte is changed, and none of the seven that ptrace writes with it" {

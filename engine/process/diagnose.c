@@ -68,6 +68,19 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                      pid, user, self, tracer > 0 ? "; it is being traced" : "");
 }
 
+void diagnose_refusals(struct probe_engine *engine, const struct memory_refusals *refusals)
+{
+    if (refusals->counters && !atomic_exchange(&engine->told_of_mem, true))
+        engine_log(
+            engine, PROBE_LOG_WARNING,
+            "the kernel refuses writes to /proc/PID/mem: processes are stopped for a moment, "
+            "and written to with process_vm_writev and ptrace");
+    else if (refusals->code && !refusals->counters && !atomic_exchange(&engine->told_of_code, true))
+        engine_log(engine, PROBE_LOG_WARNING,
+                   "the kernel refuses forced writes to code (proc_mem.force_override): processes "
+                   "are stopped for a moment and written to with ptrace");
+}
+
 pid_t diagnose_tracer(const struct probe_engine *engine, pid_t tid)
 {
     long tracer = proc_status_number(engine->proc, tid, "TracerPid:");

@@ -4,10 +4,14 @@
 #define ENGINE_DIAGNOSE_H
 
 #include "engine.h"
+#include "process/memory.h"
 
 /* Says why the kernel refused process PID's file NAME with ERRNUM (EACCES, EPERM); -ERRNUM. */
 int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *name, int errnum,
                     struct probe_error *error);
+
+/* Logs what the kernel refuses and how it is done instead: once for each kind. */
+void diagnose_refusals(struct probe_engine *engine, const struct memory_refusals *refusals);
 
 /* The pid of the tracer of thread TID, or 0. */
 pid_t diagnose_tracer(const struct probe_engine *engine, pid_t tid);

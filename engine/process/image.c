@@ -146,14 +146,27 @@ static void open_stat(const struct probe_engine *engine, struct probe_image *ima
         open_into(engine, image, "stat", O_RDONLY, &image->stat);
 }
 
+/*
+ * Some kernels let nobody open mem for writing, but the process be traced: then it is read through
+ * mem, and written as a tracer. That needs one's own authority.
+ */
+static int open_mem(const struct probe_engine *engine, struct probe_image *image)
+{
+    int status = open_into(engine, image, "mem", image->access == PROBE_WRITE ? O_RDWR : O_RDONLY,
+                           &image->mem);
+    if ((status == -EACCES || status == -EPERM) && image->access == PROBE_WRITE && image->own &&
+        open_into(engine, image, "mem", O_RDONLY, &image->mem) == 0)
+        return 0;
+    return status;
+}
+
 static int open_descriptors(const struct probe_engine *engine, struct probe_image *image,
                             const char **step)
 {
     *step = "mem";
     int status = 0;
     if (image->access >= PROBE_READ)
-        status = open_into(engine, image, "mem", image->access == PROBE_WRITE ? O_RDWR : O_RDONLY,
-                           &image->mem);
+        status = open_mem(engine, image);
     if (status == 0) {
         *step = "maps";
         status = open_into(engine, image, "maps", O_RDONLY, &image->maps);

@@ -164,11 +164,17 @@ static int fail_write(const struct probe_image *image, uint64_t address, const c
 {
     if (errnum == ESRCH)
         return error_gone(error, image->pid);
+    if (errnum == ETIMEDOUT)
+        return error_set(error, ETIMEDOUT,
+                         "process %d: all of its threads wait for an answer, and the kernel only "
+                         "lets code be written through one that has stopped: try again",
+                         image->pid);
     return error_set(error, errnum, "process %d: cannot write the %s at 0x%" PRIx64 ": %s",
                      image->pid, what, address, strerror(errnum));
 }
 
-/* Writes through mem; returns 0 or an errno value. */
+/* ---- ways to write: each returns 0 or an errno value ------------------------------------ */
+
 static int write_mem(const struct probe_image *image, uint64_t address, const void *bytes,
                      size_t length)
 {
@@ -177,27 +183,55 @@ static int write_mem(const struct probe_image *image, uint64_t address, const vo
     return put == (ssize_t)length ? 0 : put == 0 ? ESRCH : put > 0 ? EFAULT : errno;
 }
 
-int memory_write_counter(const struct memory_writer *writer, uint64_t address, uint16_t value,
-                         struct probe_error *error)
+/* Writes by pid, what the process itself may write: only to one that is stopped, or to ourselves.
+ */
+static int write_by_pid(const struct memory_writer *writer, uint64_t address, const void *bytes,
+                        size_t length)
 {
-    const struct probe_image *image = writer->image;
-    if (image->access < PROBE_WRITE)
-        return error_set(error, EACCES, "process %d is not open for writing", image->pid);
-    int errnum = write_mem(image, address, &value, sizeof(value));
-    return errnum ? fail_write(image, address, "semaphore", errnum, error) : 0;
+    pid_t tid = writer->tid > 0 ? writer->tid : writer->image->tid;
+    struct iovec local = {(void *)bytes, length};
+    struct iovec remote = {(void *)(uintptr_t)address, length};
+    ssize_t put = process_vm_writev(tid, &local, 1, &remote, 1, 0);
+    return put == (ssize_t)length ? 0 : put >= 0 ? EFAULT : errno;
 }
 
-/* ptrace writes 8 bytes, so seven are written as they are. */
-static int poke_byte(const struct memory_writer *writer, uint64_t address, uint8_t byte)
+/* Writes one byte by ptrace, which writes 8: so seven are written as they are. */
+static int write_by_ptrace(const struct memory_writer *writer, uint64_t address, const void *bytes,
+                           size_t length)
 {
     uint64_t word = 0;
     uint64_t start = address & ~(uint64_t)7; /* never across a page */
-    unsigned int shift = (unsigned int)(address - start) * 8;
+    if (writer->tid == 0)
+        return ETIMEDOUT;
     int status = ptrace_peek(writer->tid, start, &word);
-    if (status == 0)
-        status = ptrace_poke(writer->tid, start,
-                             (word & ~((uint64_t)0xff << shift)) | (uint64_t)byte << shift);
-    return -status;
+    if (status < 0)
+        return -status;
+    memcpy((uint8_t *)&word + (address - start), bytes, length);
+    return -ptrace_poke(writer->tid, start, word);
+}
+
+/* Did the kernel refuse a write for what it is? Not if nothing can be read there, either. */
+static bool is_refusal(const struct probe_image *image, uint64_t address, size_t length, int errnum)
+{
+    uint8_t bytes[sizeof(uint64_t)];
+    return errnum != 0 && errnum != ESRCH && errnum != EFAULT && errnum != ENOMEM &&
+           length <= sizeof(bytes) && memory_read_span(image, address, length, bytes) == 0;
+}
+
+typedef int write_way(const struct memory_writer *writer, uint64_t address, const void *bytes,
+                      size_t length);
+
+/* Writes through mem and, if the kernel refuses that, by OTHER: not while the process runs. */
+static int write_mem_or(write_way *other, const struct memory_writer *writer, bool *refused,
+                        uint64_t address, const void *bytes, size_t length)
+{
+    if (!*refused) {
+        int errnum = write_mem(writer->image, address, bytes, length);
+        if (!is_refusal(writer->image, address, length, errnum))
+            return errnum;
+        *refused = true;
+    }
+    return writer->way == MEMORY_RUNNING ? EROFS : other(writer, address, bytes, length);
 }
 
 static int permissions_of(const struct mapping *mapping)
@@ -215,29 +249,27 @@ static int write_self(const struct memory_writer *writer, uint64_t address, uint
     const struct mapping *mapping = maps_find(writer->maps, address);
     uint64_t size = (uint64_t)sysconf(_SC_PAGESIZE);
     void *page = (void *)(uintptr_t)(address & ~(size - 1));
-    struct iovec local = {&byte, sizeof(byte)};
-    struct iovec remote = {(void *)(uintptr_t)address, sizeof(byte)};
     if (!mapping)
         return EFAULT;
     if (mprotect(page, size, permissions_of(mapping) | PROT_WRITE) < 0)
         return errno;
-    int errnum =
-        process_vm_writev(writer->tid, &local, 1, &remote, 1, 0) == sizeof(byte) ? 0 : errno;
+    int errnum = write_by_pid(writer, address, &byte, sizeof(byte));
     if (mprotect(page, size, permissions_of(mapping)) < 0 && errnum == 0)
         errnum = errno;
     return errnum;
 }
 
-/* Writes a byte of code as the writer says; returns 0 or an errno value. */
-static int write_byte(const struct memory_writer *writer, uint64_t address, uint8_t byte)
+/* ----------------------------------------------------------------------------------------- */
+
+int memory_write_counter(const struct memory_writer *writer, uint64_t address, uint16_t value,
+                         struct probe_error *error)
 {
-    if (writer->way == MEMORY_POKED)
-        return poke_byte(writer, address, byte);
-    if (writer->way == MEMORY_SELF)
-        return write_self(writer, address, byte);
-    int errnum = write_mem(writer->image, address, &byte, sizeof(byte));
-    /* The page was just read: that it cannot be written is the kernel's policy. */
-    return errnum == EIO || errnum == EPERM || errnum == EACCES ? EROFS : errnum;
+    const struct probe_image *image = writer->image;
+    if (image->access < PROBE_WRITE)
+        return error_set(error, EACCES, "process %d is not open for writing", image->pid);
+    int errnum = write_mem_or(write_by_pid, writer, &writer->refusals->counters, address, &value,
+                              sizeof(value));
+    return errnum ? fail_write(image, address, "semaphore", errnum, error) : 0;
 }
 
 int memory_write_code(const struct memory_writer *writer, uint64_t address, uint8_t byte,
@@ -246,6 +278,9 @@ int memory_write_code(const struct memory_writer *writer, uint64_t address, uint
     const struct probe_image *image = writer->image;
     if (image->access < PROBE_WRITE)
         return error_set(error, EACCES, "process %d is not open for writing", image->pid);
-    int errnum = write_byte(writer, address, byte);
+    int errnum = writer->way == MEMORY_SELF
+                     ? write_self(writer, address, byte)
+                     : write_mem_or(write_by_ptrace, writer, &writer->refusals->code, address,
+                                    &byte, sizeof(byte));
     return errnum ? fail_write(image, address, "code", errnum, error) : 0;
 }

@@ -33,26 +33,36 @@ int memory_read_span(const struct probe_image *image, uint64_t address, size_t l
 /* How memory is written. */
 enum memory_way {
     MEMORY_RUNNING, /* through the mem descriptor, while the process runs */
-    MEMORY_STOPPED, /* the same, while the calling thread has stopped all threads */
-    MEMORY_POKED,   /* likewise, but code through ptrace: the kernel refuses mem for it */
-    MEMORY_SELF,    /* the process is the caller itself */
+    /* The calling thread has stopped all threads: also as a tracer, if the kernel refuses mem. */
+    MEMORY_STOPPED,
+    MEMORY_SELF, /* the process is the caller itself */
+};
+
+/* What the kernel refused to write through the mem descriptor. */
+struct memory_refusals {
+    bool code;     /* forced writes: proc_mem.force_override, say */
+    bool counters; /* any writes */
 };
 
 struct memory_writer {
     const struct probe_image *image;
     enum memory_way way;
-    pid_t tid;               /* a thread of the image; stopped if the way needs that */
+    pid_t tid;               /* a thread of the image; if MEMORY_STOPPED, a stopped one, or 0 */
     const struct maps *maps; /* the image's mappings, for the permissions of code */
+    struct memory_refusals *refusals; /* what was refused once is not tried again */
 };
 
-/* Writes a counter with a single write. Errors as below. */
+/*
+ * Writes a counter with a single write. Errors: ESRCH the image has gone; EACCES it is not open for
+ * writing; EROFS the kernel refuses it (stop the process, and use MEMORY_STOPPED); EFAULT, EPERM,
+ * EIO.
+ */
 int memory_write_counter(const struct memory_writer *writer, uint64_t address, uint16_t value,
                          struct probe_error *error);
 
 /*
- * Writes one byte of code. Errors: ESRCH the image has gone; EACCES it is not open for writing;
- * EROFS the kernel refuses forced writes (stop the process, then use MEMORY_POKED); EFAULT, EPERM,
- * EIO.
+ * Writes one byte of code. Errors: likewise; ETIMEDOUT code has to be written through a thread, and
+ * none has stopped by itself.
  */
 int memory_write_code(const struct memory_writer *writer, uint64_t address, uint8_t byte,
                       struct probe_error *error);

@@ -16,6 +16,7 @@
 #include "update/update.h"
 
 #include "process/deadline.h"
+#include "process/diagnose.h"
 #include "process/tracee.h"
 #include "shared/array.h"
 #include "target/sharing.h"
@@ -357,7 +358,7 @@ static int apply_once(struct probe_update *update, const struct memory_writer *w
 
 struct stopped_update {
     struct probe_update *update;
-    enum memory_way way;
+    struct memory_refusals *refusals;
     bool looked; /* step 2 was done just before the stop */
     struct probe_error *error;
 };
@@ -375,23 +376,24 @@ static int apply_stopped(void *data, pid_t tid)
 {
     const struct stopped_update *stopped = data;
     struct probe_target *target = stopped->update->target;
-    const struct memory_writer writer = {&target->image, stopped->way, tid, &target->maps};
-    if (stopped->way == MEMORY_POKED && tid == 0)
-        return error_set(stopped->error, ETIMEDOUT,
-                         "process %d: all of its threads wait for an answer, and the kernel only "
-                         "lets code be written through one that has stopped: try again",
-                         target->image.pid);
+    const struct memory_writer writer = {
+        .image = &target->image,
+        .way = MEMORY_STOPPED,
+        .tid = tid,
+        .maps = &target->maps,
+        .refusals = stopped->refusals,
+    };
     if (!stopped->looked)
         return apply_once(stopped->update, &writer, stopped->error);
     target_distrust(target);
     return apply_to_known(stopped->update, &writer, stopped->error);
 }
 
-static int stop_and_apply(struct probe_update *update, enum memory_way way,
+static int stop_and_apply(struct probe_update *update, struct memory_refusals *refusals,
                           const struct timespec *deadline, struct probe_error *error)
 {
     struct probe_target *target = update->target;
-    struct stopped_update stopped = {update, way, false, error};
+    struct stopped_update stopped = {update, refusals, false, error};
     if (target->stop)
         return tracee_act(target->stop, apply_stopped, &stopped);
     const struct tracee_task task = {prepare_stopped, apply_stopped, &stopped};
@@ -424,54 +426,64 @@ static int look_after(struct probe_update *update, int status, struct probe_erro
                : status;
 }
 
+/* Without stopping anybody. */
+static int apply_running(struct probe_update *update, struct memory_refusals *refusals,
+                         struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    bool is_self = target->engine->options.method == PROBE_METHOD_SELF;
+    const struct memory_writer writer = {
+        .image = &target->image,
+        .way = is_self          ? MEMORY_SELF
+               : target->traced ? MEMORY_STOPPED
+                                : MEMORY_RUNNING,
+        .tid = target->image.tid,
+        .maps = &target->maps,
+        .refusals = refusals,
+    };
+    if (is_self && target->image.pid != getpid())
+        return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
+                         target->image.pid, getpid());
+    return apply_once(update, &writer, error);
+}
+
 /* Stops the target first, if that is the method and can be done. */
-static int apply_in_order(struct probe_update *update, const struct memory_writer *running,
+static int apply_in_order(struct probe_update *update, struct memory_refusals *refusals,
                           const struct timespec *deadline, struct probe_error *error)
 {
     const struct probe_target *target = update->target;
     bool by_stopping = target->engine->options.method == PROBE_METHOD_PTRACE;
     /* Somebody else's image can be written, but its process not be stopped. */
     if (target->traced || (!target->stop && !(target->image.own && by_stopping)))
-        return apply_once(update, running, error);
+        return apply_running(update, refusals, error);
     if (!update->stop_is_optional)
-        return stop_and_apply(update, MEMORY_STOPPED, deadline, error);
+        return stop_and_apply(update, refusals, deadline, error);
     const struct timespec soon = clock_after(DEADLINE_OF_TRY);
-    int status = stop_and_apply(update, MEMORY_STOPPED, &soon, error);
-    return status == -EBUSY || status == -ETIMEDOUT ? apply_once(update, running, error) : status;
+    int status = stop_and_apply(update, refusals, &soon, error);
+    return status == -EBUSY || status == -ETIMEDOUT ? apply_running(update, refusals, error)
+                                                    : status;
 }
 
 static int apply_locked(struct probe_update *update, const struct timespec *deadline,
                         struct probe_error *error)
 {
     struct probe_target *target = update->target;
-    enum probe_method method = target->engine->options.method;
-    const struct memory_writer running = {
-        .image = &target->image,
-        .way = method == PROBE_METHOD_SELF ? MEMORY_SELF : MEMORY_RUNNING,
-        .tid = target->image.tid,
-        .maps = &target->maps,
-    };
-    if (method == PROBE_METHOD_SELF && target->image.pid != getpid())
-        return error_set(error, EINVAL, "process %d is not the calling one, which is %d",
-                         target->image.pid, getpid());
-    int status = apply_in_order(update, &running, deadline, error);
+    struct memory_refusals refusals = {0};
+    int status = apply_in_order(update, &refusals, deadline, error);
     if (status == -EROFS)
         status = look_after(update, status, error);
-    if (status != -EROFS)
-        return status;
-    if (!target->image.own)
+    if (status == -EROFS && !target->image.own)
         return error_set(error, EPERM,
-                         "process %d: the kernel refuses forced writes to its code, and its "
-                         "process cannot be stopped with its user's authority",
-                         target->image.pid);
-    if (!atomic_exchange(&target->engine->told_refusal, true))
-        engine_log(target->engine, PROBE_LOG_WARNING,
-                   "the kernel refuses forced writes to code (proc_mem.force_override): processes "
-                   "are stopped for a moment and written to with ptrace");
-    const struct memory_writer poker = {&target->image, MEMORY_POKED, target->image.pid,
-                                        &target->maps};
-    return target->traced ? apply_once(update, &poker, error)
-                          : stop_and_apply(update, MEMORY_POKED, deadline, error);
+                         "process %d: the kernel refuses %s, and the process cannot be stopped "
+                         "with its user's authority",
+                         target->image.pid,
+                         refusals.counters ? "writes to its mem" : "forced writes to its code");
+    if (status == -EROFS)
+        status = stop_and_apply(update, &refusals, deadline, error);
+    /* If it was not done, something else may have been the reason. */
+    if (status == 0)
+        diagnose_refusals(target->engine, &refusals);
+    return status;
 }
 
 int probe_update_apply(struct probe_update *update, struct probe_error *error)

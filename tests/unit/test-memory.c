@@ -158,7 +158,14 @@ static void test_a_page_that_is_not_there(void **state)
 
 static struct memory_writer writer_of(const struct probe_image *of)
 {
-    return (struct memory_writer){.image = of, .way = MEMORY_RUNNING, .tid = gettid()};
+    static struct memory_refusals refusals;
+    refusals = (struct memory_refusals){0};
+    return (struct memory_writer){
+        .image = of,
+        .way = MEMORY_RUNNING,
+        .tid = gettid(),
+        .refusals = &refusals,
+    };
 }
 
 static void test_not_open(void **state)
@@ -284,6 +291,37 @@ static void test_write_to_ourselves_where_the_file_ended(void **state)
     munmap(code, 2 * PAGE);
 }
 
+/* A kernel that lets nobody write mem: what is stopped, or ours, is written by pid. */
+static void test_write_where_mem_is_refused(void **state)
+{
+    (void)state;
+    struct probe_image reader = image;
+    struct memory_writer writer = writer_of(&reader);
+    struct probe_error error = {.text = ""};
+    reader.mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(memory_write_counter(&writer, address_of(10), 0x7878, &error), -EROFS);
+    assert_int_equal(memory_write_code(&writer, address_of(10), 'x', &error), -EROFS);
+    assert_true(writer.refusals->counters && writer.refusals->code);
+    assert_int_equal(pages[10], byte_at(10));
+    for (int tries = 0; tries < 2; tries++) {
+        writer.way = MEMORY_STOPPED;
+        *writer.refusals = (struct memory_refusals){0};
+        assert_int_equal(memory_write_counter(&writer, address_of(10), 0x7878, &error), 0);
+        assert_true(writer.refusals->counters && pages[10] == 'x' && pages[11] == 'x');
+        pages[10] = byte_at(10);
+        pages[11] = byte_at(11);
+        /* What is not there is not refused. */
+        writer.refusals->counters = false;
+        assert_int_equal(memory_write_counter(&writer, address_of(3 * PAGE), 1, NULL), -EBADF);
+        assert_false(writer.refusals->counters);
+        writer.tid = 0; /* no thread has stopped by itself: code cannot be written */
+        assert_int_equal(memory_write_code(&writer, address_of(10), 'x', &error), -ETIMEDOUT);
+        assert_sentence(error, "wait for an answer");
+    }
+    assert_int_equal(pages[10], byte_at(10));
+    close(reader.mem);
+}
+
 static void test_write_to_nothing(void **state)
 {
     (void)state;
@@ -403,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_write_to_what_is_read_only),
         cmocka_unit_test(test_write_to_ourselves),
         cmocka_unit_test(test_write_to_ourselves_where_the_file_ended),
+        cmocka_unit_test(test_write_where_mem_is_refused),
         cmocka_unit_test(test_write_to_nothing),
         cmocka_unit_test(test_a_write_that_is_cut_short_fails),
         cmocka_unit_test(test_a_plan),
