@@ -68,3 +68,8 @@ bool log_level_parse(const char *text, enum probe_log_level *level)
     }
     return false;
 }
+
+const char *log_level_name(enum probe_log_level level)
+{
+    return levels[level].name;
+}

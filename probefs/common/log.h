@@ -20,4 +20,7 @@ void log_from_engine(void *data, enum probe_log_level level, const char *sentenc
 /* "error", "warning", "info" or "debug" to a level; returns false for anything else. */
 bool log_level_parse(const char *text, enum probe_log_level *level);
 
+/* And back. */
+const char *log_level_name(enum probe_log_level level);
+
 #endif

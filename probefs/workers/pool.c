@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/pool.h"
 
+#include "common/waiting.h"
 #include "shared/clock.h"
 #include "workers/channel.h"
-#include "common/waiting.h"
 #include "workers/late.h"
-#include "workers/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -71,7 +69,7 @@ struct workers {
     struct worker *list;
     struct corpse *corpses;
     bool ending;
-    bool given_up;  /* one was, since the sweeper has looked */
+    bool lost;      /* one was given up, since the sweeper has looked */
     bool none_idle; /* the sweeper waits until one is */
     pthread_t sweeper;
     struct late_calls *late_calls; /* calls whose answer nobody waits for */
@@ -79,57 +77,10 @@ struct workers {
 
 static time_t now_seconds(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
+    return clock_now().tv_sec;
 }
 
 /* ---- starting --------------------------------------------------------------------------- */
-
-/*
- * Runs this program again, as a worker; CHILD_END becomes its control. It starts from nothing: no
- * memory and no descriptor of the server's but the log's, a session of its own.
- */
-static int spawn(const struct workers *workers, const struct worker_identity *identity,
-                 int child_end, pid_t *pid)
-{
-    static const char *const levels[] = {"error", "warning", "info", "debug"};
-    const struct service_options *service = &workers->options.service;
-    char uid[16] = "-";
-    char gid[16] = "-";
-    if (!identity->privileged) {
-        snprintf(uid, sizeof(uid), "%u", identity->uid);
-        snprintf(gid, sizeof(gid), "%u", identity->gid);
-    }
-    char *argv[] = {WORKER_NAME,
-                    uid,
-                    gid,
-                    (char *)levels[workers->options.log_level],
-                    workers->options.to_syslog ? "syslog" : "stderr",
-                    service->method == PROBE_METHOD_PTRACE ? "ptrace" : "vm",
-                    service->allow_gigatext ? "gigatext" : "-",
-                    NULL};
-
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawn_file_actions_init(&actions);
-    int status = posix_spawn_file_actions_adddup2(&actions, child_end, WORKER_CONTROL);
-    if (status == 0)
-        status = posix_spawn_file_actions_adddup2(&actions, waiting_fd(service->waiting),
-                                                  WORKER_WAITING);
-    if (status == 0)
-        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_WAITING + 1);
-    if (status == 0)
-        status = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return -status;
-}
 
 /*
  * A descriptor for the child PID that was just started. Children are reaped by the kernel, so if
@@ -151,23 +102,31 @@ static int open_child(pid_t pid, int *result)
 }
 
 /* Its end wakes the sweeper, once. Without memory for that, the next request finds out. */
-static void watch(const struct workers *workers, const struct worker *worker)
+static void watch_end(const struct workers *workers, const struct worker *worker)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = worker->pidfd};
     epoll_ctl(workers->events, EPOLL_CTL_ADD, worker->pidfd, &event);
 }
 
-static int start(struct workers *workers, const struct worker_identity *identity,
-                 struct worker **result)
+static int worker_start(struct workers *workers, const struct worker_identity *identity,
+                        struct worker **result)
 {
     int ends[2];
+    const struct workers_options *options = &workers->options;
+    const struct worker_setup setup = {
+        .identity = *identity,
+        .log_level = options->log_level,
+        .to_syslog = options->to_syslog,
+        .method = options->service.method,
+        .allow_gigatext = options->service.allow_gigatext,
+    };
     struct worker *worker = calloc(1, sizeof(*worker));
     int status = worker ? channel_pair(ends) : -ENOMEM;
     if (status < 0) {
         free(worker);
         return status;
     }
-    status = spawn(workers, identity, ends[1], &worker->pid);
+    status = worker_spawn(&setup, ends[1], waiting_fd(options->service.waiting), &worker->pid);
     close(ends[1]);
     if (status == 0)
         status = open_child(worker->pid, &worker->pidfd);
@@ -180,7 +139,7 @@ static int start(struct workers *workers, const struct worker_identity *identity
     worker->workers = workers;
     worker->identity = *identity;
     worker->control = ends[0];
-    watch(workers, worker);
+    watch_end(workers, worker);
     log_message(PROBE_LOG_DEBUG, "worker %d serves user %u", worker->pid, identity->uid);
     *result = worker;
     return 0;
@@ -190,16 +149,16 @@ static int start(struct workers *workers, const struct worker_identity *identity
 
 /* All below are called with the lock held. */
 
-static void wake(const struct workers *workers)
+static void sweeper_wake(const struct workers *workers)
 {
     eventfd_write(workers->wake, 1);
 }
 
 /* What it kept is kept by nobody, be it dead or not. */
-static void give_up(struct workers *workers)
+static void note_lost(struct workers *workers)
 {
-    workers->given_up = true;
-    wake(workers);
+    workers->lost = true;
+    sweeper_wake(workers);
 }
 
 static void worker_free(struct worker *worker)
@@ -209,7 +168,7 @@ static void worker_free(struct worker *worker)
 }
 
 /* Takes it off the list: its channels are closed, so it ends when it has answered. */
-static void unlist(struct worker *worker)
+static void worker_unlist(struct worker *worker)
 {
     if (!worker->listed)
         return;
@@ -233,7 +192,7 @@ static void add_corpse(struct workers *workers, const struct worker *worker)
 }
 
 /* Ends a worker that does not answer, as far as it can be ended. */
-static void abandon(struct worker *worker)
+static void worker_abandon(struct worker *worker)
 {
     if (worker->abandoned)
         return;
@@ -248,8 +207,8 @@ static void abandon(struct worker *worker)
                 "worker %d of user %u did not answer within %d s and was ended: something that "
                 "this user's processes have mapped does not answer",
                 worker->pid, worker->identity.uid, ANSWER_SECONDS);
-    give_up(worker->workers);
-    unlist(worker);
+    note_lost(worker->workers);
+    worker_unlist(worker);
 }
 
 static bool is_dead(int pidfd)
@@ -277,7 +236,7 @@ static unsigned int count_corpses(struct workers *workers, uid_t uid)
 }
 
 /* Ends those that are idle for long; returns when the next will be, or 0. */
-static time_t sweep(struct workers *workers)
+static time_t end_idle(struct workers *workers)
 {
     time_t now = now_seconds();
     time_t next = 0;
@@ -289,7 +248,7 @@ static time_t sweep(struct workers *workers)
             continue;
         time_t end = worker->idle_since + IDLE_SECONDS;
         if (end <= now || workers->ending)
-            unlist(worker);
+            worker_unlist(worker);
         else if (next == 0 || end < next)
             next = end;
     }
@@ -319,13 +278,13 @@ static void *sweep_forever(void *data)
     struct workers *workers = data;
     pthread_mutex_lock(&workers->lock);
     while (!workers->ending) {
-        time_t next = sweep(workers);
+        time_t next = end_idle(workers);
         workers->none_idle = next == 0;
         pthread_mutex_unlock(&workers->lock);
         bool ended = wait_for_event(workers, next);
         pthread_mutex_lock(&workers->lock);
-        ended |= workers->given_up;
-        workers->given_up = false;
+        ended |= workers->lost;
+        workers->lost = false;
         if (!ended || workers->ending || !workers->options.ended)
             continue;
         pthread_mutex_unlock(&workers->lock);
@@ -349,7 +308,7 @@ static int open_events(struct workers *workers)
                : 0;
 }
 
-static void done(struct workers *workers)
+static void workers_done(struct workers *workers)
 {
     if (workers->events >= 0)
         close(workers->events);
@@ -373,7 +332,7 @@ int workers_new(const struct workers_options *options, struct workers **result)
         status = -pthread_create(&workers->sweeper, NULL, sweep_forever, workers);
     if (status < 0) {
         late_calls_free(workers->late_calls);
-        done(workers);
+        workers_done(workers);
         return status;
     }
     *result = workers;
@@ -386,14 +345,14 @@ void workers_free(struct workers *workers)
         return;
     pthread_mutex_lock(&workers->lock);
     workers->ending = true;
-    wake(workers);
+    sweeper_wake(workers);
     pthread_mutex_unlock(&workers->lock);
     pthread_join(workers->sweeper, NULL);
     late_calls_free(workers->late_calls);
     struct worker *worker = NULL;
     struct worker *next = NULL;
     DL_FOREACH_SAFE(workers->list, worker, next)
-    unlist(worker);
+    worker_unlist(worker);
     struct corpse *corpse = NULL;
     struct corpse *following = NULL;
     LL_FOREACH_SAFE(workers->corpses, corpse, following)
@@ -401,13 +360,13 @@ void workers_free(struct workers *workers)
         close(corpse->pidfd);
         free(corpse);
     }
-    done(workers);
+    workers_done(workers);
 }
 
 static bool is_identity(const struct worker *worker, const struct worker_identity *identity)
 {
     return worker->identity.uid == identity->uid && worker->identity.gid == identity->gid &&
-           worker->identity.privileged == identity->privileged;
+           worker->identity.role == identity->role;
 }
 
 /* Makes room for one more: the one that is idle for the longest time ends. */
@@ -426,7 +385,7 @@ static int make_room(struct workers *workers)
         return 0;
     if (!oldest)
         return -EAGAIN;
-    unlist(oldest);
+    worker_unlist(oldest);
     return 0;
 }
 
@@ -443,13 +402,13 @@ int workers_get(struct workers *workers, const struct worker_identity *identity,
     }
     /* Its user may kill it; that is no reason to refuse the next call. */
     if (worker && is_dead(worker->pidfd)) {
-        unlist(worker);
+        worker_unlist(worker);
         worker = NULL;
     }
     if (!worker && count_corpses(workers, identity->uid) >= CORPSES_MAX)
         status = -ETIMEDOUT;
     else if (!worker && (status = make_room(workers)) == 0)
-        status = start(workers, identity, &worker);
+        status = worker_start(workers, identity, &worker);
     if (status == 0) {
         if (!worker->listed) {
             DL_APPEND(workers->list, worker);
@@ -478,7 +437,7 @@ void worker_put(struct worker *worker)
         if (!worker->listed)
             worker_free(worker);
         if (workers->none_idle)
-            wake(workers);
+            sweeper_wake(workers);
         workers->none_idle = false;
     }
     pthread_mutex_unlock(&workers->lock);
@@ -518,13 +477,13 @@ static int begin_call(struct worker *worker, struct busy_channel *busy)
  * Ends a worker that has closed a channel, which all but a dead one keep. It must not release what
  * it holds, as an orderly end would: that is taken over.
  */
-static void bury(struct worker *worker)
+static void worker_bury(struct worker *worker)
 {
     if (!worker->listed)
         return;
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-    give_up(worker->workers);
-    unlist(worker);
+    note_lost(worker->workers);
+    worker_unlist(worker);
 }
 
 bool worker_is_gone(struct worker *worker)
@@ -544,9 +503,9 @@ const struct worker_identity *worker_identity(const struct worker *worker)
 static int fail_call(struct worker *worker, int status)
 {
     if (status == -ETIMEDOUT)
-        abandon(worker);
+        worker_abandon(worker);
     else if (status == -EPIPE)
-        bury(worker);
+        worker_bury(worker);
     if (status == -EPIPE)
         return worker->abandoned ? -ECONNRESET : -EIO;
     return status;

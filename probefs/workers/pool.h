@@ -11,15 +11,9 @@
 
 #include "common/log.h"
 #include "service/service.h"
+#include "workers/start.h"
 
 struct workers;
-
-/* Whose identity a worker has. */
-struct worker_identity {
-    uid_t uid;
-    gid_t gid;
-    bool privileged; /* the server's own identity, with all that it may */
-};
 
 struct workers_options {
     enum probe_log_level log_level;

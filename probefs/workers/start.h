@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a worker is started. The server starts its own program again under another name, with what
+ * the worker has to know as arguments: both ends of that are here.
+ */
+#ifndef PROBEFS_START_H
+#define PROBEFS_START_H
+
+#include <probe-engine.h>
+
+/* The name that the server starts itself under, to be a worker; shown by ps. */
+#define WORKER_NAME "probefs-worker"
+
+/* The descriptors that it starts with: where it gets its channels, and the table of who waits. */
+enum { WORKER_CONTROL = 3, WORKER_WAITING = 4 };
+
+enum worker_role {
+    WORKER_OF_USER,   /* all ids are those of `identity`, no capability but one; see become.h */
+    WORKER_OF_SERVER, /* the server's own identity, with all that it may */
+};
+
+/* Whose processes a worker looks into, and as whom. */
+struct worker_identity {
+    uid_t uid;
+    gid_t gid;
+    enum worker_role role;
+};
+
+struct worker_setup {
+    struct worker_identity identity;
+    enum probe_log_level log_level;
+    bool to_syslog;
+    enum probe_method method;
+    bool allow_gigatext;
+};
+
+/*
+ * Starts a worker with the control CONTROL and the table WAITING. It starts from nothing: no memory
+ * and no descriptor of the server's but its log's, a session of its own. Errors: EAGAIN, ENOMEM,
+ * EMFILE, ENFILE.
+ */
+int worker_spawn(const struct worker_setup *setup, int control, int waiting, pid_t *pid);
+
+/* The setup that worker_spawn() made these arguments of. Errors: EINVAL. */
+int worker_setup_parse(int argc, char **argv, struct worker_setup *setup);
+
+#endif
