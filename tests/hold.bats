@@ -492,7 +492,7 @@ ends_claims() {
 
 @test "a target that moves its arguments (PR_SET_MM_MAP) is the same image" {
     local inode
-    start_held retitler
+    start_to_hold retitler
     exec 9> "$hold" 8< "$folder/enabled"
     inode=$(stat -c %i "$folder")
     kill -USR1 "$pid"
@@ -503,9 +503,9 @@ ends_claims() {
     assert_equal "$(cat <&8)" 1
     assert_equal "$(cat "$hold")" 1
     exec 9>&- 8<&-
-    shows "0 3d"
+    shows "0 off"
     echo 1 > "$folder/enabled"
-    shows "1 e8"
+    shows "1 on"
 }
 
 @test "a target that ends, or becomes another program, before the hold is closed" {

@@ -53,14 +53,14 @@ static int find_directory(struct server *server, const struct inode *parent, con
         return -ENAMETOOLONG;
     if (parent->target)
         snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
-    int status = router_begin(server->router, &user, AUTHORITY_ADMIN, &route);
-    if (status == 0) {
-        status = router_call_first(server->router, &route, &call);
-        router_end(&route);
-        free(call.out);
-    }
+    int status = router_find(server->router, &user, AUTHORITY_ADMIN, &route);
+    if (status == 0)
+        status = router_call(server->router, &route, &call);
+    free(call.out);
     if (status < 0)
-        return status == -ESRCH || status == -EACCES || status == -EPERM ? -ENOENT : status;
+        return status == -ESRCH || status == -EBUSY || status == -EACCES || status == -EPERM
+                   ? -ENOENT
+                   : status;
     status = inodes_get_target(&server->inodes, pid, &id, &target);
     if (status < 0)
         return status;
@@ -263,7 +263,7 @@ static int open_file(struct server *server, uint64_t number, const struct caller
     if (!file)
         return -ENOMEM;
     int status = file_open(server, inode, kind, caller, write, file, error);
-    if (status < 0 && file->handle == 0)
+    if (status < 0 && !file_has_hold(file))
         free(file);
     else
         *result = file;
@@ -289,7 +289,7 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     }
     info->fh = (uintptr_t)file;
     info->direct_io = 1;
-    info->noflush = !write || !inode_kind(number)->flush;
+    info->noflush = !write || !inode_kind(number)->by_lines;
     if (fuse_reply_open(request, info) < 0 && file) {
         file_expect_close(file);
         file_release(server, file);

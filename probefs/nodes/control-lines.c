@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nodes/control-lines.h"
 
+#include "shared/array.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +13,11 @@ static const char blanks[] = " \t";
 /* So much of a line, and of what is wrong with it, a sentence has room for. */
 enum { SHOWN_BYTES = 40 };
 
-static int add(struct control *control, const struct value *value, const char *word, size_t length,
-               const struct control_line *line)
+static int command_add(struct control *control, const struct value *value, const char *word,
+                       size_t length, const struct control_line *line)
 {
-    if (control->count == control->room) {
-        size_t room = control->room ? control->room * 2 : 64;
-        struct control_command *commands = reallocarray(control->commands, room, sizeof(*commands));
-        if (!commands)
-            return -ENOMEM;
-        control->commands = commands;
-        control->room = room;
-    }
+    if (ARRAY_RESERVE(control->commands, control->room, control->count + 1) < 0)
+        return -ENOMEM;
     char *pattern = strndup(word, length);
     if (!pattern)
         return -ENOMEM;
@@ -56,7 +52,7 @@ static int parse_line(struct control *control, const struct control_line *line,
     size_t names = 0;
     text += length;
     while (status == 0 && (length = next_word(&text, end)) > 0) {
-        status = add(control, &value, text, length, line);
+        status = command_add(control, &value, text, length, line);
         text += length;
         names++;
     }

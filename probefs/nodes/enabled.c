@@ -13,10 +13,10 @@ char node_state_letter(enum probe_state state)
 }
 
 /* The state of the file's probe, or of all probes of its process. */
-static int read_state(struct service_file *file, enum probe_state *state, struct probe_error *error)
+static int read_state(struct node_file *file, enum probe_state *state, struct probe_error *error)
 {
     if (file->probe) {
-        ssize_t index = service_file_probe(file, error);
+        ssize_t index = node_file_probe(file, error);
         if (index < 0)
             return (int)index;
         size_t indices[] = {(size_t)index};
@@ -25,7 +25,7 @@ static int read_state(struct service_file *file, enum probe_state *state, struct
     return probe_target_state(file->target, state, error);
 }
 
-int node_enabled_read(struct service_file *file, FILE *out, struct probe_error *error)
+int node_enabled_read(struct node_file *file, FILE *out, struct probe_error *error)
 {
     enum probe_state state = PROBE_OFF;
     int status = read_state(file, &state, error);
@@ -35,12 +35,12 @@ int node_enabled_read(struct service_file *file, FILE *out, struct probe_error *
 }
 
 /* Adds the file's probe, or all of its process, with a value. */
-static int fill(const struct service_file *file, struct probe_update *update, const void *data,
-                struct probe_error *error)
+static int fill_value(const struct node_file *file, struct probe_update *update, const void *data,
+                      struct probe_error *error)
 {
     const struct value *value = data;
     if (file->probe) {
-        ssize_t index = service_file_probe(file, error);
+        ssize_t index = node_file_probe(file, error);
         if (index < 0)
             return (int)index;
         return probe_update_add(update, (size_t)index, value->action, value->number, error);
@@ -51,18 +51,18 @@ static int fill(const struct service_file *file, struct probe_update *update, co
     return status;
 }
 
-int node_enabled_write(struct service_file *file, const char *text, size_t length,
+int node_enabled_write(struct node_file *file, const char *text, size_t length,
                        struct probe_error *error)
 {
     struct value value;
     int status = value_parse_switch(text, length, &value, error);
-    return status < 0 ? status : service_file_update(file, fill, &value, error);
+    return status < 0 ? status : node_file_update(file, fill_value, &value, error);
 }
 
-int node_semaphore_write(struct service_file *file, const char *text, size_t length,
+int node_semaphore_write(struct node_file *file, const char *text, size_t length,
                          struct probe_error *error)
 {
     struct value value;
     int status = value_parse_count(text, length, &value, error);
-    return status < 0 ? status : service_file_update(file, fill, &value, error);
+    return status < 0 ? status : node_file_update(file, fill_value, &value, error);
 }

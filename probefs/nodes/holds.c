@@ -31,7 +31,7 @@ static int hold_new(const char *name, struct hold **result)
 }
 
 /* Lists the hold, whose reference was taken or restored with STATUS. */
-static int keep(struct holds *holds, struct hold *hold, int status, struct hold **result)
+static int hold_list(struct holds *holds, struct hold *hold, int status, struct hold **result)
 {
     if (status < 0) {
         hold_free(hold);
@@ -49,7 +49,8 @@ int holds_add(struct holds *holds, struct probe_target *target, size_t index, co
     int status = hold_new(name, &hold);
     if (status < 0)
         return status;
-    return keep(holds, hold, probe_reference_take(target, index, &hold->reference, error), result);
+    return hold_list(holds, hold, probe_reference_take(target, index, &hold->reference, error),
+                     result);
 }
 
 int holds_save(const struct hold *hold, char **bytes, size_t *length)
@@ -64,7 +65,7 @@ int holds_take_over(struct holds *holds, const char *bytes, size_t length, const
     int status = hold_new(name, &hold);
     if (status < 0)
         return status;
-    return keep(holds, hold, probe_reference_restore(bytes, length, &hold->reference), result);
+    return hold_list(holds, hold, probe_reference_restore(bytes, length, &hold->reference), result);
 }
 
 int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,

@@ -19,13 +19,13 @@ void node_print_counters(const struct probe_snapshot *snapshot, size_t i, FILE *
 }
 
 /* A snapshot of the file's probe, or of all of its process. */
-static int take(struct service_file *file, struct probe_snapshot **snapshot, size_t *count,
-                struct probe_error *error)
+static int take_snapshot(struct node_file *file, struct probe_snapshot **snapshot, size_t *count,
+                         struct probe_error *error)
 {
     *count = probe_target_count(file->target);
     if (!file->probe)
         return probe_snapshot_take(file->target, NULL, *count, snapshot, error);
-    ssize_t index = service_file_probe(file, error);
+    ssize_t index = node_file_probe(file, error);
     if (index < 0)
         return (int)index;
     size_t indices[] = {(size_t)index};
@@ -33,11 +33,11 @@ static int take(struct service_file *file, struct probe_snapshot **snapshot, siz
     return probe_snapshot_take(file->target, indices, 1, snapshot, error);
 }
 
-int node_semaphore_read(struct service_file *file, FILE *out, struct probe_error *error)
+int node_semaphore_read(struct node_file *file, FILE *out, struct probe_error *error)
 {
     struct probe_snapshot *snapshot = NULL;
     size_t count = 0;
-    int status = take(file, &snapshot, &count, error);
+    int status = take_snapshot(file, &snapshot, &count, error);
     if (status < 0)
         return status;
     node_print_counters(snapshot, 0, out);
@@ -61,11 +61,11 @@ static int print_site(const struct probe_site *site, FILE *out)
     return 0;
 }
 
-int node_sites_read(struct service_file *file, FILE *out, struct probe_error *error)
+int node_sites_read(struct node_file *file, FILE *out, struct probe_error *error)
 {
     struct probe_snapshot *snapshot = NULL;
     size_t count = 0;
-    int status = take(file, &snapshot, &count, error);
+    int status = take_snapshot(file, &snapshot, &count, error);
     if (status < 0)
         return status;
     for (size_t s = 0; s < probe_snapshot_site_count(snapshot, 0); s++) {
@@ -77,11 +77,11 @@ int node_sites_read(struct service_file *file, FILE *out, struct probe_error *er
     return status;
 }
 
-int node_info_read(struct service_file *file, FILE *out, struct probe_error *error)
+int node_info_read(struct node_file *file, FILE *out, struct probe_error *error)
 {
     struct probe_snapshot *snapshot = NULL;
     size_t count = 0;
-    int status = take(file, &snapshot, &count, error);
+    int status = take_snapshot(file, &snapshot, &count, error);
     if (status < 0)
         return status;
     for (size_t i = 0; i < count; i++) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-ssize_t service_file_probe(const struct service_file *file, struct probe_error *error)
+ssize_t node_file_probe(const struct node_file *file, struct probe_error *error)
 {
     ssize_t index = probe_target_find(file->target, file->probe);
     if (index < 0)
@@ -27,13 +27,13 @@ static void claims_done(struct claims *claims)
     free(claims->names.bytes);
 }
 
-static int claims_find(const struct service_file *file, const struct probe_update *update,
+static int claims_find(const struct node_file *file, const struct probe_update *update,
                        struct claims *claims)
 {
-    if (!file->holds->list && !file->resets)
+    if (!file->holds->list && !file->forgets)
         return 0;
     int status = probe_update_resets(update, &claims->indices, &claims->count);
-    if (status < 0 || !file->resets || claims->count == 0)
+    if (status < 0 || !file->forgets || claims->count == 0)
         return status;
     FILE *out = text_open(&claims->names);
     if (!out)
@@ -46,20 +46,20 @@ static int claims_find(const struct service_file *file, const struct probe_updat
 }
 
 /* Tells the holds there are, and whoever asked for it. */
-static void claims_end(const struct service_file *file, struct claims *claims)
+static void claims_end(const struct node_file *file, struct claims *claims)
 {
     for (size_t i = 0; i < claims->count; i++)
         holds_end_claims(file->holds, probe_target_name(file->target, claims->indices[i]));
-    if (!file->resets)
+    if (!file->forgets)
         return;
-    free(file->resets->bytes);
-    *file->resets = claims->names;
+    free(file->forgets->bytes);
+    *file->forgets = claims->names;
     claims->names = (struct text){.bytes = NULL};
 }
 
 struct update_attempt {
-    struct service_file *file;
-    service_file_fill *fill;
+    struct node_file *file;
+    node_file_fill *fill;
     const void *data;
 };
 
@@ -67,7 +67,7 @@ struct update_attempt {
 static int try_update(void *data, struct probe_error *error)
 {
     const struct update_attempt *attempt = data;
-    struct service_file *file = attempt->file;
+    struct node_file *file = attempt->file;
     struct probe_update *update = NULL;
     struct claims claims = {.indices = NULL};
     if (probe_update_new(file->target, &update) < 0)
@@ -84,8 +84,8 @@ static int try_update(void *data, struct probe_error *error)
     return status;
 }
 
-int service_file_update(struct service_file *file, service_file_fill *fill, const void *data,
-                        struct probe_error *error)
+int node_file_update(struct node_file *file, node_file_fill *fill, const void *data,
+                     struct probe_error *error)
 {
     struct update_attempt attempt = {file, fill, data};
     return probe_target_settle(file->target, try_update, &attempt, error);

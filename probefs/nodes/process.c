@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int node_process_list(struct service_file *file, FILE *out, struct probe_error *error)
+int node_process_list(struct node_file *file, FILE *out, struct probe_error *error)
 {
     (void)error;
     size_t count = probe_target_count(file->target);
@@ -17,7 +17,7 @@ int node_process_list(struct service_file *file, FILE *out, struct probe_error *
     return 0;
 }
 
-int node_exe_read(struct service_file *file, FILE *out, struct probe_error *error)
+int node_exe_read(struct node_file *file, FILE *out, struct probe_error *error)
 {
     char path[PATH_MAX];
     ssize_t length = probe_target_exe(file->target, path, sizeof(path), error);
@@ -27,7 +27,7 @@ int node_exe_read(struct service_file *file, FILE *out, struct probe_error *erro
     return 0;
 }
 
-int node_error_log_read(struct service_file *file, FILE *out, struct probe_error *error)
+int node_error_log_read(struct node_file *file, FILE *out, struct probe_error *error)
 {
     (void)error;
     const char *problem = NULL;

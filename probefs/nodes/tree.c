@@ -31,7 +31,7 @@ const struct node_kind node_kinds[] = {
      .type = NODE_FILE,
      .read = node_control_read,
      .write = node_control_write,
-     .flush = node_control_flush},
+     .by_lines = true},
     {.name = "error_log",
      .place = PLACE_PROCESS,
      .type = NODE_FILE,
@@ -54,8 +54,7 @@ const struct node_kind node_kinds[] = {
      .type = NODE_FILE,
      .read = node_hold_read,
      .write = node_hold_write,
-     .open = node_hold_open,
-     .outlives_server = true},
+     .keeper = KEPT_BY_WORKER},
     {.name = "sites", .place = PLACE_PROBE, .type = NODE_FILE, .read = node_sites_read},
 };
 

@@ -15,6 +15,12 @@ enum place { PLACE_ROOT, PLACE_PROCESS, PLACE_PROBE, PLACE_COUNT };
 
 enum node_type { NODE_DIRECTORY, NODE_FILE, NODE_LINK };
 
+/* Who keeps what an open file stands for. */
+enum node_keeper {
+    KEPT_BY_SERVER, /* it lasts as long as the server */
+    KEPT_BY_WORKER, /* opened for writing it is a hold: the worker ends it where the server does */
+};
+
 struct node_kind {
     const char *name; /* NULL for the directory of a process or probe itself */
     enum place place;
@@ -23,16 +29,13 @@ struct node_kind {
     off_t size;     /* where it is known; 0 for what is made on reading */
 
     /* Writes the contents, as they are now, to OUT. NULL: not readable. */
-    int (*read)(struct service_file *file, FILE *out, struct probe_error *error);
+    int (*read)(struct node_file *file, FILE *out, struct probe_error *error);
     /* Takes one write() of LENGTH bytes. NULL: not writable. */
-    int (*write)(struct service_file *file, const char *text, size_t length,
+    int (*write)(struct node_file *file, const char *text, size_t length,
                  struct probe_error *error);
-    /* Called when it is opened for writing; and when such a descriptor is closed. */
-    int (*open)(struct service_file *file, struct probe_error *error);
-    int (*flush)(struct service_file *file, struct probe_error *error);
-
-    bool outlives_server; /* has an effect that must end with the server: kept by a worker */
-    bool has_failures;    /* the server adds the target's failures to what is read */
+    enum node_keeper keeper;
+    bool by_lines;     /* a write gets whole lines: the server keeps what is not ended yet */
+    bool has_failures; /* the server adds the target's failures to what is read */
 };
 
 /* Kinds are told by their index, which is below KIND_MAX (it fits an inode number's low bits). */

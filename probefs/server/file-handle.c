@@ -17,61 +17,50 @@ void file_handle_init_call(struct call *call, const struct file *file, enum oper
 {
     const struct inode *inode = file->inode;
     *call = CALL_INIT;
-    call->request.access = access_for(file->kind, file->write);
-    call->request.handle = file->handle;
     call->request.operation = operation;
     call->request.pid = inode->target->pid;
     call->request.id = inode->target->id;
+    call->request.kind = (unsigned int)(file->kind - node_kinds);
+    call->request.access = access_for(file->kind, file->write);
+    call->request.file = file->number;
+    call->request.lent = atomic_load(&file->lent);
     if (inode->probe)
         snprintf(call->request.probe, sizeof(call->request.probe), "%s", inode->probe);
 }
 
-/* Makes the call; its sentence is the error's. */
-int file_handle_call(struct server *server, const struct route *route, struct call *call,
+int file_handle_call(struct server *server, struct file *file, struct call *call,
                      struct probe_error *error)
 {
-    int status = router_call(server->router, route, call);
-    if (status < 0 && error)
+    struct target *target = file->inode->target;
+    if (atomic_load(&target->is_gone)) {
+        snprintf(error->text, sizeof(error->text), "process %d has ended or replaced its program",
+                 target->pid);
+        return -ESRCH;
+    }
+    int status = router_call(server->router, &file->route, call);
+    if (status < 0)
         *error = call->reply.sentence;
+    if (status == -ESRCH)
+        atomic_store(&target->is_gone, true);
     return status;
 }
 
 bool file_is_hold(const struct file *file)
 {
-    return file->write && file->kind->outlives_server;
+    return file->write && file->kind->keeper == KEPT_BY_WORKER;
 }
 
-/* Opens the handle of FILE, whose route and inode are known; CALL brings, and gets, a payload. */
-int file_handle_open(struct server *server, struct file *file, struct call *call,
-                     struct probe_error *error)
+bool file_has_hold(const struct file *file)
 {
-    call->request.kind = (unsigned int)(file->kind - node_kinds);
-    call->request.write = file->write;
-    int status = router_call_first(server->router, &file->route, call);
-    if (status < 0)
-        *error = call->reply.sentence;
-    if (status == 0 || call->reply.handle != 0)
-        file->handle = call->reply.handle;
-    return status;
+    return file->held.worker;
 }
 
-int file_handle_reopen(struct server *server, struct file *file, const char *bytes, size_t length,
-                       struct probe_error *error)
+int file_handle_open(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
     file_handle_init_call(&call, file, OPERATION_OPEN);
-    call.in = bytes;
-    call.in_length = length;
-    int status = file_handle_open(server, file, &call, error);
-    free(call.out);
-    return status;
-}
-
-int file_handle_close(struct server *server, struct file *file, struct probe_error *error)
-{
-    struct call call;
-    file_handle_init_call(&call, file, OPERATION_RELEASE);
-    int status = file_handle_call(server, &file->route, &call, error);
+    int status = file_handle_call(server, file, &call, error);
+    atomic_store(&file->lent, call.request.lent);
     free(call.out);
     return status;
 }
@@ -80,17 +69,35 @@ int file_handle_read(struct server *server, struct file *file, uint64_t offset, 
                      char **bytes, size_t *length, struct probe_error *error)
 {
     struct call call;
+    uint64_t end = atomic_load(&file->end);
+    if (offset > 0 && end > 0 && offset >= end) {
+        *bytes = NULL;
+        *length = 0;
+        return 0;
+    }
     file_handle_init_call(&call, file, OPERATION_READ);
     call.request.offset = offset;
     call.request.size = (uint32_t)size;
-    int status = file_handle_call(server, &file->route, &call, error);
-    if (status == 0 && call.out_length > size)
-        status = -EIO;
+    atomic_store(&file->has_text, true);
+    int status = file_handle_call(server, file, &call, error);
     if (status < 0) {
         free(call.out);
         return status;
     }
+    atomic_store(&file->end, call.reply.has_end ? offset + call.out_length : 0);
+    if (call.reply.has_end)
+        atomic_store(&file->has_text, false);
     *bytes = call.out;
     *length = call.out_length;
     return 0;
+}
+
+void file_handle_close(struct server *server, struct file *file)
+{
+    struct call call;
+    if (!atomic_load(&file->has_text))
+        return;
+    file_handle_init_call(&call, file, OPERATION_CLOSE);
+    router_ask(server->router, &file->route, &call);
+    free(call.out);
 }

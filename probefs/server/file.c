@@ -55,36 +55,25 @@ static int find_route(struct server *server, const struct inode *inode, const st
         refuse_stranger(target, &user, caller, error);
         return -EACCES;
     }
-    int status = router_begin(server->router, &user, authority, route);
+    int status = router_find(server->router, &user, authority, route);
     return status < 0 && !is_current(server, target) ? -ESTALE : status;
-}
-
-static int open_simple(struct server *server, struct file *file, struct probe_error *error)
-{
-    struct call call;
-    file_handle_init_call(&call, file, OPERATION_OPEN);
-    int status = file_handle_open(server, file, &call, error);
-    free(call.out);
-    return status;
 }
 
 int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
               const struct caller *caller, bool write, struct file *result,
               struct probe_error *error)
 {
-    struct file file = {.inode = inode, .kind = kind, .write = write};
-    int status = find_route(server, inode, caller, &file.route, error);
+    *result = (struct file){.inode = inode, .kind = kind, .write = write};
+    result->number = atomic_fetch_add(&server->last_file, 1) + 1;
+    int status = find_route(server, inode, caller, &result->route, error);
     if (status < 0)
         return status;
-    *result = file; /* a hold's place in the target's list is in the caller's struct */
     status = hold_file_wait(inode->target, error);
     if (status == 0)
         status = file_is_hold(result) ? hold_file_open(server, result, error)
-                                      : open_simple(server, result, error);
-    if (status < 0 && result->handle == 0) {
-        router_end(&result->route);
+                                      : file_handle_open(server, result, error);
+    if (status < 0 && !file_has_hold(result))
         return status == -ESRCH ? -ESTALE : status;
-    }
     pthread_mutex_init(&result->lock, NULL);
     inodes_opened(&server->inodes, inode);
     return status;
@@ -98,7 +87,7 @@ int file_read(struct server *server, struct file *file, uint64_t offset, size_t 
     int status = hold_file_wait(file->inode->target, error);
     if (status < 0)
         return status;
-    if (file->kind->outlives_server)
+    if (file->kind->keeper == KEPT_BY_WORKER)
         return hold_file_read(server, file, offset, size, bytes, length, error);
     return file->kind->has_failures
                ? error_log_read(server, file, offset, size, bytes, length, error)
@@ -107,33 +96,64 @@ int file_read(struct server *server, struct file *file, uint64_t offset, size_t 
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-int file_write(struct server *server, struct file *file, uint64_t owner, const char *bytes,
-               size_t length, struct probe_error *error)
+static int write_text(struct server *server, struct file *file, const char *text, size_t length,
+                      struct probe_error *error)
 {
     struct call call;
     file_handle_init_call(&call, file, OPERATION_WRITE);
-    call.request.owner = owner;
-    call.in = bytes;
+    call.in = text;
     call.in_length = length;
-    int status = hold_file_change(server, file, &call, error);
-    if (status == 0 && length > 0)
-        atomic_store(&file->cut, bytes[length - 1] != '\n');
+    return hold_file_change(server, file, &call, error);
+}
+
+/* A worker gets whole lines; what is behind them stays here. Called with the file's lock held. */
+static int write_lines(struct server *server, struct file *file, uint64_t owner, const char *bytes,
+                       size_t length, struct probe_error *error)
+{
+    struct cut_text text;
+    int status = cut_line_join(&file->cut, owner, bytes, length, &text, error);
+    if (status < 0)
+        return status;
+    status = write_text(server, file, text.bytes, text.lines, error);
+    if (status == 0)
+        file->cut = text.rest;
+    else
+        cut_line_free(&text.rest);
+    free(text.bytes);
+    return status;
+}
+
+int file_write(struct server *server, struct file *file, uint64_t owner, const char *bytes,
+               size_t length, struct probe_error *error)
+{
+    if (!file->kind->by_lines)
+        return write_text(server, file, bytes, length, error);
+    pthread_mutex_lock(&file->lock);
+    int status = write_lines(server, file, owner, bytes, length, error);
+    atomic_store(&file->is_cut, file->cut.length > 0);
+    pthread_mutex_unlock(&file->lock);
     return status;
 }
 
 bool file_needs_flush(const struct file *file)
 {
-    return file->kind->flush && atomic_load(&file->cut);
+    return atomic_load(&file->is_cut);
 }
 
 int file_flush(struct server *server, struct file *file, uint64_t owner, struct probe_error *error)
 {
-    struct call call;
+    int status = 0;
     if (!file_needs_flush(file))
         return 0;
-    file_handle_init_call(&call, file, OPERATION_FLUSH);
-    call.request.owner = owner;
-    return hold_file_change(server, file, &call, error);
+    pthread_mutex_lock(&file->lock);
+    /* Not that of others, which inherited the descriptor and close it. */
+    if (file->cut.length > 0 && file->cut.owner == owner) {
+        status = write_text(server, file, file->cut.text, file->cut.length, error);
+        cut_line_free(&file->cut);
+        atomic_store(&file->is_cut, false);
+    }
+    pthread_mutex_unlock(&file->lock);
+    return status;
 }
 
 int file_check(struct server *server, struct inode *inode, const struct caller *caller,

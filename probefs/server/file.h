@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An open file of a process, on the server's side: a handle in some service. */
+/* Open files of processes. */
 #ifndef PROBEFS_FILE_H
 #define PROBEFS_FILE_H
 
@@ -7,8 +7,8 @@
 
 /*
  * Opens the node of KIND in INODE for CALLER. Errors: ESTALE the target, or the probe, has gone;
- * EACCES, EPERM; those of the service. Where FILE has a handle after ENOMEM, it is a hold that is
- * open all the same, as there was no memory to undo that: it has to be closed.
+ * EACCES, EPERM; those of the service. If FILE has a hold all the same, as there was no memory to
+ * undo that, it has to be closed.
  */
 int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
               const struct caller *caller, bool write, struct file *file,

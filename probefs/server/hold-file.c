@@ -10,7 +10,7 @@
 #include <utlist.h>
 
 /* Room for the names of probes that lose their references; mostly enough. */
-enum { RESETS_SIZE = 64 << 10 };
+enum { FORGETS_SIZE = 64 << 10 };
 
 static int fail_held(const struct target *target, int status, struct probe_error *error)
 {
@@ -50,30 +50,53 @@ static void hold_file_end_claims(struct hold_list *held, const char *names, size
     }
 }
 
-int hold_file_open(struct server *server, struct file *file, struct probe_error *error)
+/* Takes the reference in WORKER, which keeps it. Called with the holds' lock. */
+static int take_in(struct server *server, struct file *file, struct worker *worker,
+                   struct probe_error *error)
 {
     struct call call;
-    struct hold_list *held = &file->inode->target->held;
-    file_handle_init_call(&call, file, OPERATION_OPEN);
-    int status = lock_holds(file->inode->target, error);
+    file_handle_init_call(&call, file, OPERATION_HOLD_TAKE);
+    int status = router_call_worker(server->router, &file->route, worker, &call);
+    atomic_store(&file->lent, call.request.lent);
     if (status < 0)
-        return status;
-    takeover_all(server, held);
-    status = file_handle_open(server, file, &call, error);
-    if (status == 0 || file->handle != 0) {
-        file->held = (struct hold_entry){.file = file};
-        hold_list_add(held, &file->held);
+        *error = call.reply.sentence;
+    if (status == 0 || call.reply.is_held) {
+        file->held = (struct hold_entry){.file = file, .worker = worker};
+        hold_list_add(&file->inode->target->held, &file->held);
     }
     if (status == 0 && call.out_length > 0) {
         file->held.saved = call.out;
         file->held.saved_length = call.out_length;
         call.out = NULL;
     }
+    free(call.out);
+    return status;
+}
+
+static int hold_file_take(struct server *server, struct file *file, struct probe_error *error)
+{
+    struct worker *worker = NULL;
+    int status = router_get_worker(server->router, &file->route, &worker);
+    if (status < 0)
+        return status;
+    status = take_in(server, file, worker, error);
+    if (!file_has_hold(file))
+        worker_put(worker);
+    return status;
+}
+
+int hold_file_open(struct server *server, struct file *file, struct probe_error *error)
+{
+    struct hold_list *held = &file->inode->target->held;
+    int status = lock_holds(file->inode->target, error);
+    if (status < 0)
+        return status;
+    takeover_all(server, held);
+    status = hold_file_take(server, file, error);
     /* The end of its worker may have been looked after before there was this one. */
     if (status == 0 && takeover_is_due(&file->held))
         takeover_all(server, held);
     pthread_mutex_unlock(&held->lock);
-    free(call.out);
     return status;
 }
 
@@ -91,27 +114,23 @@ int hold_file_read(struct server *server, struct file *file, uint64_t offset, si
     return status;
 }
 
-/* Tells the workers that keep holds, but for the one that FILE is in, whose counters were set. */
-static void hold_file_forward_resets(struct server *server, struct file *file,
-                                     const struct call *done)
+/* Tells the workers that keep holds whose counters were set. */
+static void hold_file_forward_forgets(struct file *file, const struct call *done)
 {
     const struct hold_list *held = &file->inode->target->held;
     const struct hold_entry *holder = NULL;
-    const struct worker *told = file->route.worker;
+    const struct worker *told = NULL;
     DL_FOREACH(held->files, holder)
     {
-        struct worker *worker = holder->file->route.worker;
-        if (worker == file->route.worker || worker == told)
-            continue;
-        /* It looks at no memory, and so is lent none. */
-        const struct route route = {worker, AUTHORITY_NONE, file->route.uid};
         struct call call;
-        file_handle_init_call(&call, file, OPERATION_RESET);
+        if (holder->worker == told)
+            continue;
+        file_handle_init_call(&call, file, OPERATION_HOLD_FORGET);
         call.in = done->out;
         call.in_length = done->out_length;
-        file_handle_call(server, &route, &call, NULL);
+        router_ask_worker(holder->worker, &call);
         free(call.out);
-        told = worker;
+        told = holder->worker;
     }
 }
 
@@ -125,17 +144,17 @@ int hold_file_change(struct server *server, struct file *file, struct call *call
     if (status < 0)
         return status;
     takeover_all(server, held);
-    call->request.report_resets = held->files;
+    call->request.report_forgets = held->files != NULL;
     if (held->files) {
-        call->spare = malloc(RESETS_SIZE);
-        call->spare_size = RESETS_SIZE;
+        call->spare = malloc(FORGETS_SIZE);
+        call->spare_size = FORGETS_SIZE;
         status = call->spare ? 0 : -ENOMEM;
     }
     if (status == 0)
-        status = file_handle_call(server, &file->route, call, error);
+        status = file_handle_call(server, file, call, error);
     if (status == 0 && call->out_length > 0) {
         hold_file_end_claims(held, call->out, call->out_length);
-        hold_file_forward_resets(server, file, call);
+        hold_file_forward_forgets(file, call);
     }
     pthread_mutex_unlock(&held->lock);
     free(call->spare);

@@ -22,10 +22,12 @@
 #include <stddef.h>
 
 struct file;
+struct worker;
 
 /* One open hold. */
 struct hold_entry {
     struct file *file;
+    struct worker *worker; /* which keeps it; in use */
     /* What another worker needs to take it over from one that has ended; NULL: its claim has. */
     char *saved;
     size_t saved_length;

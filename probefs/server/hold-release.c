@@ -16,6 +16,17 @@
 /* Between the first two tries to close a hold, and between later ones. */
 enum { AGAIN_NS = 10000000, AGAIN_MAX_NS = 640000000 };
 
+static int give_back(struct server *server, struct file *file, struct probe_error *error)
+{
+    struct call call;
+    file_handle_init_call(&call, file, OPERATION_HOLD_GIVE);
+    int status = router_call_worker(server->router, &file->route, file->held.worker, &call);
+    if (status < 0)
+        *error = call.reply.sentence;
+    free(call.out);
+    return status;
+}
+
 /*
  * Where the worker has ended, or ends in the middle, another gives the reference back. (One that
  * does not answer hangs where it looks at the target, and has written nothing yet.) Returns false
@@ -26,11 +37,11 @@ static bool close_hold(struct server *server, struct hold_list *held, struct fil
                        int *result, struct probe_error *error)
 {
     pthread_mutex_lock(&held->lock);
-    int status = router_is_broken(&file->route) ? -EIO : file_handle_close(server, file, error);
+    int status = worker_is_gone(file->held.worker) ? -EIO : give_back(server, file, error);
     if (status < 0 && takeover_is_due(&file->held)) {
         status = takeover_one(server, &file->held, error);
         if (status == 0)
-            status = file_handle_close(server, file, error);
+            status = give_back(server, file, error);
     }
     bool done = status != -ENOMEM && (status != -EIO || !takeover_is_due(&file->held));
     *result = file->held.saved ? status : 0;
@@ -78,20 +89,17 @@ static int close_any(struct server *server, struct file *file)
 {
     struct probe_error error = {.text = ""};
     int status = 0;
-    if (file_is_hold(file)) {
+    if (file_has_hold(file)) {
         status = close_hold_at_last(server, file, &error);
-    } else {
-        status = file_handle_close(server, file, &error);
-        /* What was open in a worker that has ended is closed with it. */
-        if (status < 0 && router_is_broken(&file->route))
-            status = 0;
+        worker_put(file->held.worker);
     }
+    file_handle_close(server, file);
     if (status < 0)
-        log_message(PROBE_LOG_WARNING, "process %d: a file was not closed in order: %s",
+        log_message(PROBE_LOG_WARNING, "process %d: a hold was not given back: %s",
                     file->inode->target->pid, error.text[0] ? error.text : strerror(-status));
     pthread_mutex_destroy(&file->lock);
+    cut_line_free(&file->cut);
     free(file->text);
-    router_end(&file->route);
     inodes_closed(&server->inodes, file->inode);
     return status;
 }
@@ -123,7 +131,7 @@ static int close_for_good(struct server *server, struct file *file)
  */
 static void close_holds(struct server *server, struct file *file)
 {
-    struct closing mine = {.user = file->route.uid};
+    struct closing mine = {.user = file->route.identity.uid};
     pthread_mutex_lock(&server->closing_lock);
     struct closing *closing = find_closing(server, mine.user);
     if (closing)

@@ -11,34 +11,35 @@ enum { HANGING_MAX = 64 };
 
 bool takeover_is_due(const struct hold_entry *held)
 {
-    return held->saved && router_is_broken(&held->file->route);
+    return held->saved && worker_is_gone(held->worker);
 }
 
-/* Opens the file again in another worker. Where that fails, it stays one of the worker that ended.
- */
-static int move(struct server *server, struct hold_entry *held, struct probe_error *error)
+/* Another worker goes on with it. If that fails, it stays one of the worker that ended. */
+static int takeover_move(struct server *server, struct hold_entry *held, struct probe_error *error)
 {
     struct file *file = held->file;
-    struct route old = file->route;
-    struct route another;
-    int status = router_find_another(server->router, &old, &another);
+    struct worker *worker = NULL;
+    struct call call;
+    int status = router_get_worker(server->router, &file->route, &worker);
     if (status < 0)
         return status;
-    file->route = another;
-    status = file_handle_reopen(server, file, held->saved, held->saved_length, error);
-    if (status < 0) {
-        router_end(&file->route);
-        file->route = old;
-    } else {
-        router_end(&old);
-    }
+    file_handle_init_call(&call, file, OPERATION_HOLD_KEEP);
+    call.in = held->saved;
+    call.in_length = held->saved_length;
+    status = router_call_worker(server->router, &file->route, worker, &call);
+    if (status < 0)
+        *error = call.reply.sentence;
+    free(call.out);
+    worker_put(status < 0 ? worker : held->worker);
+    if (status == 0)
+        held->worker = worker;
     return status;
 }
 
 int takeover_one(struct server *server, struct hold_entry *held, struct probe_error *error)
 {
     struct target *target = held->file->inode->target;
-    int status = move(server, held, error);
+    int status = takeover_move(server, held, error);
     if (status == -ESRCH || status == -ENOENT)
         hold_list_end_claim(held);
     else if (status < 0 && !held->warned)
@@ -100,7 +101,7 @@ static void look_after(struct server *server, struct target *target, struct hang
         return;
     }
     const struct hold_entry *first = held->files;
-    uid_t user = first ? first->file->route.uid : 0;
+    uid_t user = first ? first->file->route.identity.uid : 0;
     if (first && !held->is_stuck && !hangs(hanging, user)) {
         int status = takeover_all(server, held);
         held->is_stuck = status < 0;

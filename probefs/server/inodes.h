@@ -38,6 +38,7 @@ struct target {
     struct hold_list held;
     /* The process as a descriptor, once somebody asked for it; -1 before. */
     atomic_int process;
+    atomic_bool is_gone; /* a worker said so, which no image comes back from */
     /* Guarded by the lock of `inodes`: */
     unsigned int users;      /* inodes and requests */
     struct written *written; /* by number */

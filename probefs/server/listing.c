@@ -89,7 +89,7 @@ static bool is_past(const struct timespec *end)
  * Asks for the next entries from FIRST on, and until END for those of them that need an image;
  * returns how many were answered, or an error.
  */
-static ssize_t scan_some(struct group *group, struct route *route, size_t first,
+static ssize_t scan_some(struct group *group, const struct route *route, size_t first,
                          const struct timespec *end)
 {
     struct scan_entry *entries = &group->entries[first];
@@ -124,7 +124,7 @@ static void scan_group(struct group *group, atomic_bool *is_slow)
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += SCAN_SECONDS;
-    ssize_t answered = router_begin(group->router, &group->user, group->authority, &route);
+    ssize_t answered = router_find(group->router, &group->user, group->authority, &route);
     for (size_t i = 0; i < group->count && answered >= 0 && !atomic_load(is_slow);
          i += (size_t)answered) {
         if (is_past(&end)) {
@@ -140,7 +140,6 @@ static void scan_group(struct group *group, atomic_bool *is_slow)
     if (answered == -ETIMEDOUT)
         atomic_store(is_slow, true);
     group->status = answered == -ENOMEM ? -ENOMEM : 0;
-    router_end(&route);
 }
 
 /* A process that may be listed. */

@@ -2,6 +2,7 @@
 #include "server/router.h"
 
 #include "common/advice.h"
+#include "service/operations.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,47 +50,15 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
     return probe_image_identify(router->engine, pid, id);
 }
 
-/* ---- routes ----------------------------------------------------------------------------- */
-
-/*
- * Root's own processes take the same path as everybody's: into a worker, which then has all that
- * the server has. A caller of uid 0 without the capability gets what the kernel would grant it: one
- * with that user and group, and nothing else.
- */
-int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 struct route *route)
+int router_find(const struct router *router, const struct process_user *user,
+                enum authority authority, struct route *route)
 {
-    struct worker_identity identity = {.uid = user->uid, .gid = user->gid};
-    *route = (struct route){.authority = authority, .uid = user->uid};
-    if (authority == AUTHORITY_NONE)
+    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority};
+    if (authority == AUTHORITY_NONE || (router->uid != 0 && user->uid != router->uid))
         return -EACCES;
+    /* A caller of uid 0 without the capability gets what the kernel would give to it. */
     if (user->uid == router->uid && (authority == AUTHORITY_ADMIN || router->uid != 0))
-        identity = (struct worker_identity){router->uid, router->gid, true};
-    else if (router->uid != 0)
-        return -EACCES;
-    return workers_get(router->workers, &identity, &route->worker);
-}
-
-void router_end(struct route *route)
-{
-    if (route->worker)
-        worker_put(route->worker);
-    route->worker = NULL;
-}
-
-bool router_is_broken(const struct route *route)
-{
-    return route->worker && worker_is_gone(route->worker);
-}
-
-int router_find_another(struct router *router, const struct route *route, struct route *another)
-{
-    struct worker *worker = NULL;
-    int status = workers_get(router->workers, worker_identity(route->worker), &worker);
-    if (status < 0)
-        return status;
-    *another = *route;
-    another->worker = worker;
+        route->identity = (struct worker_identity){router->uid, router->gid, WORKER_OF_SERVER};
     return 0;
 }
 
@@ -104,21 +73,68 @@ static void clean_sentence(struct probe_error *sentence)
     probe_escape(raw.text, strlen(raw.text), sentence->text, sizeof(sentence->text));
 }
 
-static int call_once(const struct route *route, struct call *call)
+static void explain_failure(int status, struct call *call)
 {
-    int status = worker_call(route->worker, call);
+    call->reply = (struct reply){0};
+    snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text), "process %d: %s",
+             call->request.pid,
+             status == -ETIMEDOUT ? "its user's worker did not answer in time: something that this "
+                                    "user's processes have mapped hangs, which has to be ended "
+                                    "first"
+             : status == -EIO     ? "its user's worker ended before it answered: look what the "
+                                    "state is now, and try again"
+                                  : "its user's worker cannot be started");
+}
+
+/* For callers, a worker that was ended because another call hung did not answer. */
+int router_ask_worker(struct worker *worker, struct call *call)
+{
+    int status = worker_call(worker, call);
+    if (status == -ECONNRESET)
+        status = -ETIMEDOUT;
     if (status < 0) {
-        call->reply = (struct reply){0};
-        snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text),
-                 "process %d: its user's worker %s", call->request.pid,
-                 status == -ETIMEDOUT || status == -ECONNRESET
-                     ? "did not answer in time: something that this user's "
-                       "processes have mapped hangs, which has to be ended first"
-                     : "has ended: open the file again");
+        explain_failure(status, call);
         return status;
     }
     clean_sentence(&call->reply.sentence);
     return -call->reply.error;
+}
+
+int router_get_worker(struct router *router, const struct route *route, struct worker **worker)
+{
+    return workers_get(router->workers, &route->identity, worker);
+}
+
+/* Has the worker ended in the call (its user may kill it), which another may then answer? */
+static bool may_repeat(struct worker *worker, const struct call *call, int status)
+{
+    return status == -EIO && operation_rows[call->request.operation].repeatable &&
+           worker_is_gone(worker);
+}
+
+int router_ask(struct router *router, const struct route *route, struct call *call)
+{
+    bool again = true;
+    int status = -EIO;
+    for (int i = 0; i < 2 && again; i++) {
+        struct worker *worker = NULL;
+        status = router_get_worker(router, route, &worker);
+        if (status < 0) {
+            explain_failure(status, call);
+            return status;
+        }
+        status = router_ask_worker(worker, call);
+        again = may_repeat(worker, call, status);
+        worker_put(worker);
+    }
+    return status;
+}
+
+/* Of any worker where WORKER is NULL. */
+static int ask_some(struct router *router, const struct route *route, struct worker *worker,
+                    struct call *call)
+{
+    return worker ? router_ask_worker(worker, call) : router_ask(router, route, call);
 }
 
 /*
@@ -154,7 +170,7 @@ static int lend(struct router *router, const struct route *route, struct call *c
         return status;
     if (!probe_image_id_equal(&image.id, &call->request.id))
         status = -ESRCH;
-    else if (route->authority != AUTHORITY_ADMIN && !belongs_to(&image, route->uid))
+    else if (route->authority != AUTHORITY_ADMIN && !belongs_to(&image, route->identity.uid))
         status = -EACCES;
     if (status < 0)
         probe_image_done(&image);
@@ -176,66 +192,42 @@ static int open_lent_file(void *data, uint64_t start, uint64_t end)
     return probe_image_open_mapped(lent->router->engine, lent->image, start, end);
 }
 
-static int call_or_lend(struct router *router, const struct route *route, struct call *call)
+/* Makes the call with an image that is opened for it. */
+static int call_with_image(struct router *router, const struct route *route, struct worker *worker,
+                           struct call *call)
 {
     struct lent lent = {router, &call->image};
-    int status = call_once(route, call);
-    if (status == 0 || !may_lend(route, call))
+    int status = lend(router, route, call);
+    if (status < 0)
         return status;
-    free(call->out);
-    call->out = NULL;
-    call->out_length = 0;
-    status = lend(router, route, call);
     if (route->authority == AUTHORITY_ADMIN) {
         call->open_mapped = open_lent_file;
         call->open_mapped_data = &lent;
     }
-    if (status == 0)
-        status = call_once(route, call);
+    status = ask_some(router, route, worker, call);
     call->open_mapped = NULL;
     call->open_mapped_data = NULL;
     probe_image_done(&call->image);
     return status;
 }
 
-/* For the caller of the mount, a worker that was ended because it hung did not answer. */
-static int final_status(int status)
+/* What was opened with an image that was lent is lent one each time, and not tried without. */
+int router_call_worker(struct router *router, const struct route *route, struct worker *worker,
+                       struct call *call)
 {
-    return status == -ECONNRESET ? -ETIMEDOUT : status;
-}
-
-/*
- * Has the worker died in the call? Then there is another now. Where it was ended because another
- * call hung, that may go on: to wait for one more second would only be to wait.
- */
-static bool is_renewed(struct router *router, struct route *route, int status)
-{
-    struct route another;
-    if (status != -EIO || !router_is_broken(route) ||
-        router_find_another(router, route, &another) < 0)
-        return false;
-    router_end(route);
-    *route = another;
-    return true;
+    if (!call->request.lent) {
+        int status = ask_some(router, route, worker, call);
+        if (status == 0 || !may_lend(route, call))
+            return status;
+        free(call->out);
+        call->out = NULL;
+        call->out_length = 0;
+        call->request.lent = true;
+    }
+    return call_with_image(router, route, worker, call);
 }
 
 int router_call(struct router *router, const struct route *route, struct call *call)
 {
-    return final_status(call_or_lend(router, route, call));
-}
-
-int router_call_first(struct router *router, struct route *route, struct call *call)
-{
-    int status = call_or_lend(router, route, call);
-    if (is_renewed(router, route, status))
-        status = call_or_lend(router, route, call);
-    return final_status(status);
-}
-
-int router_ask(struct router *router, struct route *route, struct call *call)
-{
-    int status = call_once(route, call);
-    if (is_renewed(router, route, status))
-        status = call_once(route, call);
-    return final_status(status);
+    return router_call_worker(router, route, NULL, call);
 }

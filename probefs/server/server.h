@@ -19,6 +19,7 @@ struct server {
     struct router *router;
     struct waiting *waiting;
     struct inodes inodes;
+    atomic_ullong last_file; /* the number of the file that was opened last */
     struct fuse_session *session;
     atomic_bool ending; /* no more requests */
     pthread_mutex_t closing_lock;

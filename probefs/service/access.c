@@ -2,9 +2,11 @@
 #include "service/access.h"
 
 #include <errno.h>
+#include <stdio.h>
 
-int access_needs_image(struct probe_engine *engine, struct call *call, enum probe_access access,
-                       int status)
+/* Tells the server, in CALL, what would have to be opened for ACCESS; returns STATUS. */
+static int access_refuse(struct probe_engine *engine, struct call *call, enum probe_access access,
+                         int status)
 {
     struct probe_image maps;
     call->reply.needs_image = true;
@@ -26,6 +28,13 @@ static bool is_attached(const struct service_target *target, enum probe_access a
            probe_target_ask(target->target) == 0;
 }
 
+static int access_gone(const struct service_target *target, struct probe_error *error)
+{
+    snprintf(error->text, sizeof(error->text), "process %d has ended or replaced its program",
+             target->pid);
+    return -ESRCH;
+}
+
 int access_begin(struct probe_engine *engine, struct service_target *target, struct call *call,
                  enum probe_access access)
 {
@@ -37,17 +46,41 @@ int access_begin(struct probe_engine *engine, struct service_target *target, str
             return 0;
         int status = probe_image_open(engine, call->request.pid, access, &image, error);
         if (status == -EACCES || status == -EPERM)
-            return access_needs_image(engine, call, access, status);
+            return access_refuse(engine, call, access, status);
+        if (status == -ENOENT) /* it was there when the server was asked for it */
+            return access_gone(target, error);
         if (status < 0)
             return status;
     }
     return probe_target_attach(target->target, &image, error);
 }
 
-void access_note_end(struct service_target *target, int status)
+/* A probe that was there at the last look will do for an open: what follows looks again. */
+static bool has_probe(struct probe_target *target, const char *name)
 {
-    if (status == -ESRCH)
-        atomic_store(&target->gone, true);
+    return probe_target_find(target, name) >= 0 ||
+           (probe_target_look(target, NULL) == 0 && probe_target_find(target, name) >= 0);
+}
+
+int access_open(struct probe_engine *engine, struct service_target *target, struct call *call)
+{
+    const struct request *request = &call->request;
+    int status = access_begin(engine, target, call, request->access);
+    if (status < 0)
+        return status;
+    return request->probe[0] && !has_probe(target->target, request->probe) ? -ENOENT : 0;
+}
+
+int access_resume(struct probe_engine *engine, struct service_target *target, struct call *call)
+{
+    enum probe_access access = call->request.access;
+    if (call->image.pid != 0)
+        return access_begin(engine, target, call, access);
+    if (call->request.lent)
+        return access_refuse(engine, call, access, -EACCES);
+    bool attached =
+        probe_target_is_own(target->target) && probe_target_access(target->target) >= access;
+    return attached ? 0 : access_begin(engine, target, call, access);
 }
 
 void access_end(struct service_target *target)

@@ -5,20 +5,25 @@
 
 #include "service/targets.h"
 
-/* Tells the server, in CALL, what it would have to open for ACCESS; returns STATUS. */
-int access_needs_image(struct probe_engine *engine, struct call *call, enum probe_access access,
-                       int status);
-
 /*
- * Attaches an image that is opened now, by this process, or was just opened by the server. Called
- * with the target's lock held. Errors: those of probe_image_open(); ESRCH the image has gone.
+ * All are called with the target's lock held.
+ *
+ * Attaches an image that is opened now, by this process, or came with the call. Errors: those of
+ * probe_image_open() but ENOENT; ESRCH the image, or the process, has gone.
  */
 int access_begin(struct probe_engine *engine, struct service_target *target, struct call *call,
                  enum probe_access access);
-/* Ends what an image that the server lent allowed; one of our own stays for the next call. */
-void access_end(struct service_target *target);
 
-/* A target whose image has ended, as STATUS may say, is not kept once its handles are closed. */
-void access_note_end(struct service_target *target, int status);
+/*
+ * The same for an open: with the access that the call asks for, and its probe has to be there.
+ * Errors: ENOENT it is not.
+ */
+int access_open(struct probe_engine *engine, struct service_target *target, struct call *call);
+
+/* The same for a file that is open: what is attached will do. */
+int access_resume(struct probe_engine *engine, struct service_target *target, struct call *call);
+
+/* Ends what an image that came with the call allowed; one of our own stays for the next call. */
+void access_end(struct service_target *target);
 
 #endif

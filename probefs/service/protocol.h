@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the server asks of a service, in the same process or in a worker: find, scan, open, read,
- * write, flush, release. A service looks into processes of one user, and knows nothing of FUSE.
+ * A call: what the server asks of a service, and what that answers. operations.c lists what can be
+ * asked. A service looks into processes with the identity of the worker that it runs in, and knows
+ * nothing of FUSE.
  *
- * A call is a request with a payload, answered by a reply with a payload. Both structures cross
- * the socket as they are: server and worker are the same program.
+ * Request and reply cross the socket as they are: server and worker are the same program. Each may
+ * bring a payload.
  *
- * A request may bring an image that the server opened because the service's own authority does not
- * reach (see `needs_image`): it is used for this request, and closed with it. Before it replies, a
- * worker may ask for files that such an image has mapped and that have no path any more.
+ * A request says all that is needed to answer it. Nothing of an open file lives in a worker but
+ * what can be made again, so any worker of the same identity can go on with it. Holds are the
+ * exception: see HOLD_TAKE.
+ *
+ * Where the service's own authority does not reach, the reply says `needs_image`. The server may
+ * then send the call again with an image that was opened for it: it is used for this call, and
+ * closed with it. Before it replies, a worker may ask for files that such an image has mapped and
+ * that have no path any more.
  */
 #ifndef PROBEFS_PROTOCOL_H
 #define PROBEFS_PROTOCOL_H
@@ -16,55 +22,60 @@
 #include <probe-engine.h>
 
 enum operation {
-    OPERATION_FIND,    /* pid, probe or "": is it there? */
-    OPERATION_SCAN,    /* payload scan_entry[]: which processes have probes? The reply likewise */
-    OPERATION_OPEN,    /* pid, kind, probe, write: a handle; see below for holds */
-    OPERATION_READ,    /* handle, offset, size: bytes */
-    OPERATION_WRITE,   /* handle, owner, payload */
-    OPERATION_FLUSH,   /* handle, owner */
-    OPERATION_RELEASE, /* handle */
-    OPERATION_RESET,   /* pid, payload of names: their counters were set elsewhere */
+    OPERATION_FIND,        /* pid, probe or "": is it there? */
+    OPERATION_SCAN,        /* scan_entry[]: which of these processes have probes? As many back */
+    OPERATION_OPEN,        /* pid, probe or "", access: may that be opened now? */
+    OPERATION_READ,        /* kind, file, offset, size: bytes */
+    OPERATION_WRITE,       /* kind, text */
+    OPERATION_CLOSE,       /* file: forget its text */
+    OPERATION_HOLD_TAKE,   /* probe, file: takes a reference; bytes that name it */
+    OPERATION_HOLD_KEEP,   /* probe, file, these bytes: goes on with one of a worker that ended */
+    OPERATION_HOLD_GIVE,   /* file: gives it back */
+    OPERATION_HOLD_FORGET, /* names: their counters were set, and holds on them have no claim */
+    OPERATION_COUNT,
 };
 
 /*
- * The reply to the open of a hold brings bytes, which the server keeps: at most so many, or none.
- * Where the worker ends before the hold does, an open with these bytes makes another worker take it
- * over as it is.
+ * What HOLD_TAKE brings is kept by the server, so that another worker can go on with the hold: at
+ * most so many bytes, or none.
  */
 enum { SAVED_MAX = 1 << 20 };
 
 /* Names are at most this long, with their NUL. */
 enum { PROBE_NAME_SIZE = 256 };
 
+/* Answers to yes or no cross as one byte: 0 or 1, and nothing else. */
+typedef uint8_t protocol_bool;
+
 struct request {
     enum operation operation;
     pid_t pid;
     struct probe_image_id id; /* the image that is meant; any other is ESRCH */
     unsigned int kind;        /* of node */
-    bool write;               /* opened for writing */
     enum probe_access access; /* all that the request needs of the image */
     char probe[PROBE_NAME_SIZE];
-    uint64_t handle;
+    uint64_t file; /* the open file: a number that the server never uses again */
     uint64_t offset;
     uint32_t size;
-    uint64_t owner;     /* who writes or flushes: the same number for the same files */
-    bool report_resets; /* reply with the names of probes whose references were forgotten */
+    protocol_bool lent;           /* the file was opened with a lent image: do not try without */
+    protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
 };
 
 struct scan_entry {
     pid_t pid;
     struct probe_image_id id;
-    bool has_probes;
-    bool needs_image; /* the service's own authority does not reach */
+    protocol_bool has_probes;
+    protocol_bool needs_image; /* the service's own authority does not reach */
 };
 
 struct reply {
     int error; /* 0 or an errno value */
     /* The service may not open the image with that access: the server may, and ask again. */
-    bool needs_image;
-    bool sees_maps; /* but it may see its mappings */
-    bool last;      /* the channel of this reply is of no use any more */
-    uint64_t handle;
+    protocol_bool needs_image;
+    protocol_bool sees_maps; /* but it may see its mappings */
+    protocol_bool last;      /* the channel of this reply is of no use any more */
+    protocol_bool has_end;   /* READ: nothing follows what was read, and no text is kept */
+    protocol_bool is_held;   /* HOLD_TAKE failed, and the hold is to be given back all the same */
     struct probe_error sentence;
 };
 

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The files of processes, as seen with the authority of the process that it runs in. The same code
- * serves in the server and in its workers.
- */
+/* Answers calls on the files of processes, with the authority of the process that it runs in. */
 #ifndef PROBEFS_SERVICE_H
 #define PROBEFS_SERVICE_H
 
 #include "service/protocol.h"
 
 struct service;
-
 struct waiting;
 
 struct service_options {
@@ -28,7 +24,7 @@ void service_free(struct service *service);
 void service_call(struct service *service, struct call *call);
 
 /*
- * Releases all holds, as far as that takes no longer than a moment; for a worker whose server has
+ * Gives all holds back, as far as that takes no longer than a moment; for a worker whose server is
  * gone. No call may come after it.
  */
 void service_end_holds(struct service *service);

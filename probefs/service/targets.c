@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* How many targets that nobody uses are kept; how many of them are looked at for each new one. */
 enum { UNUSED_MAX = 256, LOOKED_AT = 2 };
@@ -21,7 +23,7 @@ static void target_free(struct service_target *target)
 }
 
 /* Takes TARGET out of the table; it lives on while it is in use. Called with the lock held. */
-static void unlist(struct service_targets *targets, struct service_target *target)
+static void target_unlist(struct service_targets *targets, struct service_target *target)
 {
     if (!target->listed)
         return;
@@ -36,34 +38,39 @@ void service_targets_done(struct service_targets *targets)
     struct service_target *target = NULL;
     struct service_target *next = NULL;
     HASH_ITER (hh, targets->table, target, next)
-        unlist(targets, target);
+        target_unlist(targets, target);
     pthread_mutex_destroy(&targets->lock);
 }
 
-static bool is_gone(const struct service_targets *targets, const struct service_target *target)
+/* Asked in a way that cannot wait: reading /proc/PID/stat can, without end. */
+static bool has_ended(pid_t pid)
 {
-    return probe_image_confirm(targets->engine, target->pid, &target->id) == -ESRCH;
+    int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (process < 0)
+        return errno == ESRCH;
+    close(process);
+    return false;
 }
 
 /*
- * Forgets some of those whose image has ended since their last use, with the descriptors that they
- * have of it: as many at least as come. Called with the lock held.
+ * Forgets some of those whose process has ended since their last use, with the descriptors that
+ * they have of it: as many at least as come. Called with the lock held.
  */
-static void forget_gone(struct service_targets *targets)
+static void forget_ended(struct service_targets *targets)
 {
     struct service_target *target = targets->table;
     for (unsigned int i = 0; i < LOOKED_AT && target; i++) {
         struct service_target *next = target->hh.next;
-        if (target->users == 0 && is_gone(targets, target))
-            unlist(targets, target);
+        if (target->users == 0 && has_ended(target->pid))
+            target_unlist(targets, target);
         target = next;
     }
 }
 
-static int add(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
-               struct service_target **result)
+static int target_add(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
+                      struct service_target **result)
 {
-    forget_gone(targets);
+    forget_ended(targets);
     struct service_target *target = calloc(1, sizeof(*target));
     if (!target || probe_target_new(targets->engine, &target->target) < 0) {
         free(target);
@@ -90,23 +97,16 @@ int service_targets_get(struct service_targets *targets, pid_t pid, const struct
     struct service_target *target = NULL;
     HASH_FIND_INT(targets->table, &pid, target);
     if (target && !probe_image_id_equal(&target->id, id)) {
-        unlist(targets, target);
+        target_unlist(targets, target);
         target = NULL;
     }
-    int status = target ? 0 : add(targets, pid, id, &target);
+    int status = target ? 0 : target_add(targets, pid, id, &target);
     if (status == 0) {
         target->users++;
         *result = target;
     }
     pthread_mutex_unlock(&targets->lock);
     return status;
-}
-
-void service_targets_use(struct service_targets *targets, struct service_target *target)
-{
-    pthread_mutex_lock(&targets->lock);
-    target->users++;
-    pthread_mutex_unlock(&targets->lock);
 }
 
 /* The table is in the order of the last uses, so the first that is unused goes first. */
@@ -116,7 +116,7 @@ static void forget_oldest(struct service_targets *targets)
     while (target && target->users > 0)
         target = target->hh.next;
     if (target)
-        unlist(targets, target);
+        target_unlist(targets, target);
 }
 
 /* To the end of the order. */
@@ -138,7 +138,7 @@ void service_targets_put(struct service_targets *targets, struct service_target 
         if (target->users == 0)
             target_free(target);
     } else if (!keep || atomic_load(&target->gone)) {
-        unlist(targets, target);
+        target_unlist(targets, target);
     } else {
         /* The last has its place: to take out the only one would be to make a table anew. */
         if (target->hh.next)
@@ -147,4 +147,27 @@ void service_targets_put(struct service_targets *targets, struct service_target 
             forget_oldest(targets);
     }
     pthread_mutex_unlock(&targets->lock);
+}
+
+void service_target_note_end(struct service_target *target, int status)
+{
+    if (status == -ESRCH)
+        atomic_store(&target->gone, true);
+}
+
+int service_targets_lock(struct service_targets *targets, const struct call *call,
+                         struct service_target **target)
+{
+    int status = service_targets_get(targets, call->request.pid, &call->request.id, target);
+    if (status == 0)
+        pthread_mutex_lock(&(*target)->lock);
+    return status;
+}
+
+void service_targets_unlock(struct service_targets *targets, struct service_target *target,
+                            int status, bool keep)
+{
+    service_target_note_end(target, status);
+    pthread_mutex_unlock(&target->lock);
+    service_targets_put(targets, target, keep);
 }

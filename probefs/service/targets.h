@@ -39,12 +39,19 @@ void service_targets_done(struct service_targets *targets);
  */
 int service_targets_get(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
                         struct service_target **target);
-/* One more use. */
-void service_targets_use(struct service_targets *targets, struct service_target *target);
 /*
  * Ends a use; what is known of the target is kept for later only where KEEP says so and it has not
  * gone. Those that go unnoticed are found when others come.
  */
 void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep);
+
+/* The target of CALL, in use and locked; and the end of that, after a call with STATUS. */
+int service_targets_lock(struct service_targets *targets, const struct call *call,
+                         struct service_target **target);
+void service_targets_unlock(struct service_targets *targets, struct service_target *target,
+                            int status, bool keep);
+
+/* A target whose image has ended, as STATUS may say, is not kept once nobody uses it. */
+void service_target_note_end(struct service_target *target, int status);
 
 #endif

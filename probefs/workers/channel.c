@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/channel.h"
 
+#include "service/operations.h"
+#include "shared/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -44,23 +47,11 @@ int channel_pair(int ends[2])
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
-/* Milliseconds until DEADLINE, at least 0; -1 (for ever) without one. */
-static int time_left(const struct timespec *deadline)
-{
-    struct timespec now;
-    if (!deadline)
-        return -1;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t left = (int64_t)(deadline->tv_sec - now.tv_sec) * 1000 +
-                   (deadline->tv_nsec - now.tv_nsec) / 1000000;
-    return left > 0 ? (int)left : 0;
-}
-
 static int wait_for(int channel, short events, const struct timespec *deadline)
 {
     for (;;) {
         struct pollfd poller = {.fd = channel, .events = events};
-        int ready = poll(&poller, 1, time_left(deadline));
+        int ready = poll(&poller, 1, clock_poll_timeout(deadline));
         if (ready > 0)
             return 0;
         if (ready == 0)
@@ -351,25 +342,6 @@ int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
     return answer.error > 0 && answer.error <= ERRNO_MAX ? -answer.error : -EPIPE;
 }
 
-/* How much the answer to CALL may be: a worker that says more has been taken over by its user. */
-static uint64_t reply_max(const struct call *call)
-{
-    const struct request *request = &call->request;
-    switch (request->operation) {
-    case OPERATION_SCAN:
-        return call->in_length;
-    case OPERATION_OPEN:
-        return request->write ? SAVED_MAX : 0;
-    case OPERATION_READ:
-        return request->size;
-    case OPERATION_WRITE:
-    case OPERATION_FLUSH:
-        return request->report_resets ? PAYLOAD_MAX : 0;
-    default:
-        return 0;
-    }
-}
-
 int channel_send_call(int channel, const struct call *call, const struct timespec *deadline)
 {
     int fds[FDS_MAX];
@@ -412,7 +384,7 @@ static int begin_answer(int channel, struct call *call, struct channel_answer *a
     ssize_t got = receive_now(channel, &packet, sizeof(packet));
     if (got <= 0)
         return (int)got;
-    if (got != (ssize_t)sizeof(packet) || packet.asks || packet.payload > reply_max(call))
+    if (got != (ssize_t)sizeof(packet) || packet.asks || packet.payload > operation_reply_max(call))
         return -EPIPE;
     answer->begun = true;
     answer->length = (size_t)packet.payload;
@@ -464,8 +436,8 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
         status = receive_reply(channel, call, &reply, deadline);
     if (status != 0)
         return status;
-    status = receive_payload(channel, reply.payload, reply_max(call), reply.small, call, &call->out,
-                             deadline);
+    status = receive_payload(channel, reply.payload, operation_reply_max(call), reply.small, call,
+                             &call->out, deadline);
     if (status < 0 && status != -ENOMEM)
         return status;
     take_reply(call, &reply.reply, reply.payload);

@@ -240,7 +240,7 @@ static void test_replies_that_lie(void **state)
         struct call call = CALL_INIT;
         char *packet = capture_reply(payloads[i], &length);
         call.request.operation = OPERATION_WRITE;
-        call.request.report_resets = true;
+        call.request.report_forgets = true;
         assert_int_equal(channel_pair(ends), 0);
         send_packet(ends[1], packet, length);
         send_packet(ends[1], "x", 1);
@@ -285,14 +285,14 @@ static void test_more_than_was_asked_for(void **state)
         {{.operation = OPERATION_FIND}, 0},
         {{.operation = OPERATION_SCAN}, ENTRIES},
         {{.operation = OPERATION_OPEN}, 0},
-        {{.operation = OPERATION_OPEN, .write = true}, SAVED_MAX},
         {{.operation = OPERATION_READ, .size = SIZE}, SIZE},
         {{.operation = OPERATION_WRITE}, 0},
-        {{.operation = OPERATION_WRITE, .report_resets = true}, PAYLOAD_MAX},
-        {{.operation = OPERATION_FLUSH}, 0},
-        {{.operation = OPERATION_FLUSH, .report_resets = true}, PAYLOAD_MAX},
-        {{.operation = OPERATION_RELEASE}, 0},
-        {{.operation = OPERATION_RESET}, 0},
+        {{.operation = OPERATION_WRITE, .report_forgets = true}, PAYLOAD_MAX},
+        {{.operation = OPERATION_CLOSE}, 0},
+        {{.operation = OPERATION_HOLD_TAKE}, SAVED_MAX},
+        {{.operation = OPERATION_HOLD_KEEP}, 0},
+        {{.operation = OPERATION_HOLD_GIVE}, 0},
+        {{.operation = OPERATION_HOLD_FORGET}, 0},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         if (rows[i].max > 0)

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 /*
- * Answers each request until its client has gone: with its handle + 1, its payload backwards, and
- * the size of the file that each descriptor stands for in the sentence's place.
+ * Answers each request until its client has gone: with the number of its file as an error, its
+ * payload backwards, and the size of the file that each descriptor stands for in the sentence's
+ * place.
  */
 static void *serve(void *data)
 {
@@ -22,7 +23,7 @@ static void *serve(void *data)
     struct call call;
     while (channel_receive(channel, &call) == 0) {
         const int fds[] = {call.image.maps, call.image.mem, call.image.exe, call.image.root};
-        call.reply = (struct reply){.handle = call.request.handle + 1, .error = 5};
+        call.reply = (struct reply){.error = (int)call.request.file};
         for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
             struct stat status = {0};
             if (fds[i] >= 0)
@@ -81,13 +82,12 @@ static void test_payloads(void **state)
         char *bytes = pattern(length);
         struct call call = CALL_INIT;
         call.request.operation = OPERATION_WRITE;
-        call.request.report_resets = true;
-        call.request.handle = 1000 + i;
+        call.request.report_forgets = true;
+        call.request.file = 100 + i;
         call.in = bytes;
         call.in_length = length;
         assert_int_equal(channel_call(worker.client, &call, &deadline), 0);
-        assert_true(call.reply.handle == 1001 + i);
-        assert_int_equal(call.reply.error, 5);
+        assert_int_equal(call.reply.error, 100 + i);
         assert_int_equal(call.out_length, length);
         if (length == 0)
             assert_null(call.out);
@@ -113,9 +113,9 @@ static void test_the_whole_request(void **state)
         .operation = OPERATION_OPEN,
         .pid = 4711,
         .kind = 3,
-        .write = true,
+        .lent = true,
         .probe = "gc_start",
-        .handle = UINT64_MAX,
+        .file = UINT64_MAX,
         .offset = 1ULL << 40,
         .size = UINT32_MAX,
     };
@@ -129,9 +129,9 @@ static void test_the_whole_request(void **state)
     assert_int_equal(request->operation, OPERATION_OPEN);
     assert_int_equal(request->pid, 4711);
     assert_int_equal(request->kind, 3);
-    assert_true(request->write);
+    assert_true(request->lent);
     assert_string_equal(request->probe, "gc_start");
-    assert_true(request->handle == UINT64_MAX);
+    assert_true(request->file == UINT64_MAX);
     assert_true(request->offset == 1ULL << 40);
     assert_true(request->size == UINT32_MAX);
     assert_true(probe_image_id_equal(&request->id, &call.request.id));

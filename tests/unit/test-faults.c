@@ -361,9 +361,8 @@ static void test_programs(void **state)
 
 /* ---- the service ------------------------------------------------------------------------- */
 
-/* Makes one call; its reply's number goes to HANDLE. */
 static int call(struct service *service, const struct request *request, const char *text,
-                uint64_t *handle, struct probe_error *error)
+                struct probe_error *error)
 {
     struct call call = CALL_INIT;
     call.request = *request;
@@ -371,8 +370,6 @@ static int call(struct service *service, const struct request *request, const ch
     call.in_length = text ? strlen(text) : 0;
     service_call(service, &call);
     free(call.out);
-    if (handle)
-        *handle = call.reply.handle;
     if (call.reply.error) {
         *error = call.reply.sentence;
         if (!error->text[0]) /* the server says strerror() then */
@@ -381,28 +378,53 @@ static int call(struct service *service, const struct request *request, const ch
     return -call.reply.error;
 }
 
-/* Opens a file, writes TEXT to it or reads it, and closes it. */
+/* Nobody would see these fail: so they find memory. */
+static int call_at_last(struct service *service, struct request *request, enum operation operation,
+                        struct probe_error *error)
+{
+    int64_t left = atomic_exchange(&faults_of_process()->first, -1);
+    request->operation = operation;
+    int status = call(service, request, NULL, error);
+    faults_of_process()->first = left;
+    return status;
+}
+
+/* Opens a file, writes TEXT to it or reads it in two pieces, and closes it. */
 static int use_file(struct service *service, const struct probe_image_id *id, enum place place,
                     const char *name, const char *text, struct probe_error *error)
 {
+    enum { PIECE = 4 };
+    static uint64_t last_file;
     struct request request = {.operation = OPERATION_OPEN, .pid = target, .id = *id};
     request.kind = (unsigned int)tree_find(place, name);
-    request.write = text != NULL;
     request.access = text ? PROBE_WRITE : PROBE_READ;
+    request.file = ++last_file;
     if (place == PLACE_PROBE)
         strcpy(request.probe, "gc_start");
-    int status = call(service, &request, NULL, &request.handle, error);
+    int status = call(service, &request, NULL, error);
     if (status < 0)
         return status;
     request.operation = text ? OPERATION_WRITE : OPERATION_READ;
+    request.size = PIECE;
+    status = call(service, &request, text, error);
+    request.offset = PIECE;
     request.size = 4096;
-    if (!text || *text)
-        status = call(service, &request, text, NULL, error);
-    request.operation = OPERATION_RELEASE;
-    int64_t left = atomic_exchange(&faults_of_process()->first, -1);
-    int released = call(service, &request, NULL, NULL, error); /* nobody would see it fail */
-    faults_of_process()->first = left;
-    return status < 0 ? status : released;
+    if (status == 0 && !text)
+        status = call(service, &request, NULL, error);
+    int closed = call_at_last(service, &request, OPERATION_CLOSE, error);
+    return status < 0 ? status : closed;
+}
+
+static int use_hold(struct service *service, const struct probe_image_id *id,
+                    struct probe_error *error)
+{
+    struct request request = {.operation = OPERATION_HOLD_TAKE, .pid = target, .id = *id};
+    request.access = PROBE_WRITE;
+    request.file = 4711;
+    strcpy(request.probe, "gc_start");
+    int status = call(service, &request, NULL, error);
+    int given = call_at_last(service, &request, OPERATION_HOLD_GIVE, error);
+    return status < 0 ? status : given;
 }
 
 static int scan(struct service *service, const struct probe_image_id *id, struct probe_error *error)
@@ -432,7 +454,7 @@ static int serve(struct probe_error *error)
         {PLACE_PROCESS, "control", NULL},
         {PLACE_PROCESS, "exe", NULL},
         {PLACE_PROCESS, "error_log", NULL},
-        {PLACE_PROBE, "hold", ""},
+        {PLACE_PROBE, "hold", NULL},
         {PLACE_PROCESS, "control", "1 gc_start,gc_stop [b]oot i* request\n"},
     };
     const struct service_options options = {.method = PROBE_METHOD_VM, .waiting = waiting};
@@ -448,6 +470,8 @@ static int serve(struct probe_error *error)
         strcpy(error->text, "no service");
     if (status == 0)
         status = scan(service, &id, error);
+    if (status == 0)
+        status = use_hold(service, &id, error);
     for (size_t i = 0; i < ARRAY_LENGTH(uses) && status == 0; i++)
         status = use_file(service, &id, uses[i].place, uses[i].name, uses[i].text, error);
     service_free(service);

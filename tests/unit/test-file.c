@@ -17,7 +17,7 @@ enum { WORKERS = 4, ASKED_MAX = 64 };
 struct asked {
     enum operation operation;
     size_t worker;
-    enum authority authority;
+    bool lends; /* an image, if the worker says that it needs one */
     char in[64];
     size_t in_length;
 };
@@ -30,7 +30,7 @@ static int refusal[WORKERS]; /* of a hold that is to be taken over */
 static size_t next_worker;
 static struct asked asked[ASKED_MAX];
 static size_t asked_count;
-static uint64_t last_handle;
+static int used[WORKERS]; /* by holds */
 
 /* ---- the router -------------------------------------------------------------------------- */
 
@@ -39,9 +39,9 @@ static struct worker *worker_of(size_t number)
     return (struct worker *)&workers[number];
 }
 
-static size_t number_of(const struct route *route)
+static size_t number_of(const struct worker *worker)
 {
-    return (size_t)((char *)route->worker - workers);
+    return (size_t)((const char *)worker - workers);
 }
 
 int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
@@ -51,30 +51,30 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
     return 0;
 }
 
-int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 struct route *route)
+int router_find(const struct router *router, const struct process_user *user,
+                enum authority authority, struct route *route)
 {
     (void)router;
-    *route = (struct route){worker_of(next_worker), authority, user->uid};
+    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority};
     return 0;
 }
 
-void router_end(struct route *route)
+int router_get_worker(struct router *router, const struct route *route, struct worker **worker)
 {
-    route->worker = NULL;
-}
-
-bool router_is_broken(const struct route *route)
-{
-    return ended[number_of(route)];
-}
-
-int router_find_another(struct router *router, const struct route *route, struct route *another)
-{
-    (void)router;
-    *another = *route;
-    another->worker = worker_of(next_worker);
+    (void)router, (void)route;
+    *worker = worker_of(next_worker);
+    used[next_worker]++;
     return 0;
+}
+
+void worker_put(struct worker *worker)
+{
+    assert_true(used[number_of(worker)]-- > 0);
+}
+
+bool worker_is_gone(struct worker *worker)
+{
+    return ended[number_of(worker)];
 }
 
 static void answer(struct call *call, const char *bytes, size_t length)
@@ -83,35 +83,56 @@ static void answer(struct call *call, const char *bytes, size_t length)
     call->out_length = length;
 }
 
-int router_call(struct router *router, const struct route *route, struct call *call)
+static int ask_worker(size_t worker, bool lends, struct call *call)
 {
-    (void)router;
     assert_true(asked_count < ASKED_MAX);
     struct asked *this = &asked[asked_count++];
     *this = (struct asked){.operation = call->request.operation,
-                           .worker = number_of(route),
-                           .authority = route->authority,
+                           .worker = worker,
+                           .lends = lends,
                            .in_length = call->in_length};
     assert_true(call->in_length <= sizeof(this->in));
     if (call->in_length > 0)
         memcpy(this->in, call->in, call->in_length);
-    if (silent[this->worker]) {
-        ended[this->worker] = true;
+    if (silent[worker]) {
+        ended[worker] = true;
         return -ETIMEDOUT;
     }
-    if (this->operation == OPERATION_OPEN && call->in_length > 0 && refusal[this->worker] < 0)
-        return refusal[this->worker];
-    if (this->operation == OPERATION_OPEN && call->request.write && call->in_length == 0)
+    if (this->operation == OPERATION_HOLD_KEEP && refusal[worker] < 0)
+        return refusal[worker];
+    if (this->operation == OPERATION_HOLD_TAKE)
         answer(call, "saved", 5);
-    if (this->operation == OPERATION_WRITE && call->request.report_resets)
+    if (this->operation == OPERATION_WRITE && call->request.report_forgets)
         answer(call, "gc_start", sizeof("gc_start"));
-    call->reply.handle = ++last_handle;
+    if (this->operation == OPERATION_READ) {
+        answer(call, "text", 4);
+        call->reply.has_end = true;
+    }
     return 0;
 }
 
-int router_call_first(struct router *router, struct route *route, struct call *call)
+int router_call(struct router *router, const struct route *route, struct call *call)
 {
-    return router_call(router, route, call);
+    (void)router, (void)route;
+    return ask_worker(next_worker, true, call);
+}
+
+int router_ask(struct router *router, const struct route *route, struct call *call)
+{
+    (void)router, (void)route;
+    return ask_worker(next_worker, false, call);
+}
+
+int router_call_worker(struct router *router, const struct route *route, struct worker *worker,
+                       struct call *call)
+{
+    (void)router, (void)route;
+    return ask_worker(number_of(worker), true, call);
+}
+
+int router_ask_worker(struct worker *worker, struct call *call)
+{
+    return ask_worker(number_of(worker), false, call);
 }
 
 /* ---- files ------------------------------------------------------------------------------- */
@@ -141,6 +162,8 @@ static int end(void **state)
 {
     (void)state;
     assert_false(inodes_are_open(&server.inodes));
+    for (size_t i = 0; i < WORKERS; i++)
+        assert_int_equal(used[i], 0);
     inodes_done(&server.inodes);
     pthread_mutex_destroy(&server.closing_lock);
     return 0;
@@ -193,11 +216,11 @@ static void assert_taken_over(size_t times, size_t worker)
 {
     size_t count = 0;
     for (size_t i = 0; i < asked_count; i++)
-        count += asked[i].operation == OPERATION_OPEN && asked[i].in_length > 0;
+        count += asked[i].operation == OPERATION_HOLD_KEEP;
     assert_int_equal(count, times);
     if (times == 0)
         return;
-    const struct asked *last = last_asked(OPERATION_OPEN);
+    const struct asked *last = last_asked(OPERATION_HOLD_KEEP);
     assert_int_equal(last->in_length, 5);
     assert_memory_equal(last->in, "saved", 5);
     assert_int_equal(last->worker, worker);
@@ -218,11 +241,11 @@ static void test_told_of_a_reset(void **state)
     struct file *enabled = open_file(0, "enabled", true);
     assert_int_equal(enabled->route.authority, AUTHORITY_ADMIN);
     set(enabled);
-    assert_int_equal(count_asked(OPERATION_RESET), 2);
+    assert_int_equal(count_asked(OPERATION_HOLD_FORGET), 2);
     for (size_t i = 0; i < asked_count; i++) {
-        if (asked[i].operation != OPERATION_RESET)
+        if (asked[i].operation != OPERATION_HOLD_FORGET)
             continue;
-        assert_int_equal(asked[i].authority, AUTHORITY_NONE);
+        assert_false(asked[i].lends);
         assert_int_equal(asked[i].in_length, sizeof("gc_start"));
         assert_string_equal(asked[i].in, "gc_start");
     }
@@ -252,8 +275,8 @@ static void test_taken_over_at_the_end(void **state)
     assert_taken_over(2, 1);
     for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
         close_file(holds[i]);
-    assert_int_equal(count_asked(OPERATION_RELEASE), 2);
-    assert_int_equal(last_asked(OPERATION_RELEASE)->worker, 1);
+    assert_int_equal(count_asked(OPERATION_HOLD_GIVE), 2);
+    assert_int_equal(last_asked(OPERATION_HOLD_GIVE)->worker, 1);
 }
 
 /* One try in a round for a user who does not answer, and one for a target until somebody asks. */
@@ -275,7 +298,6 @@ static void test_taken_over_in_vain(void **state)
     next_worker = 3;
     takeover_look_after(&server);
     assert_taken_over(2, 2);
-    look->route.worker = other->route.worker = worker_of(3);
     assert_int_equal(file_read(&server, look, 0, 16, &bytes, &length, &error), 0);
     assert_int_equal(file_read(&server, other, 0, 16, &bytes, &length, &error), 0);
     assert_taken_over(4, 3);
@@ -298,8 +320,8 @@ static void test_taking_over_is_refused(void **state)
     next_worker = 2;
     close_file(hold);
     assert_taken_over(2, 2);
-    assert_int_equal(count_asked(OPERATION_RELEASE), 1);
-    assert_int_equal(last_asked(OPERATION_RELEASE)->worker, 2);
+    assert_int_equal(count_asked(OPERATION_HOLD_GIVE), 1);
+    assert_int_equal(last_asked(OPERATION_HOLD_GIVE)->worker, 2);
 }
 
 /* A hold whose probe has gone is settled, and no reason to wait with the others the next time. */
@@ -333,7 +355,7 @@ static void test_no_round_at_the_end_of_the_server(void **state)
     assert_taken_over(0, 0);
     close_file(hold);
     assert_taken_over(1, 1);
-    assert_int_equal(last_asked(OPERATION_RELEASE)->worker, 1);
+    assert_int_equal(last_asked(OPERATION_HOLD_GIVE)->worker, 1);
 }
 
 int main(void)

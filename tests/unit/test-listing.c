@@ -76,17 +76,12 @@ int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
     return 0;
 }
 
-int router_begin(struct router *router, const struct process_user *user, enum authority authority,
-                 struct route *route)
+int router_find(const struct router *router, const struct process_user *user,
+                enum authority authority, struct route *route)
 {
     (void)router;
-    *route = (struct route){.authority = authority, .uid = user->uid};
+    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority};
     return 0;
-}
-
-void router_end(struct route *route)
-{
-    (void)route;
 }
 
 int router_call(struct router *router, const struct route *route, struct call *call)
@@ -96,17 +91,18 @@ int router_call(struct router *router, const struct route *route, struct call *c
     return -ETIMEDOUT;
 }
 
-int router_ask(struct router *router, struct route *route, struct call *call)
+int router_ask(struct router *router, const struct route *route, struct call *call)
 {
+    uid_t uid = route->identity.uid;
     (void)router;
-    atomic_fetch_add(&asked[route->uid], 1);
-    if (fails < 0 && route->uid == hidden)
+    atomic_fetch_add(&asked[uid], 1);
+    if (fails < 0 && uid == hidden)
         return fails;
     size_t count = call->in_length / sizeof(struct scan_entry);
     struct scan_entry *entries = exact_copy(call->in, call->in_length);
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(user_of(entries[i].pid), route->uid);
-        entries[i].needs_image = lent && route->uid == hidden;
+        assert_int_equal(user_of(entries[i].pid), uid);
+        entries[i].needs_image = lent && uid == hidden;
         entries[i].has_probes = !entries[i].needs_image && has_probes(entries[i].pid);
     }
     call->out = (char *)entries;

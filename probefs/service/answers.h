@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a service does for each operation: see the table in operations.c. Each fills in the reply
+ * of the call, and returns 0 or a negative errno value.
+ */
+#ifndef PROBEFS_ANSWERS_H
+#define PROBEFS_ANSWERS_H
+
+#include "service/keeper.h"
+#include "service/targets.h"
+#include "service/kept-texts.h"
+
+struct service {
+    struct probe_engine *engine;
+    struct service_targets targets;
+    struct probe_survey *survey;
+    struct kept_texts texts;
+    struct keeper keeper;
+};
+
+/* find.c */
+int answer_find(struct service *service, struct call *call);
+int answer_scan(struct service *service, struct call *call);
+
+/* files.c */
+int answer_open(struct service *service, struct call *call);
+int answer_read(struct service *service, struct call *call);
+int answer_write(struct service *service, struct call *call);
+int answer_close(struct service *service, struct call *call);
+
+/* keeper.c */
+int answer_hold_take(struct service *service, struct call *call);
+int answer_hold_keep(struct service *service, struct call *call);
+int answer_hold_give(struct service *service, struct call *call);
+int answer_hold_forget(struct service *service, struct call *call);
+
+#endif

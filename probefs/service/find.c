@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Which processes have probes, and which probes. */
+#include "service/answers.h"
+
+#include "service/access.h"
+#include "shared/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long a scan takes at most, but for what one process takes. */
+enum { SCAN_MILLISECONDS = 400 };
+
+int answer_find(struct service *service, struct call *call)
+{
+    struct service_target *target = NULL;
+    const char *probe = call->request.probe;
+    int status = service_targets_lock(&service->targets, call, &target);
+    if (status < 0)
+        return status;
+    /* What is open already, for reading say, shows the names as well. */
+    if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
+        status = access_begin(service->engine, target, call, PROBE_NAMES);
+    size_t count = status == 0 ? probe_target_count(target->target) : 0;
+    if (status == 0 && (probe[0] ? probe_target_find(target->target, probe) < 0 : count == 0))
+        status = -ENOENT;
+    access_end(target);
+    service_targets_unlock(&service->targets, target, status, count > 0);
+    return status;
+}
+
+/* Answers for as many as there is time for, and for one at least: a call has a second. */
+int answer_scan(struct service *service, struct call *call)
+{
+    const struct timespec end = clock_after(SCAN_MILLISECONDS * CLOCK_MILLISECOND);
+    size_t done = 0;
+    size_t count = call->in_length / sizeof(struct scan_entry);
+    struct scan_entry *entries = calloc(count + 1, sizeof(*entries));
+    if (!entries)
+        return -ENOMEM;
+    if (count > 0)
+        memcpy(entries, call->in, count * sizeof(*entries));
+    for (; done < count && (done == 0 || !clock_is_past(&end)); done++) {
+        struct scan_entry *entry = &entries[done];
+        int found = probe_survey_find(service->survey, entry->pid, &entry->id, NULL);
+        if (found == -ENOMEM) { /* else a process would be missing, for no reason */
+            free(entries);
+            return found;
+        }
+        entry->has_probes = found == 1;
+        entry->needs_image = found == -EACCES || found == -EPERM;
+    }
+    call->out = (char *)entries;
+    call->out_length = done * sizeof(*entries);
+    return 0;
+}

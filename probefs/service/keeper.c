@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/keeper.h"
+
+#include "service/access.h"
+#include "service/answers.h"
+#include "shared/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* How long the end of a worker waits for targets that are in use, in milliseconds. */
+enum { END_WAIT_MILLISECONDS = 600 };
+
+/* Between two tries to do what there is no memory for. */
+enum { MEMORY_WAIT_NS = 10000000 };
+
+struct kept_hold {
+    uint64_t file;
+    struct service_target *target; /* in use */
+    struct hold *hold;             /* guarded by the target's lock, as what follows */
+    /*
+     * It is given back through the image that it was taken through, whatever the server, or the
+     * kernel, would say by then.
+     */
+    struct probe_image image;
+    UT_hash_handle hh;
+};
+
+int keeper_init(struct keeper *keeper)
+{
+    *keeper = (struct keeper){.table = NULL};
+    return -pthread_mutex_init(&keeper->lock, NULL);
+}
+
+static void kept_free(struct service *service, struct kept_hold *kept)
+{
+    service_targets_put(&service->targets, kept->target, true);
+    probe_image_done(&kept->image);
+    free(kept);
+}
+
+void keeper_done(struct service *service)
+{
+    struct kept_hold *kept = NULL;
+    struct kept_hold *next = NULL;
+    HASH_ITER (hh, service->keeper.table, kept, next) {
+        HASH_DEL(service->keeper.table, kept);
+        kept_free(service, kept);
+    }
+    pthread_mutex_destroy(&service->keeper.lock);
+}
+
+static struct kept_hold *kept_find(struct keeper *keeper, uint64_t file)
+{
+    struct kept_hold *kept = NULL;
+    pthread_mutex_lock(&keeper->lock);
+    HASH_FIND(hh, keeper->table, &file, sizeof(file), kept);
+    pthread_mutex_unlock(&keeper->lock);
+    return kept;
+}
+
+static int kept_list(struct keeper *keeper, struct kept_hold *kept)
+{
+    pthread_mutex_lock(&keeper->lock);
+    HASH_ADD(hh, keeper->table, file, sizeof(kept->file), kept);
+    bool listed = kept->hh.tbl != NULL;
+    pthread_mutex_unlock(&keeper->lock);
+    return listed ? 0 : -ENOMEM;
+}
+
+static void kept_remove(struct service *service, struct kept_hold *kept)
+{
+    pthread_mutex_lock(&service->keeper.lock);
+    HASH_DEL(service->keeper.table, kept);
+    pthread_mutex_unlock(&service->keeper.lock);
+    kept_free(service, kept);
+}
+
+/* ---- giving back ------------------------------------------------------------------------ */
+
+/*
+ * Called with the target's lock held. Without memory the hold stays, and so does the way to its
+ * image: it can be given back another time.
+ */
+static int kept_give(struct service *service, struct kept_hold *kept, struct call *call)
+{
+    struct probe_target *target = kept->target->target;
+    if (kept->image.pid != 0) {
+        probe_image_done(&call->image);
+        call->image = kept->image;
+        kept->image = PROBE_IMAGE_NONE;
+    }
+    int status = access_begin(service->engine, kept->target, call, PROBE_WRITE);
+    int given = status;
+    if (status != -ENOMEM)
+        given = holds_release(&kept->target->holds, status == 0 ? target : NULL, kept->hold,
+                              &call->reply.sentence);
+    if (given != -ENOMEM)
+        kept->hold = NULL;
+    else if (probe_target_copy_image(target, &kept->image) < 0)
+        kept->image = PROBE_IMAGE_NONE;
+    access_end(kept->target);
+    return status < 0 ? status : given;
+}
+
+int answer_hold_give(struct service *service, struct call *call)
+{
+    struct kept_hold *kept = kept_find(&service->keeper, call->request.file);
+    int status = 0;
+    if (!kept)
+        return 0;
+    pthread_mutex_lock(&kept->target->lock);
+    if (kept->hold)
+        status = kept_give(service, kept, call);
+    bool stays = kept->hold;
+    service_target_note_end(kept->target, status);
+    pthread_mutex_unlock(&kept->target->lock);
+    if (stays)
+        return status;
+    kept_remove(service, kept);
+    /* A target that has gone took its counters along. */
+    return status == -ESRCH ? 0 : status;
+}
+
+/* ---- taking ----------------------------------------------------------------------------- */
+
+struct take_attempt {
+    struct kept_hold *kept;
+    const char *name;
+};
+
+/* A probe_attempt. */
+static int take_reference(void *data, struct probe_error *error)
+{
+    const struct take_attempt *attempt = data;
+    struct service_target *target = attempt->kept->target;
+    ssize_t index = probe_target_find(target->target, attempt->name);
+    if (index < 0)
+        return (int)index;
+    return holds_add(&target->holds, target->target, (size_t)index, attempt->name,
+                     &attempt->kept->hold, error);
+}
+
+/* The server gets what another worker needs to go on with it. */
+static int take_and_save(struct service *service, struct kept_hold *kept, struct call *call)
+{
+    struct take_attempt attempt = {kept, call->request.probe};
+    int status =
+        probe_target_settle(kept->target->target, take_reference, &attempt, &call->reply.sentence);
+    if (status < 0)
+        return status;
+    status = holds_save(kept->hold, &call->out, &call->out_length);
+    if (status < 0)
+        kept_give(service, kept, call);
+    /* One that is too large to be saved is held all the same. */
+    if (call->out_length > SAVED_MAX)
+        call->out_length = 0;
+    return status;
+}
+
+static int keep_on(struct service *service, struct kept_hold *kept, struct call *call)
+{
+    (void)service;
+    return holds_take_over(&kept->target->holds, call->in, call->in_length, call->request.probe,
+                           &kept->hold);
+}
+
+typedef int hold_begin(struct service *service, struct kept_hold *kept, struct call *call);
+
+/* Called with the target's lock held. */
+static int begin_locked(struct service *service, struct kept_hold *kept, struct call *call,
+                        hold_begin *begin)
+{
+    int status = access_open(service->engine, kept->target, call);
+    if (status == 0 && atomic_load(&service->keeper.ending))
+        status = -EIO;
+    if (status == 0)
+        status = probe_target_copy_image(kept->target->target, &kept->image);
+    if (status == 0)
+        status = begin(service, kept, call);
+    service_target_note_end(kept->target, status);
+    access_end(kept->target);
+    return status;
+}
+
+/* It is in the table before BEGIN has an effect: nothing can fail after that. */
+static int hold_start(struct service *service, struct call *call, hold_begin *begin)
+{
+    const struct request *request = &call->request;
+    if (!request->probe[0] || kept_find(&service->keeper, request->file))
+        return -EINVAL;
+    struct kept_hold *kept = calloc(1, sizeof(*kept));
+    if (!kept)
+        return -ENOMEM;
+    kept->file = request->file;
+    kept->image = PROBE_IMAGE_NONE;
+    int status = service_targets_get(&service->targets, request->pid, &request->id, &kept->target);
+    if (status < 0) {
+        free(kept);
+        return status;
+    }
+    status = kept_list(&service->keeper, kept);
+    if (status < 0) {
+        kept_free(service, kept);
+        return status;
+    }
+    pthread_mutex_lock(&kept->target->lock);
+    status = begin_locked(service, kept, call, begin);
+    call->reply.is_held = status < 0 && kept->hold;
+    pthread_mutex_unlock(&kept->target->lock);
+    if (status < 0 && !call->reply.is_held)
+        kept_remove(service, kept);
+    return status;
+}
+
+int answer_hold_take(struct service *service, struct call *call)
+{
+    return hold_start(service, call, take_and_save);
+}
+
+int answer_hold_keep(struct service *service, struct call *call)
+{
+    return hold_start(service, call, keep_on);
+}
+
+int answer_hold_forget(struct service *service, struct call *call)
+{
+    struct service_target *target = NULL;
+    int status = service_targets_lock(&service->targets, call, &target);
+    if (status < 0)
+        return status;
+    for (size_t at = 0; at < call->in_length;) {
+        size_t length = strnlen(call->in + at, call->in_length - at);
+        if (at + length < call->in_length)
+            holds_end_claims(&target->holds, call->in + at);
+        at += length + 1;
+    }
+    service_targets_unlock(&service->targets, target, 0, true);
+    return 0;
+}
+
+/* ---- the end of the worker -------------------------------------------------------------- */
+
+/* Whoever has a target's lock may hang in its memory: so the wait for it ends. */
+static void end_hold(struct service *service, struct kept_hold *kept, const struct timespec *until)
+{
+    const struct timespec pause = {.tv_nsec = MEMORY_WAIT_NS};
+    struct call call = CALL_INIT;
+    call.request.pid = kept->target->pid;
+    call.request.id = kept->target->id;
+    if (pthread_mutex_clocklock(&kept->target->lock, CLOCK_MONOTONIC, until) != 0)
+        return;
+    while (kept->hold && kept_give(service, kept, &call) == -ENOMEM && !clock_is_past(until))
+        nanosleep(&pause, NULL);
+    pthread_mutex_unlock(&kept->target->lock);
+}
+
+void keeper_end_holds(struct service *service)
+{
+    struct keeper *keeper = &service->keeper;
+    const struct timespec until = clock_after(END_WAIT_MILLISECONDS * CLOCK_MILLISECOND);
+    struct kept_hold *kept = NULL;
+    struct kept_hold *next = NULL;
+    atomic_store(&keeper->ending, true);
+    pthread_mutex_lock(&keeper->lock);
+    HASH_ITER (hh, keeper->table, kept, next)
+        end_hold(service, kept, &until);
+    pthread_mutex_unlock(&keeper->lock);
+}
