@@ -67,7 +67,11 @@ mount_probes() {
 
 demo() {
     local dir=${1:-/mnt/probes} demo python
-    case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
+    case $dir in
+    /*) ;;
+    -*) echo "run: '$dir' is not a directory to mount at: see ./run" >&2; return 2 ;;
+    *) dir=$PWD/$dir ;;
+    esac
     mkdir -p "$state"
     end_demo_programs
     mount_probes "$dir"
@@ -84,28 +88,28 @@ END
     start_demo_program python /usr/bin/python3 "$state/collect.py"
     python=$pid
     echo
-    echo "Two programs run: $demo, our demo, whose probe handlers write to $state/demo.log,"
-    echo "and $python, $(readlink -f /usr/bin/python3), in a loop of gc.collect()."
+    echo "Two programs run. $demo is our demo: its probe handlers write to $state/demo.log."
+    echo "$python is $(readlink -f /usr/bin/python3), which calls gc.collect() again and again."
     echo
     session "ls $dir"
     session "ls $dir/$demo"
     session "cat $dir/$demo/gc_start/enabled"
     echo
-    echo "# on: the demo's handler starts to write"
+    echo "# on: the demo's handler starts writing"
     session "echo 1 > $dir/$demo/gc_start/enabled"
     session "cat $dir/$demo/gc_start/enabled"
     wait_for "grep -q '^gc_start' $state/demo.log"
     session "tail -n 4 $state/demo.log"
     echo
-    echo "# the same for a program of the system's"
+    echo "# the same in the system's python"
     session "find $dir/$python -name enabled"
     session "echo 1 > $dir/$python/python:gc__start/enabled"
     session "cat $dir/$python/python:gc__start/enabled"
     echo
-    echo "# everything that is on, of these two"
+    echo "# everything that is on in these two"
     session "cd $dir && grep -l 1 {$demo,$python}/*/enabled"
     echo
-    echo "# off again: the handler stops"
+    echo "# off again: the handler stops. The demo's boot stays on, so as a whole it reads X, mixed"
     session "echo 0 > $dir/$demo/gc_start/enabled"
     session "echo 0 > $dir/$python/enabled"
     wait_for "[ \"\$(tail -n 2 $state/demo.log | grep -c ^boot)\" = 2 ]"
