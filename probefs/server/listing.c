@@ -72,6 +72,7 @@ static int find_with_image(struct router *router, const struct route *route,
     call.request.operation = OPERATION_FIND;
     call.request.pid = entry->pid;
     call.request.id = entry->id;
+    call.request.listed = true;
     int status = router_call(router, route, &call);
     entry->has_probes = status == 0;
     free(call.out);

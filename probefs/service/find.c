@@ -12,21 +12,28 @@
 /* How long a scan takes at most, but for what one process takes. */
 enum { SCAN_MILLISECONDS = 400 };
 
+/* A process without a probe is not listed, but is there if its error_log can say why. */
+static bool is_there(const struct probe_target *target, const struct request *request)
+{
+    if (request->probe[0])
+        return probe_target_find(target, request->probe) >= 0;
+    return probe_target_count(target) > 0 ||
+           (!request->listed && probe_target_problem(target, 0) != NULL);
+}
+
 int answer_find(struct service *service, struct call *call)
 {
     struct service_target *target = NULL;
-    const char *probe = call->request.probe;
     int status = service_targets_lock(&service->targets, call, &target);
     if (status < 0)
         return status;
     /* What is open already, for reading say, shows the names as well. */
     if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
         status = access_begin(service->engine, target, call, PROBE_NAMES);
-    size_t count = status == 0 ? probe_target_count(target->target) : 0;
-    if (status == 0 && (probe[0] ? probe_target_find(target->target, probe) < 0 : count == 0))
+    if (status == 0 && !is_there(target->target, &call->request))
         status = -ENOENT;
     access_end(target);
-    service_targets_unlock(&service->targets, target, status, count > 0);
+    service_targets_unlock(&service->targets, target, status, status == 0);
     return status;
 }
 

@@ -59,6 +59,7 @@ struct request {
     uint32_t size;
     protocol_bool lent;           /* the file was opened with a lent image: do not try without */
     protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
+    protocol_bool listed;         /* FIND: only what has probes, as listings show no other */
 };
 
 struct scan_entry {
