@@ -188,6 +188,64 @@ END
     assert_equal "$(grep -c bad.so "$error_log")" 1 "said once"
 }
 
+# ---- what is not shown ----------------------------------------------------------------------
+
+# unlisted PID: it has no probe that is shown, so it stands in no listing.
+unlisted() {
+    ls "$mnt" > "$work/listing"
+    ! grep -qx "$1" "$work/listing"
+}
+
+@test "a program whose probes have no semaphore: not listed, and error_log says what can be done" {
+    start_target watched
+    unlisted "$pid"
+    assert_equal "$(cd "$mnt/$pid" && echo *)" "control enabled error_log exe info"
+    assert_equal "$(probes_of "$pid")" ""
+    assert_match "$(cat "$error_log")" "* object '*/watched' of process $pid has 1 note without a \
+semaphore left out: such a probe can be watched, not switched (for one, 'web:silent')."
+    assert_errno ENOENT write "$mnt/$pid/enabled" 1
+    assert_match "$(last)" "*user 0*ENOENT*process $pid has no probe that can be switched*"
+    # It is told once.
+    cat "$error_log" > /dev/null
+    assert_equal "$(grep -c 'without a semaphore' "$error_log")" 1
+    # A process of which there is nothing to tell has no directory.
+    start_command root sleep 100
+    [ ! -e "$mnt/$pid" ]
+}
+
+@test "a user's own process without probes: its user and root read why, others do not" {
+    start_as a watched
+    pid=$(sed -n 's/^pid //p' "$out")
+    adopt "$pid"
+    assert_match "$(run_as a cat "$mnt/$pid/error_log")" '*without a semaphore left out*'
+    assert_match "$(cat "$mnt/$pid/error_log")" '*without a semaphore left out*'
+    assert_errno_as b EACCES read "$mnt/$pid/error_log"
+}
+
+@test "a program of 32 bits" {
+    command as --32 "$tests/targets/bits32.s" -o "$work/bits32.o"
+    ld -m elf_i386 "$work/bits32.o" -o "$work/bin/bits32"
+    start_command root "$work/bin/bits32"
+    wait_until 'grep -q ready "$out"'
+    unlisted "$pid"
+    assert_match "$(cat "$mnt/$pid/error_log")" \
+        "* object '*/bits32' of process $pid is a program of 32 bits, whose probes are not shown."
+}
+
+@test "an object that is mapped shared: its probes are not shown, as writing would change the file" {
+    cat > "$work/map.py" << 'END'
+import mmap, sys, time
+with open(sys.argv[1], "rb") as file:
+    memory = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_EXEC)
+print("mapped", flush=True)
+time.sleep(1000)
+END
+    start_command root /usr/bin/python3 "$work/map.py" "$(target libplug.so)"
+    wait_until 'grep -q mapped "$out"'
+    wait_until 'grep -q "libplug.so.*mapped shared" "$mnt/$pid/error_log"'
+    assert_equal "$(probes_of "$pid" | tr ' ' '\n' | grep -vc ^python: || true)" 0
+}
+
 @test "the last 64, the newest last" {
     start_target demo-ocaml_1 -q
     for text in {100..169}; do

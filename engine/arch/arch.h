@@ -26,6 +26,12 @@ bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LEN
 /* Do they have the form of a site? For where the object's file cannot be read any more. */
 bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH]);
 
+/*
+ * Are these the bytes of a place that is marked, and not switched by its opcode? It holds an
+ * instruction that does nothing, so that a tracer may put a breakpoint there.
+ */
+bool arch_is_nop(const uint8_t bytes[SITE_LENGTH]);
+
 /* What MEMORY's bytes of a site show; FILE as above, or NULL where that cannot be read any more. */
 enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file);
 

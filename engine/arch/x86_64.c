@@ -43,6 +43,14 @@ bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LEN
            memcmp(memory + FIXED, file + FIXED, SITE_LENGTH - FIXED) == 0;
 }
 
+bool arch_is_nop(const uint8_t bytes[SITE_LENGTH])
+{
+    /* nop; with a prefix; of several bytes */
+    return bytes[0] == NOP || (bytes[0] == 0x66 && bytes[1] == NOP) ||
+           (bytes[0] == 0x0f && bytes[1] == 0x1f) ||
+           (bytes[0] == 0x66 && bytes[1] == 0x0f && bytes[2] == 0x1f);
+}
+
 enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file)
 {
     if (!(file ? arch_is_site(memory, file) : arch_looks_like_site(memory)))

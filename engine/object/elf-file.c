@@ -143,6 +143,12 @@ uint64_t elf_file_base(const struct elf_file *file)
     return file->base;
 }
 
+int elf_file_read_pieces(const struct elf_file *file, struct file_piece *pieces, size_t count,
+                         uint8_t (*bytes)[SITE_LENGTH])
+{
+    return file_pieces_read(file->fd, pieces, count, bytes);
+}
+
 bool elf_file_has_header_at(const struct elf_file *file, uint64_t offset, size_t length)
 {
     const GElf_Ehdr *header = &file->header;

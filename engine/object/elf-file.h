@@ -7,6 +7,7 @@
 #ifndef ENGINE_ELF_FILE_H
 #define ENGINE_ELF_FILE_H
 
+#include "object/file-pieces.h"
 #include "object/object.h"
 
 struct elf_file;
@@ -30,6 +31,10 @@ bool elf_file_is_fixed(const struct elf_file *file);
 
 /* The PT_LOAD segments, to be freed by the caller. Errors: ENOMEM; ENOEXEC they make no sense. */
 int elf_file_segments(struct elf_file *file, struct segment **segments, size_t *count);
+
+/* Reads bytes of the file: see file_pieces_read(). */
+int elf_file_read_pieces(const struct elf_file *file, struct file_piece *pieces, size_t count,
+                         uint8_t (*bytes)[SITE_LENGTH]);
 
 /* Do LENGTH bytes at OFFSET of the file touch the ELF header or the program headers? */
 bool elf_file_has_header_at(const struct elf_file *file, uint64_t offset, size_t length);

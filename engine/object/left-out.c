@@ -21,13 +21,16 @@ static const struct {
     [LEFT_OUT_NO_NAME] = {"note", "left out: the name is empty"},
     [LEFT_OUT_SITE] = {"note", "left out: the site is outside of the code, as linkers leave it "
                                "when they drop a function"},
+    [LEFT_OUT_NO_NOP] = {"note", "left out: there is no nop at the site, as where linkers leave it "
+                                 "when they drop a function"},
     [LEFT_OUT_SEMAPHORE] = {"note", "left out: the semaphore is outside of the writable data, as "
                                     "linkers leave it when nothing reads it"},
     [LEFT_OUT_NO_SEMAPHORE] = {"note", "left out: the format needs a semaphore, and there is none"},
     [LEFT_OUT_TWO_SEMAPHORES] = {"probe", "left out: the notes name different semaphores, and the "
                                           "format has one for each name"},
-    [LEFT_OUT_WATCH_ONLY] = {"note", "without a semaphore, so the probe is not shown: it can be "
-                                     "watched, not switched"},
+    [LEFT_OUT_WATCH_ONLY] = {"note",
+                             "without a semaphore left out: such a probe can be watched, not "
+                             "switched"},
 };
 
 bool left_out_count(struct left_out *left_out, enum left_out_reason reason)

@@ -4,7 +4,8 @@
  *
  *   1. A note that its format and the object allow is kept; any other is left out, and counted.
  *   2. `ocaml` notes do not tell their layout; one pass over the symbols does.
- *   3. The notes are sorted by name and site. Each run of one name becomes a probe, with the
+ *   3. Notes without a nop at their site are dropped, and names whose notes contradict each other.
+ *   4. The notes are sorted by name and site. Each run of one name becomes a probe, with the
  *      distinct sites and counters of its notes.
  *
  * Surprises: one name may have notes of several formats; the same note may stand there twice (units
@@ -12,9 +13,11 @@
  */
 #include "object/object-builder.h"
 
+#include "object/file-pieces.h"
 #include "object/format.h"
 #include "names/name.h"
 #include "object/left-out.h"
+#include "object/note-fit.h"
 #include "object/note.h"
 #include "shared/array.h"
 
@@ -67,48 +70,6 @@ static void builder_done(struct builder *builder)
 
 /* ---- 1. which notes are kept ------------------------------------------------------------ */
 
-/* The segment that LENGTH bytes at ADDRESS lie in, of those that are writable, or executable. */
-static const struct segment *find_segment(const struct object *object, uint64_t address,
-                                          size_t length, bool writable)
-{
-    for (size_t i = 0; i < object->segment_count; i++) {
-        const struct segment *segment = &object->segments[i];
-        uint64_t size = writable ? segment->memory_size : segment->file_size;
-        if ((writable ? segment->writable : segment->executable) && size >= length &&
-            address >= segment->address && address - segment->address <= size - length)
-            return segment;
-    }
-    return NULL;
-}
-
-/* The file's own headers are loaded, too: in the first segment, which may be of code. */
-static bool is_in_headers(const struct builder *builder, const struct segment *segment,
-                          uint64_t address, size_t length)
-{
-    uint64_t at = address - segment->address;
-    return at < segment->file_size &&
-           elf_file_has_header_at(builder->file, segment->offset + at, length);
-}
-
-static bool is_site(const struct builder *builder, const struct note *note,
-                    const struct format *format)
-{
-    size_t length = format->patched ? SITE_LENGTH : 1;
-    if (note->site == 0)
-        return !format->needs_site;
-    const struct segment *segment = find_segment(builder->object, note->site, length, false);
-    return segment && !is_in_headers(builder, segment, note->site, length) &&
-           elf_file_has_code_at(builder->file, note->site, length);
-}
-
-static bool is_counter(const struct builder *builder, uint64_t semaphore, uint64_t counter)
-{
-    size_t length = sizeof(uint16_t);
-    const struct segment *segment =
-        counter < semaphore ? NULL : find_segment(builder->object, counter, length, true);
-    return segment && !is_in_headers(builder, segment, counter, length);
-}
-
 static void show_name(const struct builder *builder, const struct note *note,
                       const struct format *format, char shown[NAME_LENGTH + 1])
 {
@@ -122,9 +83,7 @@ static void leave_out(struct builder *builder, enum left_out_reason reason, cons
     if (!left_out_count(&builder->left_out, reason))
         return;
     show_name(builder, note, format, shown);
-    if (reason == LEFT_OUT_WATCH_ONLY)
-        left_out_example(&builder->left_out, reason, shown, "%s", "");
-    else if (reason == LEFT_OUT_SEMAPHORE)
+    if (reason == LEFT_OUT_SEMAPHORE)
         left_out_example(&builder->left_out, reason, shown, " with a semaphore at 0x%" PRIx64,
                          note->semaphore);
     else
@@ -203,11 +162,13 @@ static int judge_note(void *data, const void *description, size_t length)
     enum left_out_reason reason = LEFT_OUT_REASONS;
     if (note.name[0] == '\0')
         reason = LEFT_OUT_NO_NAME;
-    else if (!is_site(builder, &note, format))
+    else if (!note_fit_site(builder->object, builder->file, note.site, format))
         reason = LEFT_OUT_SITE;
-    else if (note.semaphore == 0)
-        reason = format->needs_semaphore ? LEFT_OUT_NO_SEMAPHORE : LEFT_OUT_WATCH_ONLY;
-    else if (!is_counter(builder, note.semaphore, note.semaphore + format->counter_shift))
+    else if (note.semaphore == 0 && format->needs_semaphore)
+        reason = LEFT_OUT_NO_SEMAPHORE;
+    else if (note.semaphore != 0 &&
+             !note_fit_counter(builder->object, builder->file, note.semaphore,
+                               note.semaphore + format->counter_shift))
         reason = LEFT_OUT_SEMAPHORE;
     if (reason == LEFT_OUT_REASONS)
         return keep_note(builder, &note, format);
@@ -256,24 +217,73 @@ static int find_layouts(struct builder *builder)
     return result;
 }
 
-/* Drops notes of names that contradict themselves, and notes whose layout moved the counter out. */
-static void drop_notes(struct builder *builder)
+/* ---- 3. what is dropped once all notes are known ----------------------------------------- */
+
+/*
+ * Code that a linker dropped may have been so long that a place in it is an address in other code.
+ * So the sites that are not checked before each write are looked at here. Marks those notes that
+ * are to be dropped by a NULL for their name. Errors: ENOMEM; EIO.
+ */
+static int check_nops(struct builder *builder)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < builder->count; i++) {
+    struct file_piece *pieces = calloc(builder->count + 1, sizeof(*pieces));
+    uint8_t(*bytes)[SITE_LENGTH] = calloc(builder->count + 1, sizeof(*bytes));
+    int status = pieces && bytes ? 0 : -ENOMEM;
+    size_t count = 0;
+    for (size_t i = 0; i < builder->count && status == 0; i++) {
         const struct kept_note *note = &builder->notes[i];
-        if (note->name->contradicts)
-            continue;
-        if (is_counter(builder, note->semaphore, note->counter))
-            builder->notes[kept++] = *note;
-        else if (left_out_count(&builder->left_out, LEFT_OUT_SEMAPHORE))
-            left_out_example(&builder->left_out, LEFT_OUT_SEMAPHORE, note->name->shown,
-                             " with a semaphore at 0x%" PRIx64, note->semaphore);
+        if (!note->format->patched && note->site)
+            pieces[count++] =
+                (struct file_piece){object_file_offset(builder->object, note->site), i};
     }
-    builder->count = kept;
+    if (count > 0 && status == 0)
+        status = elf_file_read_pieces(builder->file, pieces, count, bytes);
+    for (size_t i = 0; i < builder->count && status == 0; i++) {
+        struct kept_note *note = &builder->notes[i];
+        if (note->format->patched || !note->site || arch_is_nop(bytes[i]))
+            continue;
+        if (left_out_count(&builder->left_out, LEFT_OUT_NO_NOP))
+            left_out_example(&builder->left_out, LEFT_OUT_NO_NOP, note->name->shown,
+                             " with a site at 0x%" PRIx64, note->site);
+        note->name = NULL;
+    }
+    free(pieces);
+    free(bytes);
+    return status;
 }
 
-/* ---- 3. probes -------------------------------------------------------------------------- */
+/* Is it to be dropped: for its site, its name, or as its layout moved the counter out of the data?
+ */
+static bool is_dropped(struct builder *builder, const struct kept_note *note)
+{
+    if (!note->name || note->name->contradicts)
+        return true;
+    if (note->semaphore == 0) {
+        if (left_out_count(&builder->left_out, LEFT_OUT_WATCH_ONLY))
+            left_out_example(&builder->left_out, LEFT_OUT_WATCH_ONLY, note->name->shown, "%s", "");
+        return true;
+    }
+    if (note_fit_counter(builder->object, builder->file, note->semaphore, note->counter))
+        return false;
+    if (left_out_count(&builder->left_out, LEFT_OUT_SEMAPHORE))
+        left_out_example(&builder->left_out, LEFT_OUT_SEMAPHORE, note->name->shown,
+                         " with a semaphore at 0x%" PRIx64, note->semaphore);
+    return true;
+}
+
+static int drop_notes(struct builder *builder)
+{
+    int status = check_nops(builder);
+    size_t kept = 0;
+    for (size_t i = 0; i < builder->count && status == 0; i++) {
+        if (!is_dropped(builder, &builder->notes[i]))
+            builder->notes[kept++] = builder->notes[i];
+    }
+    builder->count = kept;
+    return status;
+}
+
+/* ---- 4. probes -------------------------------------------------------------------------- */
 
 static int compare_notes(const void *a, const void *b)
 {
@@ -404,10 +414,10 @@ int object_build(struct object *object, struct elf_file *file, const char *const
         elf_file_notes(file, judge_note, &builder, &builder.left_out.counts[LEFT_OUT_REST]);
     if (status == 0)
         status = find_layouts(&builder);
-    if (status == 0) {
-        drop_notes(&builder);
-        status = builder.count > 0 ? make_probes(&builder) : 0;
-    }
+    if (status == 0)
+        status = drop_notes(&builder);
+    if (status == 0 && builder.count > 0)
+        status = make_probes(&builder);
     if (status == 0)
         status = left_out_tell(&builder.left_out, object);
     builder_done(&builder);

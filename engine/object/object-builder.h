@@ -8,7 +8,7 @@
 
 /*
  * Fills in the probes of OBJECT, whose segments are known, from the notes of FILE, and says what is
- * left out of them. RESERVED is for name_show(). Errors: ENOMEM.
+ * left out of them. RESERVED is for name_show(). Errors: ENOMEM; EIO.
  */
 int object_build(struct object *object, struct elf_file *file, const char *const *reserved);
 

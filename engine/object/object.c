@@ -2,6 +2,7 @@
 #include "object/object.h"
 
 #include "object/elf-file.h"
+#include "object/file-pieces.h"
 #include "object/object-builder.h"
 
 #include <errno.h>
@@ -9,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Sites are read from the file in windows of this size at most. */
-enum { WINDOW = 256 << 10 };
 
 /* Errors: ENOMEM; EIO. */
 static int read_native(struct object *object, struct elf_file *file, const char *const *reserved)
@@ -101,64 +99,21 @@ uint64_t object_file_offset(const struct object *object, uint64_t address)
     return 0;
 }
 
-struct site_offset {
-    uint64_t offset;
-    size_t site;
-};
-
-static int compare_offsets(const void *a, const void *b)
+static int read_sites(struct object *object, int fd)
 {
-    const struct site_offset *x = a;
-    const struct site_offset *y = b;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-/* Reads the bytes of the sites in ORDER. Those beyond the end of the file stay 0. */
-static int read_windows(int fd, const struct site_offset *order, size_t count,
-                        uint8_t (*bytes)[SITE_LENGTH])
-{
-    uint8_t *window = malloc(WINDOW);
-    if (!window)
-        return -ENOMEM;
-    int result = 0;
-    for (size_t i = 0; i < count && result == 0;) {
-        uint64_t start = order[i].offset;
-        size_t last = i;
-        while (last + 1 < count && order[last + 1].offset - start <= WINDOW - SITE_LENGTH &&
-               order[last + 1].offset - order[last].offset <= 4096)
-            last++;
-        size_t length = (size_t)(order[last].offset - start) + SITE_LENGTH;
-        ssize_t got = pread(fd, window, length, (off_t)start);
-        if (got < 0)
-            result = -EIO;
-        for (; i <= last && got >= 0; i++) {
-            size_t at = (size_t)(order[i].offset - start);
-            if (at + SITE_LENGTH <= (size_t)got)
-                memcpy(bytes[order[i].site], window + at, SITE_LENGTH);
-        }
-    }
-    free(window);
-    return result;
-}
-
-static int read_site_bytes(struct object *object, int fd)
-{
-    struct site_offset *order = malloc(object->site_count * sizeof(*order));
+    struct file_piece *pieces = malloc(object->site_count * sizeof(*pieces));
     uint8_t(*bytes)[SITE_LENGTH] = calloc(object->site_count, sizeof(*bytes));
-    int result = order && bytes ? 0 : -ENOMEM;
-    if (result == 0) {
-        for (size_t i = 0; i < object->site_count; i++)
-            order[i] =
-                (struct site_offset){object_file_offset(object, object->sites[i].address), i};
-        qsort(order, object->site_count, sizeof(*order), compare_offsets);
-        result = read_windows(fd, order, object->site_count, bytes);
-    }
-    free(order);
-    if (result == 0)
+    int status = pieces && bytes ? 0 : -ENOMEM;
+    for (size_t i = 0; i < object->site_count && status == 0; i++)
+        pieces[i] = (struct file_piece){object_file_offset(object, object->sites[i].address), i};
+    if (status == 0)
+        status = file_pieces_read(fd, pieces, object->site_count, bytes);
+    free(pieces);
+    if (status == 0)
         object->site_bytes = bytes;
     else
         free(bytes);
-    return result;
+    return status;
 }
 
 bool object_sites_are_read(struct object *object)
@@ -173,7 +128,7 @@ int object_read_sites(struct object *object, int fd, const uint8_t (**bytes)[SIT
                       struct probe_error *error)
 {
     pthread_mutex_lock(&object->lock);
-    int result = object->site_bytes || object->site_count == 0 ? 0 : read_site_bytes(object, fd);
+    int result = object->site_bytes || object->site_count == 0 ? 0 : read_sites(object, fd);
     pthread_mutex_unlock(&object->lock);
     if (result < 0)
         return error_set(error, -result, "cannot read the code at its probes' sites");

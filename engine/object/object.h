@@ -54,7 +54,7 @@ struct places {
     uint64_t start; /* link-time address of the first */
 };
 
-enum { OBJECT_PROBLEMS_MAX = 8 };
+enum { OBJECT_PROBLEMS_MAX = 10 };
 
 struct object {
     bool is_fixed;  /* ET_EXEC: loaded at its link-time addresses */

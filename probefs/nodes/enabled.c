@@ -46,6 +46,12 @@ static int fill_value(const struct node_file *file, struct probe_update *update,
         return probe_update_add(update, (size_t)index, value->action, value->number, error);
     }
     int status = 0;
+    if (probe_target_count(file->target) == 0) {
+        snprintf(error->text, sizeof(error->text),
+                 "process %d has no probe that can be switched: see what error_log says",
+                 probe_target_pid(file->target));
+        return -ENOENT;
+    }
     for (size_t i = 0; i < probe_target_count(file->target) && status == 0; i++)
         status = probe_update_add(update, i, value->action, value->number, error);
     return status;

@@ -373,3 +373,9 @@ def dropped_kinds(f):
           f.bad(name=b"both"), f.bad(name=b"both", semaphore=f.good.semaphore + 4),
           f.bad(provider=b"web", semaphore=0))
     f.set_section(f.section_content + wrap(encode(f.bad())[:30]) + b"cut")
+
+
+@case("left-out")
+def dropped_into_code(f):
+    """a SystemTap site in code where no nop is"""
+    f.add_bad(provider=b"web", site=f.good.site + 1)

@@ -173,6 +173,7 @@ static void test_what_is_left_out_is_told(void **state)
         {"dropped-many", "has 1000 notes left out: the site is outside of the code",
          "(for one, 'forged0' with a site at 0x0)"},
         {"dropped-both", "has 1 note left out: the site is outside", "'web:forged' with a site"},
+        {"dropped-into-code", "has 1 note left out: there is no nop", "'web:forged' with a site"},
         {"dropped-semaphore-one", "has 1 note left out: the semaphore is outside",
          "'web:forged' with a semaphore at 0x1"},
         {"two-semaphores", "has 1 probe left out: the notes name different", "'forged' with 0x"},
@@ -199,8 +200,8 @@ static void test_what_is_left_out_is_told(void **state)
     struct object *object = read_forged("dropped-kinds");
     assert_int_equal(object->problem_count, 7);
     assert_string_equal(object->watch_only,
-                        "has 1 note without a semaphore, so the probe is not shown: it can be "
-                        "watched, not switched (for one, 'web:forged')");
+                        "has 1 note without a semaphore left out: such a probe can be watched, "
+                        "not switched (for one, 'web:forged')");
     object_free(object);
 }
 
