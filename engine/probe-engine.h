@@ -4,9 +4,9 @@
  *
  * The model, from the outside in:
  *
- *   engine   what all targets share: options, the log hook, the cache of object files
- *   image    one memory image of a process (from one exec to the next), as open descriptors
- *   target   the probes found in an image; a probe is known by its index, 0 .. count-1
+ *   engine   options, log hook and cache of object files, shared by all targets
+ *   image    one memory image of a process, from one exec to the next, as open descriptors
+ *   target   the probes found in an image; each has an index, 0 .. count-1
  *   update   one change of one or more probes: planned, checked, then applied
  *
  *   struct probe_engine *engine;
@@ -19,12 +19,12 @@
  *   for (size_t i = 0; i < probe_target_count(target); i++)
  *       puts(probe_target_name(target, i));
  *
- * Every function that can fail returns 0 (or a count) or a negative errno value; results come last
- * and are untouched on failure. Where a `struct probe_error *` is taken, a failure leaves in it one
- * whole sentence for people; it may be NULL. The library never prints and never exits.
+ * Functions that can fail return 0 or a count, or a negative errno value. Results come last and are
+ * untouched on failure. A failure leaves one whole sentence for people in the `struct probe_error`,
+ * which may be NULL. The library never prints and never exits.
  *
- * Threads: an engine may be used by many threads at once. A target, its updates and its image are
- * for one thread at a time.
+ * Threads: any number may use an engine at once. A target, its updates and its image are for one
+ * thread at a time.
  */
 #ifndef PROBE_ENGINE_H
 #define PROBE_ENGINE_H
@@ -41,15 +41,15 @@ extern "C" {
 #define PROBE_API __attribute__((visibility("default")))
 
 /*
- * What a client may want to know of a failure beyond its errno, to add advice of its own: the
- * library's sentences know no options of programs.
+ * The cause of a failure, where a client may want to add advice of its own: the library's sentences
+ * know no program's options.
  */
 enum probe_reason {
-    PROBE_REASON_NONE,      /* nothing beyond the sentence */
-    PROBE_REASON_TRACED,    /* EBUSY: another tracer has a process that has to be stopped */
+    PROBE_REASON_NONE,      /* none but the sentence's */
+    PROBE_REASON_TRACED,    /* EBUSY: another tracer has a process that must be stopped */
     PROBE_REASON_UNSTOPPED, /* ETIMEDOUT: threads did not stop in time */
-    PROBE_REASON_YAMA,      /* EACCES, EPERM: Yama; a caller with CAP_SYS_PTRACE may */
-    PROBE_REASON_COUNTED,   /* EBUSY: a kernel tracer counts; PROBE_COUNT_SUBTRACT is allowed */
+    PROBE_REASON_YAMA,      /* EACCES, EPERM: Yama refuses callers without CAP_SYS_PTRACE */
+    PROBE_REASON_COUNTED,   /* EBUSY: a kernel tracer counts; PROBE_COUNT_SUBTRACT may be used */
     PROBE_REASON_GIGATEXT,  /* EFBIG: see allow_gigatext in struct probe_engine_options */
 };
 
@@ -68,74 +68,77 @@ enum probe_log_level { PROBE_LOG_ERROR, PROBE_LOG_WARNING, PROBE_LOG_INFO, PROBE
 
 /* How an update writes. */
 enum probe_method {
-    /* Nothing stops. Where the kernel refuses to write to code, as below, with ptrace's writes. */
+    /* Nothing stops. If the kernel refuses to write to code, as PROBE_METHOD_PTRACE does it. */
     PROBE_METHOD_VM,
     /*
-     * All threads are stopped for the whole update: the target never sees half of it. System calls
-     * that fail with EINTR after SIGSTOP and SIGCONT (epoll_wait, for one) do so here, too.
+     * All threads stop for the whole update: the target never sees half of it. System calls that
+     * fail with EINTR after SIGSTOP and SIGCONT, such as epoll_wait, also do so here.
      */
     PROBE_METHOD_PTRACE,
-    /* The calling process changes its own probes, and no other's: pages of code are made writable
-     * for the moment of a write, and then have the permissions again that they had. Not for code
-     * on reserved huge pages (MAP_HUGETLB): EINVAL. */
+    /*
+     * The calling process changes its own probes and no other's. Pages of code are writable during
+     * a write, and then get their permissions back. Code on reserved huge pages (MAP_HUGETLB) is
+     * EINVAL.
+     */
     PROBE_METHOD_SELF,
 };
 
 struct probe_engine_options {
     enum probe_method method;
-    /* Write to code on pages of 1 GiB as well: the kernel copies such a page whole. */
+    /* Also write to code on pages of 1 GiB, although the kernel copies the whole page. */
     bool allow_gigatext;
     /* Where procfs is mounted; NULL for "/proc". */
     const char *proc;
-    /* Called with whole sentences, from any thread that uses the engine; NULL for silence. */
+    /* Called with whole sentences, by any thread that uses the engine; NULL for silence. */
     void (*log)(void *data, enum probe_log_level level, const char *sentence);
     void *log_data;
-    /* Also tell, at PROBE_LOG_DEBUG, of each object found, each stop and each update. */
+    /* Also log each object found, each stop and each update, at PROBE_LOG_DEBUG. */
     bool verbose;
     /*
-     * Does thread TID of a target wait for an answer from the caller (a file system, say)? It
-     * cannot stop before it gets one, and counts as stopped. Called from any thread; may be NULL.
+     * Does thread TID of a target wait for an answer from the client (a file system, say)? Such a
+     * thread cannot stop before it has the answer, and counts as stopped. Called by any thread; may
+     * be NULL.
      */
     bool (*waits)(void *data, pid_t tid);
     void *waits_data;
     /*
-     * For images that somebody else opened: asks whoever did for the file that is mapped from START
-     * to END, which has no path any more; see probe_image_open_mapped(). Returns a descriptor,
-     * which is closed then, or a negative errno value. Called from any thread; may be NULL.
+     * For images that another process opened: asks that process for the file that is mapped from
+     * START to END and has no path any more; see probe_image_open_mapped(). Returns a descriptor,
+     * which the engine closes, or a negative errno value. Called by any thread; may be NULL.
      */
     int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);
     void *open_mapped_data;
     /*
-     * Names that no probe may be shown under, as the client has other things of these names beside
-     * the probes; NULL-ended, and kept by the client as long as the engine lives. A probe of such a
-     * name is shown with its first byte escaped. NULL for none.
+     * Names that no probe is shown under, because the client uses them for other things beside the
+     * probes: a probe of such a name has its first byte escaped. NULL-ended; NULL for none. The
+     * client keeps them as long as the engine lives.
      */
     const char *const *reserved_names;
 };
 
-/* Makes an engine; OPTIONS may be NULL. Errors: ENOMEM, or what opening procfs gives. */
+/* Makes an engine. OPTIONS may be NULL. Errors: ENOMEM; those of opening procfs. */
 PROBE_API int probe_engine_new(const struct probe_engine_options *options,
                                struct probe_engine **engine);
-/* Frees the engine (NULL is fine); its targets must be closed before. */
+/* Frees the engine, whose targets must be closed. NULL is fine. */
 PROBE_API void probe_engine_free(struct probe_engine *engine);
 
 /* ---- image ----------------------------------------------------------------------------- */
 
 /*
- * What tells one image from every other: the process's start time and the layout of its memory,
- * fields 22, 26 to 28 and 45 to 47 of /proc/PID/stat. (Fields 48 to 51 a process may change without
- * an exec.) Compare with probe_image_id_equal().
+ * Identifies an image: the start time of the process and the layout of its memory, fields 22, 26 to
+ * 28 and 45 to 47 of /proc/PID/stat. (A process can change fields 48 to 51 without an exec.)
+ * Compare with probe_image_id_equal().
  */
 struct probe_image_id {
     uint64_t start_time; /* clock ticks since boot */
-    uint64_t layout[6];  /* addresses; 0 or 1 where the caller may not see them */
+    uint64_t layout[6];  /* addresses; 0 or 1 if the caller may not see them */
 };
 
 PROBE_API bool probe_image_id_equal(const struct probe_image_id *a, const struct probe_image_id *b);
 
 /*
- * Reads the identity of the image that PID has now. Errors: ENOENT where there is no such process
- * or it has no memory (a zombie, a kernel thread); ESRCH where it ended meanwhile.
+ * Reads the identity of PID's current image. Errors: ENOENT there is no such process, or it has no
+ * memory (a zombie, a kernel thread); ESRCH it ended meanwhile.
  */
 PROBE_API int probe_image_identify(struct probe_engine *engine, pid_t pid,
                                    struct probe_image_id *id);
@@ -147,63 +150,63 @@ PROBE_API int probe_image_identify(struct probe_engine *engine, pid_t pid,
 PROBE_API int probe_image_confirm(const struct probe_engine *engine, pid_t pid,
                                   const struct probe_image_id *id);
 
-/* How much of an image is opened. Each step includes the one before. */
+/* How much of an image is open. Each step includes those before. */
 enum probe_access {
-    PROBE_NAMES, /* its mappings: which probes there are */
-    PROBE_READ,  /* its memory, for reading: their states */
+    PROBE_NAMES, /* its mappings: to find probes */
+    PROBE_READ,  /* its memory, for reading: to see their states */
     PROBE_WRITE, /* its memory, for writing: to switch them */
 };
 
 /*
- * The descriptors of one image. They are bound to that image by the kernel when they are opened,
- * so one process may open them and another use them: fields may be sent over a socket one by one.
- * -1 where there is none. `own` says that the user of the image may ask the kernel by pid, too.
+ * The open descriptors of one image; -1 for none. The kernel binds them to the image when they are
+ * opened. So one process may open them and another use them: send the fields over a socket one by
+ * one. `own` says that whoever uses the image may also ask the kernel by pid.
  */
 struct probe_image {
     pid_t pid;
-    pid_t tid; /* a live thread of it: PID itself while its main thread runs */
+    pid_t tid; /* a live thread: PID itself while its main thread runs */
     struct probe_image_id id;
     enum probe_access access;
     bool own;
     int maps; /* /proc/PID/maps */
     int mem;  /* /proc/PID/mem */
-    int stat; /* /proc/PID/stat, only where `own` is true: to ask for the identity again */
-    int exe;  /* O_PATH of /proc/PID/exe, only where `own` is false */
-    int root; /* O_PATH of /proc/PID/root, only where `own` is false */
+    int stat; /* /proc/PID/stat, if `own`: to read the identity again */
+    int exe;  /* O_PATH of /proc/PID/exe, if not `own` */
+    int root; /* O_PATH of /proc/PID/root, if not `own` */
 };
 
-/* An image with no descriptor in it: what probe_image_done() leaves. */
+/* An image without descriptors, as probe_image_done() leaves it. */
 #define PROBE_IMAGE_NONE                                                                           \
     ((struct probe_image){.maps = -1, .mem = -1, .stat = -1, .exe = -1, .root = -1})
 
 /*
- * Opens what ACCESS needs of the image that PID has now, with the authority of the calling thread.
- * Touches no page of the process. Errors: ENOENT no such process or none with memory; EBUSY it
+ * Opens what ACCESS needs of PID's current image, with the authority of the calling thread. Touches
+ * no page of the process. Errors: ENOENT there is no such process, or it has no memory; EBUSY it
  * shares its memory with its parent (a vfork child before its exec); EACCES, EPERM the kernel
- * refuses; ESRCH it ended or replaced its program meanwhile; EMFILE, ENFILE, ENOMEM.
+ * refuses; ESRCH it ended or replaced its program meanwhile; EMFILE; ENFILE; ENOMEM.
  */
 PROBE_API int probe_image_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
                                struct probe_image *image, struct probe_error *error);
 
 /*
- * The same for somebody else's use: also opens `exe` and `root`, and leaves `own` false, so that
- * whoever gets the descriptors needs no authority over the process.
+ * The same for use by another process, which then needs no authority over PID: also opens `exe` and
+ * `root`, and leaves `own` false.
  */
 PROBE_API int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_access access,
                                    struct probe_image *image, struct probe_error *error);
 
 /*
- * Opens the very file that is mapped from START to END in IMAGE, with O_PATH: that touches nothing
- * of it, and whoever gets the descriptor needs the right to read the file. Returns a descriptor.
- * Errors: ENOENT there is no such mapping; ESRCH the image has gone; EPERM; EACCES; EMFILE; ENFILE.
+ * Opens the very file that is mapped from START to END in IMAGE; returns a descriptor. It is
+ * O_PATH: this touches nothing of the file, and using it takes the right to read the file. Errors:
+ * ENOENT there is no such mapping; ESRCH the image is gone; EPERM; EACCES; EMFILE; ENFILE.
  */
 PROBE_API int probe_image_open_mapped(struct probe_engine *engine, const struct probe_image *image,
                                       uint64_t start, uint64_t end);
 
-/* Duplicates IMAGE's descriptors into COPY. Errors: EMFILE, ENFILE. */
+/* Duplicates the descriptors of IMAGE into COPY. Errors: EMFILE; ENFILE. */
 PROBE_API int probe_image_copy(const struct probe_image *image, struct probe_image *copy);
 
-/* Closes what is open and leaves PROBE_IMAGE_NONE. */
+/* Closes all descriptors, and leaves PROBE_IMAGE_NONE. */
 PROBE_API void probe_image_done(struct probe_image *image);
 
 /* ---- target ---------------------------------------------------------------------------- */
@@ -211,139 +214,137 @@ PROBE_API void probe_image_done(struct probe_image *image);
 struct probe_target;
 
 /*
- * Opens PID with the caller's own authority and finds its probes. Errors: those of
+ * Opens the image of PID with the caller's own authority, and finds its probes. Errors: those of
  * probe_image_open() and probe_target_attach().
  */
 PROBE_API int probe_target_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
                                 struct probe_target **target, struct probe_error *error);
 
-/* Closes the target and its image. NULL is fine. Nothing in the process changes. */
+/* Closes the target and its image, and changes nothing in the process. NULL is fine. */
 PROBE_API void probe_target_close(struct probe_target *target);
 
-/* A target without an image, to be given one by probe_target_attach(). Errors: ENOMEM. */
+/* Makes a target without an image, for probe_target_attach(). Errors: ENOMEM. */
 PROBE_API int probe_target_new(struct probe_engine *engine, struct probe_target **target);
 
-/*
- * Says which image TARGET is to have, before one is attached: any other is refused from then on.
- */
+/* Before an image is attached: TARGET will refuse any but the image ID of PID. */
 PROBE_API void probe_target_expect(struct probe_target *target, pid_t pid,
                                    const struct probe_image_id *id);
 
 /*
- * Makes IMAGE the one that TARGET works through, and looks for its probes. The target owns the
- * descriptors from here on, also on failure, and closes those it had. The image must be the one it
- * had before, if it had one: ESRCH otherwise. Further errors: ENOMEM, EIO.
+ * Gives TARGET the descriptors of IMAGE to work with, and looks for probes. The target owns them
+ * from then on, even if this fails, and closes those that it had. Errors: ESRCH the target had or
+ * expects another image, or the image is gone; ENOMEM; EIO.
  */
 PROBE_API int probe_target_attach(struct probe_target *target, struct probe_image *image,
                                   struct probe_error *error);
 
-/* Closes the image's descriptors, and keeps what is known of its probes. */
+/* Closes the image's descriptors; the target keeps what it knows of its probes. */
 PROBE_API void probe_target_detach(struct probe_target *target);
 
 /*
- * Looks again, so that probes in objects that came or went since are known. Returns 0; indices are
- * the same after it if and only if probe_target_generation() is. Errors: ESRCH the image has gone;
- * ENOMEM; EIO.
+ * Looks again for objects that came or went. Indices are the same afterwards if and only if
+ * probe_target_generation() is. Errors: ESRCH the image is gone; ENOMEM; EIO.
  */
 PROBE_API int probe_target_look(struct probe_target *target, struct probe_error *error);
 
 /*
- * A look that leaves one question open: is the image still the process's? What reads or writes its
- * memory afterwards asks, and fails if not; for anything else, probe_target_confirm() does.
+ * Looks again, but does not ask whether the image is still the process's. Reads and writes of its
+ * memory ask that themselves, and fail if not; after anything else, call probe_target_confirm().
  */
 PROBE_API int probe_target_glance(struct probe_target *target, struct probe_error *error);
-/* Leaves it open without a look, where an update is to follow: that looks by itself. */
+/* Leaves that open without a look. For use before an update, which looks by itself. */
 PROBE_API void probe_target_doubt(struct probe_target *target);
-/* Asks, unless something did since it was left open. Errors: ESRCH the image has gone. */
+/* Asks, unless something else did since it was left open. Errors: ESRCH the image is gone. */
 PROBE_API int probe_target_confirm(struct probe_target *target, struct probe_error *error);
 
-/* One attempt at something that finds probes, and then uses their indices. */
+/* One attempt at something that finds probes and then uses their indices. */
 typedef int probe_attempt(void *data, struct probe_error *error);
 
 /*
- * Calls ATTEMPT with DATA until no object came or went while it failed: what it did then belongs
- * to one generation of TARGET. Gives up after 50 attempts, or when one ends that began more than
- * 850 ms after the first. Returns what the last attempt returned, 0 or more where it succeeded.
- * Errors: those of the attempt; ESRCH the image has gone, whatever else the attempt failed of.
+ * Calls ATTEMPT with DATA, and again while it fails because objects came or went: in the end, all
+ * that it did belongs to one generation of TARGET. Gives up after 50 attempts, or behind one that
+ * began more than 850 ms after the first. Returns the result of the last attempt. Errors: those of
+ * the attempt; ESRCH the image is gone, whatever else the attempt says.
  */
 PROBE_API int probe_target_settle(struct probe_target *target, probe_attempt *attempt, void *data,
                                   struct probe_error *error);
 
 /*
- * Stops all threads of the process, until probe_target_resume() or probe_target_close(): updates in
- * between are seen by it as one, whatever the engine's method. A target that is stopped already
- * stays so. Errors: EBUSY another tracer has it; ETIMEDOUT its threads did not stop within a
- * second; ESRCH; EACCES, EPERM; ENOMEM, EAGAIN.
+ * Stops all threads of the process until probe_target_resume() or probe_target_close(). It sees the
+ * updates in between as one, whatever the engine's method. No effect if TARGET is stopped so
+ * already; a process that a signal stopped stays stopped. Errors: EBUSY another tracer has it;
+ * ETIMEDOUT its threads did not stop within a second; ESRCH; EACCES; EPERM; ENOMEM; EAGAIN.
  */
 PROBE_API int probe_target_stop(struct probe_target *target, struct probe_error *error);
 PROBE_API void probe_target_resume(struct probe_target *target);
 
 PROBE_API pid_t probe_target_pid(const struct probe_target *target);
 PROBE_API const struct probe_image_id *probe_target_id(const struct probe_target *target);
-/* Was the attached image opened by this process, with its own authority? False without one. */
+/* Did this process open the attached image with its own authority? False without an image. */
 PROBE_API bool probe_target_is_own(const struct probe_target *target);
-/* Duplicates the attached image. Errors: EBADF without one; EMFILE, ENFILE. */
+/* Duplicates the attached image. Errors: EBADF there is none; EMFILE; ENFILE. */
 PROBE_API int probe_target_copy_image(const struct probe_target *target, struct probe_image *copy);
 /*
- * Would the kernel, at this moment, let the calling process read and write TARGET's, and does the
- * attached image still have memory? Asked without touching any, and cheaper than by opening the
- * image again. 0; EPERM it would not; ESRCH the process has gone, or its main thread has: then only
- * opening its image can tell.
+ * Returns 0 if the kernel would let the calling process read and write TARGET's process now, and
+ * the attached image still has memory. Touches no memory, and is cheaper than to open the image
+ * again. Errors: EPERM it would not; ESRCH the process has ended, or its main thread has, and then
+ * only opening the image can tell.
  */
 PROBE_API int probe_target_ask(struct probe_target *target);
-/* A number that grows each time that a look finds other objects than the one before. */
+/* Grows with each look that finds other objects than the look before. */
 PROBE_API uint64_t probe_target_generation(const struct probe_target *target);
-/* What the attached image allows; PROBE_NAMES without one. */
+/* What the attached image allows; PROBE_NAMES without an image. */
 PROBE_API enum probe_access probe_target_access(const struct probe_target *target);
 
 /* How many probes there are. */
 PROBE_API size_t probe_target_count(const struct probe_target *target);
 
 /*
- * The name of probe INDEX as it is shown: at most 255 bytes, escaped as %XX. Names are sorted by
- * byte value. The string lives until the next look, attach or close.
+ * The name that probe INDEX is shown under: at most 255 bytes, with %XX escapes. Names are sorted
+ * by byte value. The string lives until the next look, attach or close.
  */
 PROBE_API const char *probe_target_name(const struct probe_target *target, size_t index);
 
-/* The index of the probe that is shown as NAME, or -ENOENT. */
+/* The index of the probe shown as NAME, or -ENOENT. */
 PROBE_API ssize_t probe_target_find(const struct probe_target *target, const char *name);
 
 /*
- * The program's path, as /proc/PID/exe gives it, into PATH of SIZE bytes, without a NUL; returns
- * its length. Errors: ESRCH the image has gone; EACCES; ENAMETOOLONG.
+ * Writes the program's path, as /proc/PID/exe gives it, into PATH of SIZE bytes, without a NUL.
+ * Returns its length. Errors: ESRCH the image is gone; EACCES; ENAMETOOLONG.
  */
 PROBE_API ssize_t probe_target_exe(struct probe_target *target, char *path, size_t size,
                                    struct probe_error *error);
 
 /*
- * Does the process run the very file that is at PATH now? Returns 0 where it does. Errors: ESTALE
- * it runs another, or one that has been deleted or replaced since; ESRCH the image has gone; EBADF
- * no image is attached; those of stat() for PATH; EACCES the kernel does not show its program.
+ * Returns 0 if the process runs the very file that is at PATH now. Errors: ESTALE it runs another
+ * file, or one that was deleted or replaced since; ESRCH the image is gone; EBADF no image is
+ * attached; EACCES the kernel does not show its program; those of stat() for PATH.
  */
 PROBE_API int probe_target_check_program(const struct probe_target *target, const char *path,
                                          struct probe_error *error);
 
 /*
- * What of the target's probes is not shown, and why: the I-th sentence, or NULL past the last. Such
- * are notes that do not fit their object, as linkers leave them when they drop a function; objects
- * that cannot be read, or are mapped shared; a program of 32 bits; and probes without a semaphore,
- * which cannot be switched (of libraries only while the target has no probe at all). Each is told
- * once, in the order found. The string lives until the target is closed.
+ * Why some of the target's probes are not shown: the I-th sentence, or NULL past the last. Causes
+ * are notes that do not fit their object, as linkers leave behind when they drop a function;
+ * objects that cannot be read or are mapped shared; a 32-bit program; and probes without a
+ * semaphore, which cannot be switched (those of libraries count only while the target has no probe
+ * at all). Each cause is named once, in the order found. The string lives until the target is
+ * closed.
  */
 PROBE_API const char *probe_target_problem(const struct probe_target *target, size_t i);
 
 /* ---- survey ---------------------------------------------------------------------------- */
 
-/* Which of many processes have probes; what was found is remembered for the next time. */
+/* A survey of many processes: which have probes? It remembers what it found. */
 struct probe_survey;
 
-/* Errors: ENOMEM. The survey must be freed (NULL is fine) before its engine. */
+/* Errors: ENOMEM. The survey must be freed before its engine; NULL is fine. */
 PROBE_API int probe_survey_new(struct probe_engine *engine, struct probe_survey **survey);
 PROBE_API void probe_survey_free(struct probe_survey *survey);
 
 /*
- * Has PID, whose image is ID, any probes? 1 or 0, at this moment: what was loaded or unloaded since
- * the last time is seen. For any number of threads at once. Errors: those of probe_image_open() and
+ * Returns 1 if PID, whose image is ID, has probes now, or 0. Sees what was loaded or unloaded since
+ * the last call. For any number of threads at once. Errors: those of probe_image_open() and
  * probe_target_attach().
  */
 PROBE_API int probe_survey_find(struct probe_survey *survey, pid_t pid,
@@ -354,40 +355,40 @@ PROBE_API int probe_survey_find(struct probe_survey *survey, pid_t pid,
 enum probe_state {
     PROBE_OFF,   /* all counters 0, all sites off */
     PROBE_ON,    /* all counters above 0, all sites on */
-    PROBE_MIXED, /* counters or sites disagree, or a site holds something else */
+    PROBE_MIXED, /* counters or sites disagree, or a site holds other bytes */
 };
 
 /*
- * Reads the states of COUNT probes, given by their indices (NULL: all, and COUNT must be
- * probe_target_count()), into STATES, an array of COUNT. Errors: ESRCH the image has gone; EFAULT
- * a page is not readable; EACCES the image is not open for reading; ENOMEM; EIO.
+ * Reads the states of the COUNT probes with these INDICES into STATES, an array of COUNT. NULL
+ * means all probes, and COUNT must be probe_target_count() then. Errors: ESRCH the image is gone;
+ * EFAULT a page cannot be read; EACCES the image is not open for reading; ENOMEM; EIO.
  */
 PROBE_API int probe_target_states(struct probe_target *target, const size_t *indices, size_t count,
                                   enum probe_state *states, struct probe_error *error);
 
-/* The same as one state for all probes: as probe_state_join() of theirs, at a lower cost. */
+/* The same for all probes as one state: probe_state_join() of theirs, but cheaper. */
 PROBE_API int probe_target_state(struct probe_target *target, enum probe_state *state,
                                  struct probe_error *error);
 
-/* One state for many: off or on where all are, mixed where they differ or one is. */
+/* One state for many: off or on if all are, else mixed. */
 PROBE_API enum probe_state probe_state_join(const enum probe_state *states, size_t count);
 
-/* The counters and sites of some probes, as they were at one moment. */
+/* The counters and sites of some probes, as they were when it was taken. */
 struct probe_snapshot;
 
 /* One site of a probe. The strings live as long as the target's generation does. */
 struct probe_site {
     uint64_t address;       /* at runtime */
-    enum probe_state state; /* mixed: its bytes are not a site's; a plain nop follows its counter */
-    const char *object;     /* path, escaped, without spaces */
+    enum probe_state state; /* mixed: its bytes are no site's; a plain nop follows its counter */
+    const char *object;     /* its path, escaped, without spaces */
     uint64_t offset;        /* in that file */
-    const char *arguments;  /* as the note gives them, not escaped */
+    const char *arguments;  /* as in the note, not escaped */
 };
 
 /*
- * Reads COUNT probes, given by their indices (NULL: all, and COUNT must be probe_target_count()).
- * The snapshot's I-th probe is the I-th index. It must be freed before the next look. Errors: those
- * of probe_target_states().
+ * Reads the COUNT probes with these INDICES, or all, as probe_target_states(). The snapshot's I-th
+ * probe is that of the I-th index. Free it before the next look. Errors: those of
+ * probe_target_states().
  */
 PROBE_API int probe_snapshot_take(struct probe_target *target, const size_t *indices, size_t count,
                                   struct probe_snapshot **snapshot, struct probe_error *error);
@@ -395,18 +396,18 @@ PROBE_API void probe_snapshot_free(struct probe_snapshot *snapshot);
 
 PROBE_API const char *probe_snapshot_name(const struct probe_snapshot *snapshot, size_t i);
 PROBE_API enum probe_state probe_snapshot_state(const struct probe_snapshot *snapshot, size_t i);
-/* The I-th probe's counters: how many, and the C-th, in the order of their addresses. */
+/* The number of the I-th probe's counters, and the C-th, ordered by address. */
 PROBE_API size_t probe_snapshot_counter_count(const struct probe_snapshot *snapshot, size_t i);
 PROBE_API uint16_t probe_snapshot_counter(const struct probe_snapshot *snapshot, size_t i,
                                           size_t c);
-/* Its sites, likewise. */
+/* The same for its sites. */
 PROBE_API size_t probe_snapshot_site_count(const struct probe_snapshot *snapshot, size_t i);
 PROBE_API struct probe_site probe_snapshot_site(const struct probe_snapshot *snapshot, size_t i,
                                                 size_t s);
 
 /*
- * Escapes LENGTH bytes of TEXT that came from a target into OUT of SIZE, NUL-ended, so that no
- * terminal is fooled: control characters and invalid UTF-8 become %XX. Returns the length; text
+ * Escapes LENGTH bytes of TEXT from a target into OUT of SIZE, NUL-ended, so that no terminal is
+ * fooled: control characters, hidden ones and invalid UTF-8 become %XX. Returns the length; text
  * that does not fit is cut.
  */
 PROBE_API size_t probe_escape(const char *text, size_t length, char *out, size_t size);
@@ -418,46 +419,48 @@ struct probe_update;
 enum probe_action {
     PROBE_SWITCH_OFF, /* counters to 0, sites off */
     PROBE_SWITCH_ON,  /* counters of 0 to 1, sites on */
-    /* One's own reference, beside those of others; sites follow "counter above 0". */
+    /* The caller's own reference, beside those of others. Sites are on while counters are above 0.
+     */
     PROBE_COUNT_ADD,
     PROBE_COUNT_SUBTRACT,
     PROBE_COUNT_SET, /* counters to a value */
 };
 
-/* Begins an update of TARGET, which must outlive it. Errors: ENOMEM. */
+/* Begins an update of TARGET, which must outlive the update. Errors: ENOMEM. */
 PROBE_API int probe_update_new(struct probe_target *target, struct probe_update **update);
 PROBE_API void probe_update_free(struct probe_update *update);
 
 /*
- * Adds probe INDEX with what is to become of it (VALUE is for PROBE_COUNT_SET, else 0); probes are
- * changed in the order added. The same probe may be added again with the same action and value, to
- * no effect. Errors: EINVAL it was added with another; EAGAIN as below; ENOMEM.
+ * Adds probe INDEX with an action; VALUE is for PROBE_COUNT_SET, else 0. Probes change in the order
+ * added. No effect if the probe was added with the same action and value. Errors: EINVAL it was
+ * added with another; EAGAIN see probe_update_apply(); ENOMEM.
  */
 PROBE_API int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
                                unsigned int value, struct probe_error *error);
 
 /*
- * Adds all probes that PATTERN means, likewise:
+ * Adds all probes that PATTERN means:
  *
- *   NAME          the probe that is shown so
+ *   NAME          the probe shown under that name
  *   GLOB          a shell pattern, with * ? [ or \
  *   ~REGEX        POSIX extended, anywhere in the name
- *   START,STOP    two names: STOP is changed first where they are switched on, START where off,
- *                 so that no span is left open
+ *   START,STOP    two names: STOP changes first if they are switched on, START if off, so that no
+ *                 span stays open
  *
- * Returns how many matched (at least 1). Errors: ENOENT nothing matches; EINVAL no such pattern, or
- * a probe was added with another value; EAGAIN; ENOMEM.
+ * Returns how many matched, at least 1. Errors: ENOENT nothing matches; EINVAL not a pattern, or a
+ * probe was added with another action or value; EAGAIN; ENOMEM.
  */
 PROBE_API ssize_t probe_update_add_pattern(struct probe_update *update, const char *pattern,
                                            enum probe_action action, unsigned int value,
                                            struct probe_error *error);
 
-/* Is the probe INDEX meant, which is shown as NAME? */
+/* Is probe INDEX meant, which is shown as NAME? */
 typedef bool probe_predicate(void *data, size_t index, const char *name);
 
 /*
- * Adds all probes for which PREDICATE, called with DATA in the order of their names, says so.
- * Returns how many (at least 1). Errors: ENOENT there are none; EINVAL, EAGAIN, ENOMEM as above.
+ * Adds all probes that PREDICATE accepts; it is called with DATA, in the order of their names.
+ * Returns how many there are, at least 1. Errors: ENOENT it accepts none; EINVAL, EAGAIN, ENOMEM as
+ * above.
  */
 PROBE_API ssize_t probe_update_add_if(struct probe_update *update, probe_predicate *predicate,
                                       void *data, enum probe_action action, unsigned int value,
@@ -465,58 +468,66 @@ PROBE_API ssize_t probe_update_add_if(struct probe_update *update, probe_predica
 
 /*
  * Lists the probes that lose the references of others: those that the update switches off or sets,
- * and those that share a counter with one. INDICES is for the caller to free. Errors: ENOMEM.
+ * and those that share a counter with one of them. The caller frees INDICES. Errors: ENOMEM.
  */
 PROBE_API int probe_update_resets(const struct probe_update *update, size_t **indices,
                                   size_t *count);
 
 /*
- * Checks everything, then applies it. On failure nothing has changed. Errors: ESRCH the image has
- * gone; EAGAIN it has loaded or unloaded objects since the update began, so that indices are
- * others: make a new update; EINVAL two probes with different actions share a counter, or the
- * method is PROBE_METHOD_SELF and this is another process; ENOEXEC the bytes at a site are not a
- * probe's; EBUSY a kernel tracer counts there; EOVERFLOW, ERANGE a counter cannot have the value
- * (the highest is 65535, and 32767 where the kernel counts, too); EACCES, EPERM the image is not
- * open for writing, or the process may not be stopped; EFAULT a page cannot be read or written, or
- * not be copied; EFBIG code on pages of 1 GiB; ETIMEDOUT another update of this process did not
- * end, or its threads did not stop; EBUSY another tracer has it, too; ENOMEM; EIO.
+ * Checks everything, then applies it. On failure nothing has changed. Errors:
+ *
+ *   ESRCH              the image is gone
+ *   EAGAIN             objects came or went since the update began, so that indices changed: make
+ *                      a new update
+ *   EINVAL             two probes with different actions share a counter; or the method is
+ *                      PROBE_METHOD_SELF, and this is another process
+ *   ENOEXEC            the bytes at a site are not a probe's
+ *   EBUSY              a kernel tracer counts there; or another tracer has the process
+ *   EOVERFLOW, ERANGE  a counter cannot have the value: the highest is 65535, or 32767 if the
+ *                      kernel counts there, too
+ *   EACCES, EPERM      the image is not open for writing, or the process may not be stopped
+ *   EFAULT             a page cannot be read, written or copied
+ *   EFBIG              code on pages of 1 GiB
+ *   ETIMEDOUT          another update of the process did not end, or its threads did not stop
+ *   ENOMEM, EIO
  */
 PROBE_API int probe_update_apply(struct probe_update *update, struct probe_error *error);
 
 /* ---- reference ------------------------------------------------------------------------- */
 
 /*
- * One reference to a probe, which is given back to the very counters that it was taken from, even
- * where objects came and went meanwhile.
+ * One reference to a probe. It is given back to the very counters that it was taken from, even if
+ * objects came and went meanwhile.
  */
 struct probe_reference;
 
-/* Adds 1 to each counter of probe INDEX, as an update. Errors: those of one. */
+/* Adds 1 to each counter of probe INDEX, as an update. Errors: those of an update. */
 PROBE_API int probe_reference_take(struct probe_target *target, size_t index,
                                    struct probe_reference **reference, struct probe_error *error);
 /*
- * Takes 1 away again, from what is there still and above 0. The reference stays to be freed.
- * Errors: those of an update.
+ * Takes 1 away from those of its counters that are still there and above 0. Does not free the
+ * reference. Errors: those of an update.
  */
 PROBE_API int probe_reference_give(struct probe_target *target, struct probe_reference *reference,
                                    struct probe_error *error);
 /*
- * What another process needs to give it back: bytes without a meaning to others, to be freed.
- * Errors: ENOMEM.
+ * Makes the bytes that another process needs to give the reference back; they mean nothing to
+ * others. The caller frees them. Errors: ENOMEM.
  */
 PROBE_API int probe_reference_save(const struct probe_reference *reference, char **bytes,
                                    size_t *length);
-/* Makes a reference of such bytes, whoever they come from. Errors: EINVAL they are none; ENOMEM. */
+/* Makes a reference of such bytes, which need not be trusted. Errors: EINVAL they are none; ENOMEM.
+ */
 PROBE_API int probe_reference_restore(const char *bytes, size_t length,
                                       struct probe_reference **reference);
-/* Frees it, and takes nothing away. NULL is fine. */
+/* Frees the reference, and takes nothing away. NULL is fine. */
 PROBE_API void probe_reference_free(struct probe_reference *reference);
 
 /* ---- launch ---------------------------------------------------------------------------- */
 
 /*
- * A program that is to be started, and the probes that it will have: those of its executable and
- * of the libraries that it is linked with. A script's program is its interpreter.
+ * A program to be started, and the probes that it will have: those of its executable and of the
+ * libraries that it is linked with. The program of a script is its interpreter.
  *
  *   probe_program_open(engine, "postgres", NULL, &program, &error);
  *   probe_launch_exec(program, argv, NULL, (const char *[]){"query_*"}, 1, &error);
@@ -537,15 +548,15 @@ PROBE_API int probe_program_open(struct probe_engine *engine, const char *name,
 /* NULL is fine. */
 PROBE_API void probe_program_close(struct probe_program *program);
 
-/* The file that is executed. It lives as long as the program, and so do the names. */
+/* The file that is executed. The string lives as long as the program, as do the names. */
 PROBE_API const char *probe_program_path(const struct probe_program *program);
-/* How many probes there are, and the name of the INDEXth, sorted by byte value. */
+/* How many probes there are, and the name of probe INDEX; they are sorted by byte value. */
 PROBE_API size_t probe_program_count(const struct probe_program *program);
 PROBE_API const char *probe_program_name(const struct probe_program *program, size_t index);
 
 /*
- * How many probes PATTERN means, as for probe_update_add_pattern(). Errors: ENOENT none; EINVAL no
- * such pattern; ENOMEM.
+ * How many probes PATTERN means, as in probe_update_add_pattern(). Errors: ENOENT none; EINVAL not
+ * a pattern; ENOMEM.
  */
 PROBE_API ssize_t probe_program_match(const struct probe_program *program, const char *pattern,
                                       struct probe_error *error);
@@ -568,33 +579,32 @@ PROBE_API int probe_launch_exec(const struct probe_program *program, char *const
                                 struct probe_error *error);
 
 /*
- * A child that was started and is held, for the thread that started it: only that one may pass it
- * to the functions below, and the child runs on by itself when that thread ends.
+ * A child that was started and is held. Only the thread that started it may pass it to the
+ * functions below; when that thread ends, the child runs on by itself.
  */
 struct probe_paused;
 
 /*
  * Starts the program as a child, with the caller's signal mask and no handlers, and holds it before
- * its first instruction. The child's stops send SIGCHLD, as its end does. Errors: those of
- * probe_launch_exec(), of fork() and of probe_target_open(); there is no child then.
+ * its first instruction. The stops of the child send SIGCHLD, as does its end. On failure there is
+ * no child. Errors: those of probe_launch_exec(), of fork() and of probe_target_open().
  */
 PROBE_API int probe_paused_start(const struct probe_program *program, char *const *arguments,
                                  char *const *environment, struct probe_paused **paused,
                                  struct probe_error *error);
 
 PROBE_API pid_t probe_paused_pid(const struct probe_paused *paused);
-/* Its probes, open for writing until it is released; at first those of the executable alone. */
+/* Its probes, open for writing until it is released; at first only those of the executable. */
 PROBE_API struct probe_target *probe_paused_target(const struct probe_paused *paused);
 
 /*
- * Lets it run to its entry point, and looks again: then the libraries are loaded, and their
- * constructors have run. To no effect where it is there. Errors: ESRCH it ended before (and has
- * been waited for), or called exec; EPERM, EIO it cannot be stopped there; those of
- * probe_target_look().
+ * Lets it run to its entry point, and looks again: its libraries are loaded then, and their
+ * constructors have run. No effect if it is already there. Errors: ESRCH it ended before, and was
+ * waited for, or called exec; EPERM, EIO it cannot be stopped there; those of probe_target_look().
  */
 PROBE_API int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *error);
 
-/* Lets go of the child, which runs on, and frees PAUSED (NULL is fine) and its target. */
+/* Lets the child run on, and frees PAUSED and its target. NULL is fine. */
 PROBE_API void probe_paused_release(struct probe_paused *paused);
 
 #ifdef __cplusplus
