@@ -3,7 +3,7 @@
 #
 # bash completion for probefs(8) and mount.probefs(8): their options, and mountpoints.
 
-# Sets COMPREPLY to those of the words that continue the comma-separated list in $1.
+# Sets COMPREPLY to the words that continue the comma-separated list in $1.
 _probefs_list() {
     local done='' last=$1
     shift
@@ -25,12 +25,12 @@ _probefs_values() {
     gid=*) mapfile -t own < <(_probefs_groups) ;;
     esac
     _probefs_list "$1" "${own[@]}" "${general[@]}"
-    # An option that wants a value, or a list that may go on: no space behind it.
+    # No space after an option that wants a value, or after a list that may continue.
     compopt -o nospace
 }
 
 _probefs() {
-    # Words as the command gets them, which readline cuts at = and : as well.
+    # Words as the command gets them; readline also cuts at = and :.
     local line=${COMP_LINE:0:COMP_POINT} words current
     read -ra words <<<"$line"
     current=${line##*[[:space:]]}
