@@ -132,6 +132,7 @@ static int run(struct fuse_args *args, const struct options *options)
         .uid = geteuid(),
         .gid = getegid(),
         .closing_lock = PTHREAD_MUTEX_INITIALIZER,
+        .waits.lock = PTHREAD_MUTEX_INITIALIZER,
         .mounted = tell_ready,
         .mounted_data = &ready,
     };

@@ -468,7 +468,7 @@ open_as() {
     assert_equal "$(open_as "$uid" "$gid" gc_start/enabled)" EACCES
     # A worker of the process's group for all: also root's requests reach it.
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 e8"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     worker=$(pgrep -u "$uid" -G "$other" -P "$server")
     assert_equal "$(status_of_worker Gid)" "$other $other $other $other"
 }

@@ -213,6 +213,7 @@ start_hanging_holds() {
     ls "$mnt/$pid" > /dev/null
     fall_silent
     assert_errno ETIMEDOUT read "$mnt/$pid/plug_hit/enabled"
+    others_work_quickly
     assert_equal "$(state_of "$mine" boot)" 1 "another process of root's"
     # No thread of the server is in process_vm_readv(), which does not return.
     run ! grep -q "^310 " "/proc/$server"/task/*/syscall

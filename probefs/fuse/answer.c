@@ -38,19 +38,24 @@ void answer_error(fuse_req_t request, int status)
 static enum failure_share share_of(const struct target *target, const struct caller *caller)
 {
     struct process_user user;
-    return process_find_user(target->pid, &user) == 0 &&
+    return process_find_user(target->pid, inodes_get_process(target), &user) == 0 &&
                    caller_authority(caller, &user) == AUTHORITY_NONE
                ? FAILURE_OF_STRANGER
                : FAILURE_OF_USER;
 }
 
-void answer_failure(fuse_req_t request, const struct inode *inode, const char *what, int status,
-                    const struct probe_error *error)
+/*
+ * A caller who has something open may look into the target. Nothing more is asked about them: their
+ * process may be in the middle of an exec, whose flush this is, and to ask for its user namespace
+ * would wait for the end of that.
+ */
+static void fail(fuse_req_t request, const struct inode *inode, const char *what, int status,
+                 const struct probe_error *error, bool is_open)
 {
     /* ESTALE is for the kernel, which looks again. */
     if (inode->target && status != -ESTALE) {
         struct caller caller = answer_caller(request);
-        enum failure_share share = share_of(inode->target, &caller);
+        enum failure_share share = is_open ? FAILURE_OF_USER : share_of(inode->target, &caller);
         pid_t process = process_of_thread(caller.pid);
         caller.pid = process > 0 ? process : caller.pid;
         failures_add(&inode->target->failures, share, &caller, what, status, error);
@@ -58,8 +63,8 @@ void answer_failure(fuse_req_t request, const struct inode *inode, const char *w
     answer_error(request, status);
 }
 
-void answer_failure_on(fuse_req_t request, const struct inode *inode, uint64_t number,
-                       const char *asked, int status, const struct probe_error *error)
+static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t number,
+                    const char *asked, int status, const struct probe_error *error, bool is_open)
 {
     char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
     char what[sizeof(path) + ASKED_SIZE];
@@ -70,7 +75,25 @@ void answer_failure_on(fuse_req_t request, const struct inode *inode, uint64_t n
              : inode->probe ? ""
                             : ".");
     snprintf(what, sizeof(what), "%s '%s'", asked, path);
-    answer_failure(request, inode, what, status, error);
+    fail(request, inode, what, status, error, is_open);
+}
+
+void answer_failure(fuse_req_t request, const struct inode *inode, const char *what, int status,
+                    const struct probe_error *error)
+{
+    fail(request, inode, what, status, error, false);
+}
+
+void answer_failure_on(fuse_req_t request, const struct inode *inode, uint64_t number,
+                       const char *asked, int status, const struct probe_error *error)
+{
+    fail_on(request, inode, number, asked, status, error, false);
+}
+
+void answer_open_failure(fuse_req_t request, const struct inode *inode, uint64_t number,
+                         const char *asked, int status, const struct probe_error *error)
+{
+    fail_on(request, inode, number, asked, status, error, true);
 }
 
 void answer_fill_entry(struct server *server, const struct inode *inode, uint64_t number,

@@ -26,6 +26,10 @@ void answer_failure(fuse_req_t request, const struct inode *inode, const char *w
 void answer_failure_on(fuse_req_t request, const struct inode *inode, uint64_t number,
                        const char *asked, int status, const struct probe_error *error);
 
+/* The same for what was asked of an open file or directory. */
+void answer_open_failure(fuse_req_t request, const struct inode *inode, uint64_t number,
+                         const char *asked, int status, const struct probe_error *error);
+
 /* Fills in ENTRY for node NUMBER, which stands in or for INODE. */
 void answer_fill_entry(struct server *server, const struct inode *inode, uint64_t number,
                        const struct ownership *owner, struct fuse_entry_param *entry);

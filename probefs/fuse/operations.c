@@ -10,6 +10,7 @@
 #include "server/attributes.h"
 #include "server/directory.h"
 #include "server/file.h"
+#include "server/look-up.h"
 #include "nodes/readme.h"
 #include "fuse/refusals.h"
 
@@ -31,54 +32,6 @@ static struct server *server_of(fuse_req_t request)
 
 /* ---- names ------------------------------------------------------------------------------ */
 
-/* Looks for a process, or a probe of one; all callers get the same answer. */
-static int find_directory(struct server *server, const struct inode *parent, const char *name,
-                          struct inode **result)
-{
-    struct probe_image_id id;
-    struct process_user user;
-    struct route route;
-    struct target *target = NULL;
-    pid_t pid = parent->target ? parent->target->pid : process_parse(name);
-    if (pid <= 0 || process_find_user(pid, &user) < 0 ||
-        router_identify(server->router, pid, &id) < 0 ||
-        (parent->target && !probe_image_id_equal(&id, &parent->target->id)))
-        return -ENOENT;
-
-    struct call call = CALL_INIT;
-    call.request.operation = OPERATION_FIND;
-    call.request.pid = pid;
-    call.request.id = id;
-    if (parent->target && strlen(name) >= sizeof(call.request.probe))
-        return -ENAMETOOLONG;
-    if (parent->target)
-        snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
-    int status = router_find(server->router, &user, AUTHORITY_ADMIN, &route);
-    if (status == 0)
-        status = router_call(server->router, &route, &call);
-    free(call.out);
-    if (status < 0)
-        return status == -ESRCH || status == -EBUSY || status == -EACCES || status == -EPERM
-                   ? -ENOENT
-                   : status;
-    status = inodes_get_target(&server->inodes, pid, &id, &target);
-    if (status < 0)
-        return status;
-    status = inodes_look_up(&server->inodes, target, parent->target ? name : NULL, result);
-    inodes_put_target(&server->inodes, target);
-    return status;
-}
-
-/* For inodes_sweep(). What cannot be asked for (without descriptors, say) may be alive. */
-static bool is_alive(void *data, const struct target *target)
-{
-    const struct server *server = data;
-    struct probe_image_id id;
-    int status = router_identify(server->router, target->pid, &id);
-    return status == 0 ? probe_image_id_equal(&id, &target->id)
-                       : status != -ENOENT && status != -ESRCH;
-}
-
 /*
  * Now and then, forgets what has ended. The kernel keeps names for as long as it has memory, and we
  * what they stand for; so it is asked to forget them, too. Called when the request is answered: the
@@ -90,40 +43,58 @@ static void forget_ended(struct server *server)
     size_t count = 0;
     if (!inodes_are_due(&server->inodes))
         return;
-    inodes_sweep(&server->inodes, is_alive, server, &names, &count);
+    inodes_sweep(&server->inodes, &names, &count);
     for (size_t i = 0; i < count; i++)
         fuse_lowlevel_notify_inval_entry(server->session, names[i].directory, names[i].name,
                                          strlen(names[i].name));
     free(names);
 }
 
+/* The directory NAME in PARENT, or PARENT where NAME is one of its files, which NUMBER says. */
+static int look_up(struct server *server, struct inode *parent, const char *name,
+                   struct inode **inode, uint64_t *number, bool *sure)
+{
+    int kind = tree_find(parent->place, name);
+    int status = -ENOENT;
+    *sure = true;
+    if (kind >= 0) {
+        inodes_look_up_file(&server->inodes, parent);
+        *inode = parent;
+        *number = inode_number(parent, (unsigned int)kind);
+        return 0;
+    }
+    if (parent->place == PLACE_ROOT)
+        status = look_up_process(server, name, inode, sure);
+    else if (parent->place == PLACE_PROCESS)
+        status = look_up_probe(server, parent, name, inode);
+    if (status == 0)
+        *number = inode_number(*inode, tree_directory((*inode)->place));
+    return status;
+}
+
 static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct server *server = server_of(request);
-    struct inode *inode = inodes_find(&server->inodes, parent);
+    struct inode *inode = NULL;
     struct fuse_entry_param entry;
     struct ownership owner;
-    int kind = tree_find(inode->place, name);
     uint64_t number = 0;
-    if (kind >= 0) {
-        inodes_look_up_file(&server->inodes, inode);
-        number = inode_number(inode, (unsigned int)kind);
-    } else {
-        int status =
-            inode->place == PLACE_PROBE ? -ENOENT : find_directory(server, inode, name, &inode);
-        if (status < 0) {
-            answer_error(request, status);
-            return;
-        }
-        number = inode_number(inode, tree_directory(inode->place));
+    bool sure = true;
+    int status =
+        look_up(server, inodes_find(&server->inodes, parent), name, &inode, &number, &sure);
+    if (status < 0) {
+        answer_error(request, status);
+        return;
     }
-    int status = attributes_find_owner(server, inode, &owner);
+    status = attributes_find_owner(server, inode, &owner);
     if (status < 0) {
         inodes_forget(&server->inodes, number, 1);
         answer_error(request, status);
         return;
     }
     answer_fill_entry(server, inode, number, &owner, &entry);
+    if (!sure) /* it is looked up again, when it is used */
+        entry.entry_timeout = 0;
     if (fuse_reply_entry(request, &entry) < 0)
         inodes_forget(&server->inodes, number, 1);
     forget_ended(server);
@@ -311,7 +282,7 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     int status =
         file_read(server_of(request), file, (uint64_t)offset, size, &bytes, &length, &error);
     if (status < 0)
-        answer_failure_on(request, file->inode, number, "read", status, &error);
+        answer_open_failure(request, file->inode, number, "read", status, &error);
     else
         fuse_reply_buf(request, bytes, length);
     free(bytes);
@@ -338,7 +309,7 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     int status = file_write(server, file, info->lock_owner, bytes, length, &error);
     if (status < 0) {
         describe_write(bytes, length, what, sizeof(what));
-        answer_failure_on(request, file->inode, number, what, status, &error);
+        answer_open_failure(request, file->inode, number, what, status, &error);
         return;
     }
     inodes_set_written(&server->inodes, file->inode->target, number);
@@ -351,8 +322,8 @@ static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
     struct probe_error error = {.text = ""};
     int status = file ? file_flush(server_of(request), file, info->lock_owner, &error) : 0;
     if (status < 0)
-        answer_failure_on(request, file->inode, number, "apply the last line written to", status,
-                          &error);
+        answer_open_failure(request, file->inode, number, "apply the last line written to", status,
+                            &error);
     else
         fuse_reply_err(request, 0);
 }

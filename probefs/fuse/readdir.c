@@ -56,7 +56,8 @@ static int look_up_entry(struct server *server, const struct directory *director
     if (!entry->process)
         return inodes_look_up(&server->inodes, target, entry->name, inode);
     int status =
-        inodes_get_target(&server->inodes, entry->process->pid, &entry->process->id, &target);
+        inodes_get_target(&server->inodes, entry->process->pid,
+                          entry->process->identified ? &entry->process->id : NULL, -1, &target);
     if (status < 0)
         return status;
     status = inodes_look_up(&server->inodes, target, NULL, inode);
@@ -112,14 +113,15 @@ void readdir_serve(fuse_req_t request, fuse_ino_t number, size_t size, off_t off
     struct probe_error error = {.text = ""};
     struct reply_buffer buffer = {.request = request, .size = size, .plus = plus};
     int status = offset == 0 ? attributes_check_alive(server, directory->inode) : 0;
-    if (status == 0 && offset == 0 && directory->used)
+    /* A listing is not gathered anew here: all look-ups in the root would wait for it. */
+    if (status == 0 && offset == 0 && directory->used && directory->inode->target)
         status = directory_fill(server, directory, &error);
     directory->used = true;
     if (status == 0 && !(buffer.bytes = malloc(size)))
         status = -ENOMEM;
     if (status < 0) {
-        answer_failure_on(request, directory->inode, number, "read the directory",
-                          status == -ESTALE ? -ESRCH : status, &error);
+        answer_open_failure(request, directory->inode, number, "read the directory",
+                            status == -ESTALE ? -ESRCH : status, &error);
         return;
     }
     bool added = true;
@@ -129,8 +131,8 @@ void readdir_serve(fuse_req_t request, fuse_ino_t number, size_t size, off_t off
         added = buffer_add_node(&buffer, server, directory, offset);
     /* What was added is answered first; who asks for the rest may get it. */
     if (buffer.status < 0 && buffer.used == 0)
-        answer_failure_on(request, directory->inode, number, "read the directory", buffer.status,
-                          &error);
+        answer_open_failure(request, directory->inode, number, "read the directory", buffer.status,
+                            &error);
     else
         fuse_reply_buf(request, buffer.bytes, buffer.used);
     free(buffer.bytes);

@@ -35,9 +35,8 @@ void attributes_fill(struct server *server, struct target *target, uint64_t numb
     static const mode_t types[] = {
         [NODE_DIRECTORY] = S_IFDIR, [NODE_FILE] = S_IFREG, [NODE_LINK] = S_IFLNK};
     const struct node_kind *kind = inode_kind(number);
-    struct timespec time = target ? target->start : server->started;
-    if (target)
-        inodes_get_written(&server->inodes, target, number, &time);
+    const struct timespec time =
+        target ? inodes_get_time(&server->inodes, target, number) : server->started;
     *status = (struct stat){
         .st_ino = number,
         .st_mode = types[kind->type] | (kind->type == NODE_LINK ? 0777 : permissions(server, kind)),
@@ -54,9 +53,7 @@ void attributes_fill(struct server *server, struct target *target, uint64_t numb
 
 int attributes_check_alive(struct server *server, struct inode *inode)
 {
-    struct probe_image_id id;
-    if (!inode->target || (router_identify(server->router, inode->target->pid, &id) == 0 &&
-                           probe_image_id_equal(&id, &inode->target->id)))
+    if (!inode->target || inodes_target_lives(inode->target))
         return 0;
     return inodes_is_open(&server->inodes, inode) ? -ESRCH : -ESTALE;
 }

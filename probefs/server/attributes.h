@@ -25,8 +25,9 @@ void attributes_fill(struct server *server, struct target *target, uint64_t numb
                      const struct ownership *owner, struct stat *status);
 
 /*
- * Is the image of INODE's target still there? Errors: ESRCH it is not, and something in INODE is
- * open; ESTALE it is not: the kernel is to look again.
+ * Is INODE's target still there? That its process executes another program now, a worker finds out:
+ * until one has, the target's attributes are as good as any. Errors: ESRCH it is not, and something
+ * in INODE is open; ESTALE it is not: the kernel is to look again.
  */
 int attributes_check_alive(struct server *server, struct inode *inode);
 

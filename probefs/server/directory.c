@@ -51,7 +51,7 @@ static int fill_root(struct server *server, struct directory *directory)
 {
     size_t count = 0;
     struct listed_process *processes = NULL;
-    int status = listing_read(server->router, &directory->caller, &processes, &count);
+    int status = listing_read(server, &directory->caller, &processes, &count);
     if (status < 0)
         return status;
     directory->processes = processes;

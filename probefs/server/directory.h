@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* An open directory: its entries, as they were when it was opened or rewound. */
+/*
+ * An open directory: its entries as they were when it was opened or, where it is not the root,
+ * rewound.
+ */
 #ifndef PROBEFS_DIRECTORY_H
 #define PROBEFS_DIRECTORY_H
 

@@ -7,22 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static bool is_current(void *data, const struct target *target)
-{
-    struct server *server = data;
-    struct probe_image_id id;
-    return router_identify(server->router, target->pid, &id) == 0 &&
-           probe_image_id_equal(&id, &target->id);
-}
-
-/* Whose process it is, at this moment. */
-static int find_user(struct server *server, struct target *target, struct process_user *user)
-{
-    int process = inodes_get_process(&server->inodes, target, is_current, server);
-    int status = process < 0 ? -ENOTTY : process_ask_user(process, user);
-    return status == -ENOTTY ? process_find_user(target->pid, user) : status;
-}
+#include <unistd.h>
 
 static void refuse_stranger(const struct target *target, const struct process_user *user,
                             const struct caller *caller, struct probe_error *error)
@@ -38,40 +23,74 @@ static void refuse_stranger(const struct target *target, const struct process_us
 }
 
 /*
- * Whose process is it, and what may CALLER do with it? Whether the image is still the one that
- * INODE stands for, the service sees.
+ * Whose process is it, and what may CALLER do with it? Whether it still is what INODE stands for,
+ * its worker sees.
  */
-static int find_route(struct server *server, const struct inode *inode, const struct caller *caller,
-                      struct route *route, struct probe_error *error)
+static int find_route(struct server *server, struct target *target, int process,
+                      const struct caller *caller, struct route *route, struct probe_error *error)
 {
     struct process_user user;
-    struct target *target = inode->target;
-    if (find_user(server, target, &user) < 0)
-        return -ESTALE;
+    int status = process_find_user(target->pid, process, &user);
+    if (status < 0)
+        return status == -ENOENT ? -ESTALE : status;
     enum authority authority = caller_authority(caller, &user);
-    if (authority == AUTHORITY_NONE) {
-        if (!is_current(server, target))
-            return -ESTALE;
-        refuse_stranger(target, &user, caller, error);
-        return -EACCES;
-    }
-    int status = router_find(server->router, &user, authority, route);
-    return status < 0 && !is_current(server, target) ? -ESTALE : status;
+    if (authority != AUTHORITY_NONE)
+        return router_find(server->router, &user, authority, &target->silence, route);
+    refuse_stranger(target, &user, caller, error);
+    return -EACCES;
+}
+
+/* Which image is it, of a target that was met before anybody knew? */
+static int identify(struct server *server, struct target *target, const struct route *route,
+                    struct probe_error *error)
+{
+    struct call call = CALL_INIT;
+    if (atomic_load(&target->identified))
+        return 0;
+    call.request.operation = OPERATION_FIND;
+    call.request.pid = target->pid;
+    call.request.any_image = true;
+    int status = router_call(server->router, route, &call);
+    free(call.out);
+    if (status < 0)
+        *error = call.reply.sentence;
+    return status < 0 ? status : inodes_identify(&server->inodes, target, &call.reply.id);
+}
+
+static int open_by_route(struct server *server, struct file *file, struct probe_error *error)
+{
+    struct target *target = file->inode->target;
+    int status = identify(server, target, &file->route, error);
+    if (status == 0)
+        status = hold_file_wait(target, error);
+    if (status < 0)
+        return status;
+    return file_is_hold(file) ? hold_file_open(server, file, error)
+                              : file_handle_open(server, file, error);
+}
+
+/* If the target was FOUND since PROCESS was opened, and that has not ended, it is the target's. */
+static void keep_process(struct server *server, struct target *target, bool found, int process)
+{
+    if (process >= 0 && (!found || process_has_ended(process) ||
+                         !inodes_keep_process(&server->inodes, target, process)))
+        close(process);
 }
 
 int file_open(struct server *server, struct inode *inode, const struct node_kind *kind,
               const struct caller *caller, bool write, struct file *result,
               struct probe_error *error)
 {
+    struct target *target = inode->target;
+    int kept = inodes_get_process(target);
+    int process = kept < 0 ? process_open(target->pid) : -1;
     *result = (struct file){.inode = inode, .kind = kind, .write = write};
     result->number = atomic_fetch_add(&server->last_file, 1) + 1;
-    int status = find_route(server, inode, caller, &result->route, error);
-    if (status < 0)
-        return status;
-    status = hold_file_wait(inode->target, error);
+    int status =
+        find_route(server, target, kept < 0 ? process : kept, caller, &result->route, error);
     if (status == 0)
-        status = file_is_hold(result) ? hold_file_open(server, result, error)
-                                      : file_handle_open(server, result, error);
+        status = open_by_route(server, result, error);
+    keep_process(server, target, status == 0, process);
     if (status < 0 && !file_has_hold(result))
         return status == -ESRCH ? -ESTALE : status;
     pthread_mutex_init(&result->lock, NULL);

@@ -2,8 +2,10 @@
 #include "server/inodes.h"
 
 #include "server/proc.h"
+#include "shared/array.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 #include <unistd.h>
 
 /* Descriptors of processes that are kept: more cost more than they gain. */
-enum { PROCESSES_MAX = 256 };
+enum { PROCESSES_MAX = 1024 };
 
 /* Fewer new targets than these are not worth a look at all that there are. */
 enum { SWEEP_MIN = 32 };
@@ -52,13 +54,14 @@ static void unlist_target(struct inodes *inodes, struct target *target)
 }
 
 /*
- * Ends a use. A target that nobody uses is kept where its files have times of their own, or its
- * error_log has lines, until it is known to have ended.
+ * Ends a use. A target that nobody uses is kept where its files have times of their own, its
+ * error_log has lines, or it is silent, until it is known to have ended.
  */
 static void drop_target(struct inodes *inodes, struct target *target)
 {
-    if (--target->users > 0 || (target->listed && !target->ended &&
-                                (target->written || failures_exist(&target->failures))))
+    if (--target->users > 0 ||
+        (target->listed && !target->ended &&
+         (target->written || failures_exist(&target->failures) || silence_is_on(&target->silence))))
         return;
     unlist_target(inodes, target);
 }
@@ -97,6 +100,22 @@ uint64_t inode_number(const struct inode *inode, unsigned int kind)
     return inode->key << KIND_BITS | (kind + 1);
 }
 
+/* Without an ID, a random seed. Errors: EIO. */
+static int make_seed(const struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
+                     uint8_t seed[SEED_SIZE])
+{
+    SHA2_CTX context;
+    _Static_assert(SHA256_DIGEST_LENGTH == SEED_SIZE, "a seed is a digest");
+    if (!id)
+        return getrandom(seed, SEED_SIZE, 0) == SEED_SIZE ? 0 : -EIO;
+    SHA256Init(&context);
+    SHA256Update(&context, inodes->secret, sizeof(inodes->secret));
+    SHA256Update(&context, (const uint8_t *)&pid, sizeof(pid));
+    SHA256Update(&context, (const uint8_t *)id, sizeof(*id));
+    SHA256Final(seed, &context);
+    return 0;
+}
+
 static uint64_t make_key(const struct inodes *inodes, const struct target *target,
                          const char *probe)
 {
@@ -105,8 +124,7 @@ static uint64_t make_key(const struct inodes *inodes, const struct target *targe
     uint64_t key = 0;
     SHA256Init(&context);
     SHA256Update(&context, inodes->secret, sizeof(inodes->secret));
-    SHA256Update(&context, (const uint8_t *)&target->pid, sizeof(target->pid));
-    SHA256Update(&context, (const uint8_t *)&target->id, sizeof(target->id));
+    SHA256Update(&context, target->seed, sizeof(target->seed));
     if (probe)
         SHA256Update(&context, (const uint8_t *)probe, strlen(probe));
     SHA256Final(digest, &context);
@@ -148,6 +166,16 @@ static struct timespec start_of(const struct probe_image_id *id)
     return (struct timespec){.tv_sec = start};
 }
 
+/* Called with the lock held, as are those below. */
+static void set_id(struct inodes *inodes, struct target *target, const struct probe_image_id *id)
+{
+    if (!target->is_numbered) /* nobody knows it by its random seed */
+        make_seed(inodes, target->pid, id, target->seed);
+    target->id = *id;
+    target->start = start_of(id);
+    atomic_store(&target->identified, true);
+}
+
 static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
                       struct target **result)
 {
@@ -155,8 +183,15 @@ static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image
     if (!target)
         return -ENOMEM;
     target->pid = pid;
-    target->id = *id;
-    target->start = start_of(id);
+    int status = id ? 0 : make_seed(inodes, pid, NULL, target->seed);
+    if (status < 0) {
+        free(target);
+        return status;
+    }
+    if (id)
+        set_id(inodes, target, id);
+    else
+        clock_gettime(CLOCK_REALTIME, &target->start);
     atomic_init(&target->process, -1);
     failures_init(&target->failures);
     hold_list_init(&target->held);
@@ -171,23 +206,75 @@ static int add_target(struct inodes *inodes, pid_t pid, const struct probe_image
     return 0;
 }
 
+/*
+ * Is TARGET, which is known under that pid, the image that is asked for? One that was not
+ * identified is told from one of a process before it by its descriptor alone.
+ */
+static bool is_meant(const struct target *target, const struct probe_image_id *id)
+{
+    if (atomic_load(&target->is_gone))
+        return false;
+    if (id && atomic_load(&target->identified))
+        return probe_image_id_equal(&target->id, id);
+    int process = inodes_get_process(target);
+    return process >= 0 ? !process_has_ended(process) : !id;
+}
+
 int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
-                      struct target **result)
+                      int process, struct target **result)
 {
     pthread_mutex_lock(&inodes->lock);
     struct target *target = NULL;
     HASH_FIND_INT(inodes->targets, &pid, target);
-    if (target && !probe_image_id_equal(&target->id, id)) {
+    if (target && !is_meant(target, id)) {
         unlist_target(inodes, target);
         target = NULL;
     }
     int status = target ? 0 : add_target(inodes, pid, id, &target);
     if (status == 0) {
+        if (id && !atomic_load(&target->identified))
+            set_id(inodes, target, id);
         target->users++;
         *result = target;
     }
     pthread_mutex_unlock(&inodes->lock);
+    if (status == 0 && process >= 0 && inodes_get_process(target) < 0) {
+        int copy = fcntl(process, F_DUPFD_CLOEXEC, 0);
+        if (copy >= 0 && !inodes_keep_process(inodes, target, copy))
+            close(copy);
+    }
     return status;
+}
+
+struct target *inodes_find_target(struct inodes *inodes, pid_t pid)
+{
+    struct target *target = NULL;
+    pthread_mutex_lock(&inodes->lock);
+    HASH_FIND_INT(inodes->targets, &pid, target);
+    if (target && atomic_load(&target->is_gone))
+        target = NULL;
+    if (target)
+        target->users++;
+    pthread_mutex_unlock(&inodes->lock);
+    return target;
+}
+
+int inodes_identify(struct inodes *inodes, struct target *target, const struct probe_image_id *id)
+{
+    pthread_mutex_lock(&inodes->lock);
+    bool known = atomic_load(&target->identified);
+    if (!known)
+        set_id(inodes, target, id);
+    int status = known && !probe_image_id_equal(&target->id, id) ? -ESRCH : 0;
+    pthread_mutex_unlock(&inodes->lock);
+    return status;
+}
+
+void inodes_use_target(struct inodes *inodes, struct target *target)
+{
+    pthread_mutex_lock(&inodes->lock);
+    target->users++;
+    pthread_mutex_unlock(&inodes->lock);
 }
 
 void inodes_put_target(struct inodes *inodes, struct target *target)
@@ -242,14 +329,8 @@ struct stale_names {
 
 static void add_stale(struct stale_names *stale, uint64_t directory, const char *name)
 {
-    if (stale->count == stale->room) {
-        size_t room = stale->room ? stale->room * 2 : 64;
-        struct stale_name *larger = reallocarray(stale->names, room, sizeof(*larger));
-        if (!larger)
-            return;
-        stale->names = larger;
-        stale->room = room;
-    }
+    if (ARRAY_RESERVE(stale->names, stale->room, stale->count + 1) < 0)
+        return;
     struct stale_name *added = &stale->names[stale->count++];
     added->directory = directory;
     snprintf(added->name, sizeof(added->name), "%s", name);
@@ -306,8 +387,7 @@ static void end_target(struct inodes *inodes, struct target *target)
         unlist_target(inodes, target);
 }
 
-void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                  void *data, struct stale_name **names, size_t *count)
+void inodes_sweep(struct inodes *inodes, struct stale_name **names, size_t *count)
 {
     struct stale_names stale = {.names = NULL};
     struct target **targets = NULL;
@@ -318,7 +398,7 @@ void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct 
     if (inodes_get_targets(inodes, NULL, &targets, &target_count) == 0) {
         for (size_t i = 0; i < target_count; i++) {
             /* The kernel is asked without the lock: nobody else's names wait for its answers. */
-            if (alive(data, targets[i]))
+            if (inodes_target_lives(targets[i]))
                 continue;
             pthread_mutex_lock(&inodes->lock);
             end_target(inodes, targets[i]);
@@ -331,23 +411,30 @@ void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct 
     *count = stale.count;
 }
 
-int inodes_get_process(struct inodes *inodes, struct target *target,
-                       bool (*same)(void *data, const struct target *target), void *data)
+int inodes_get_process(const struct target *target)
 {
-    int process = atomic_load(&target->process);
-    if (process >= 0)
-        return process;
-    if (atomic_fetch_add(&inodes->processes, 1) < PROCESSES_MAX)
-        process = process_open(target->pid);
+    return atomic_load(&target->process);
+}
+
+bool inodes_keep_process(struct inodes *inodes, struct target *target, int process)
+{
     int none = -1;
-    /* Opened first and compared then: a process that is still the same was so in between. */
-    if (process >= 0 && same(data, target) &&
+    if (atomic_fetch_add(&inodes->processes, 1) < PROCESSES_MAX &&
         atomic_compare_exchange_strong(&target->process, &none, process))
-        return process;
+        return true;
     atomic_fetch_sub(&inodes->processes, 1);
-    if (process >= 0)
-        close(process);
-    return none;
+    return false;
+}
+
+/* What cannot be asked for (without descriptors, say) may be alive. */
+bool inodes_target_lives(const struct target *target)
+{
+    struct process_user user;
+    int process = inodes_get_process(target);
+    if (atomic_load(&target->is_gone))
+        return false;
+    return process >= 0 ? !process_has_ended(process)
+                        : process_find_user(target->pid, -1, &user) != -ENOENT;
 }
 
 /* ---- directories ------------------------------------------------------------------------ */
@@ -377,9 +464,10 @@ static int add_inode(struct inodes *inodes, uint64_t key, struct target *target,
 int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe,
                    struct inode **result)
 {
-    uint64_t key = make_key(inodes, target, probe);
     struct inode *inode = NULL;
     pthread_mutex_lock(&inodes->lock);
+    uint64_t key = make_key(inodes, target, probe);
+    target->is_numbered = true;
     HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
     int status = inode ? 0 : add_inode(inodes, key, target, probe, &inode);
     if (status == 0) {
@@ -484,13 +572,11 @@ void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t n
     pthread_mutex_unlock(&inodes->lock);
 }
 
-bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,
-                        struct timespec *time)
+struct timespec inodes_get_time(struct inodes *inodes, struct target *target, uint64_t number)
 {
     pthread_mutex_lock(&inodes->lock);
     const struct written *written = find_written(target, number);
-    if (written)
-        *time = written->time;
+    const struct timespec time = written ? written->time : target->start;
     pthread_mutex_unlock(&inodes->lock);
-    return written;
+    return time;
 }

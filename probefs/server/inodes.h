@@ -4,8 +4,9 @@
  *
  *   number = key << KIND_BITS | kind + 1
  *
- * so that the files of a directory need no entry of their own. The key of a process's directory is
- * a hash of its image, that of a probe's a hash of the image and the name, keyed with a secret:
+ * so that the files of a directory need no entry of their own. Keys are hashes: of a target's seed,
+ * and of the probe's name for a probe's directory, keyed with a secret. The seed is a hash of the
+ * target's image or, where the target was met before its worker said which that is, random. So
  * numbers never repeat between targets, and nobody can choose one.
  */
 #ifndef PROBEFS_INODES_H
@@ -13,6 +14,7 @@
 
 #include "server/failures.h"
 #include "server/hold-list.h"
+#include "server/silence.h"
 #include "nodes/tree.h"
 
 #include <limits.h>
@@ -29,17 +31,28 @@ struct written {
     UT_hash_handle hh;
 };
 
-/* One image, as the server knows it. */
+enum { SEED_SIZE = 32 };
+
+/*
+ * One image, as the server knows it. The server itself never looks into the process: workers say
+ * which image it has, and that it has another.
+ */
 struct target {
     pid_t pid;
-    struct probe_image_id id;
-    struct timespec start;
+    uint8_t seed[SEED_SIZE];
     struct failures failures;
     struct hold_list held;
+    struct silence silence; /* the router's `silences` guard it */
+    atomic_bool is_asked;   /* a look-up has asked a worker for it, who has not answered yet */
+    atomic_bool identified; /* once it is, the image never changes: */
+    struct probe_image_id id;
+    atomic_bool gone; /* its process has ended, or has another image */
     /* The process as a descriptor, once somebody asked for it; -1 before. */
     atomic_int process;
     atomic_bool is_gone; /* a worker said so, which no image comes back from */
     /* Guarded by the lock of `inodes`: */
+    bool is_numbered; /* there are, or were, numbers made from its seed */
+    struct timespec start;
     unsigned int users;      /* inodes and requests */
     struct written *written; /* by number */
     UT_hash_handle hh;       /* by pid; only the latest of a pid is found there */
@@ -80,9 +93,20 @@ const struct node_kind *inode_kind(uint64_t number);
 /* The number of a node of KIND in directory INODE. */
 uint64_t inode_number(const struct inode *inode, unsigned int kind);
 
-/* The image ID of PID, in use until inodes_put_target(). Errors: ENOMEM. */
+/*
+ * The image ID of PID, in use until inodes_put_target(); or, where ID is NULL, the image that the
+ * process has, whichever that is. PROCESS is a descriptor of the process, or -1. One that was not
+ * identified before is now. Errors: ENOMEM.
+ */
 int inodes_get_target(struct inodes *inodes, pid_t pid, const struct probe_image_id *id,
-                      struct target **target);
+                      int process, struct target **target);
+/*
+ * The target of PID that is known, if there is one, in use likewise; or NULL. It is of that process
+ * if it keeps a descriptor which says so, and perhaps of one before it if not.
+ */
+struct target *inodes_find_target(struct inodes *inodes, pid_t pid);
+/* One more use. */
+void inodes_use_target(struct inodes *inodes, struct target *target);
 void inodes_put_target(struct inodes *inodes, struct target *target);
 
 /*
@@ -93,12 +117,19 @@ int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target
                        struct target ***targets, size_t *count);
 void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t count);
 
+/* A worker says that TARGET is the image ID. Errors: ESRCH it is known to be another. */
+int inodes_identify(struct inodes *inodes, struct target *target, const struct probe_image_id *id);
+
+/* A descriptor of TARGET's process, which belongs to the target; -1 where it keeps none. */
+int inodes_get_process(const struct target *target);
 /*
- * A descriptor of TARGET's process, which belongs to the target; -1 where it cannot be had, or too
- * many have one. SAME tells whether the process of that number is still the target's.
+ * Has TARGET keep PROCESS, a descriptor of its process. Returns false where it has one, or too many
+ * targets have: then PROCESS stays the caller's.
  */
-int inodes_get_process(struct inodes *inodes, struct target *target,
-                       bool (*same)(void *data, const struct target *target), void *data);
+bool inodes_keep_process(struct inodes *inodes, struct target *target, int process);
+
+/* Is TARGET still there, as far as can be known without looking into the process? */
+bool inodes_target_lives(const struct target *target);
 
 /* The directory of PROBE (NULL: of the process) in TARGET, looked up once more by the kernel.
  * Errors: ENOMEM. */
@@ -119,10 +150,10 @@ bool inodes_is_open(struct inodes *inodes, struct inode *inode);
 /* Is anything open at all? */
 bool inodes_are_open(struct inodes *inodes);
 
-/* Remembers that the file NUMBER of TARGET was changed now; and tells when, if ever. */
+/* Remembers that the file NUMBER of TARGET was changed now. */
 void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t number);
-bool inodes_get_written(struct inodes *inodes, struct target *target, uint64_t number,
-                        struct timespec *time);
+/* When it was last changed, or when its process started. */
+struct timespec inodes_get_time(struct inodes *inodes, struct target *target, uint64_t number);
 
 /* Have so many targets come since the last sweep that the next is worth its while? */
 bool inodes_are_due(struct inodes *inodes);
@@ -134,12 +165,11 @@ struct stale_name {
 };
 
 /*
- * Forgets targets that nothing refers to and that are not ALIVE any more. Of those that the kernel
+ * Forgets targets that nothing refers to and that do not live any more. Of those that the kernel
  * still has names of, it gives these names, for the caller to free: at first those of their
  * directories in the root, and if that does not help (what is open keeps its name, and what has
  * been open may, too), in later sweeps all names in them. Without memory, some are left out.
  */
-void inodes_sweep(struct inodes *inodes, bool (*alive)(void *data, const struct target *target),
-                  void *data, struct stale_name **names, size_t *count);
+void inodes_sweep(struct inodes *inodes, struct stale_name **names, size_t *count);
 
 #endif

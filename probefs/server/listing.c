@@ -1,292 +1,341 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All processes with probes: they are identified by some threads, put into groups by their users,
- * and each group is asked of its user's service, those of all users at the same time.
+ * Processes are put into groups by user and group, and the workers of all groups are asked at the
+ * same time. Whoever lists waits for all answers together. What has not come by then, the pool's
+ * thread still receives, and frees with the last of it.
+ *
+ * A round asks for all that is not known yet. What a worker had no time for it finds out meanwhile,
+ * so the next round, or the next listing, gets it.
  */
 #include "server/listing.h"
 
+#include "common/log-limit.h"
+#include "server/look-up.h"
+#include "shared/array.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Processes asked for in one call: few enough to be answered in the time that a call has. */
-enum { SCAN_AT_ONCE = 128, SCAN_SECONDS = 3, SCANNERS_MAX = 16 };
+/* Processes that are asked for in one question: they fit a socket at once. */
+enum { SCAN_AT_ONCE = 512 };
 
-/* A listing is shared out to threads in pieces of this many processes. */
-enum { GROUP_MAX = 512, IDENTIFY_AT_ONCE = 64 };
+/* How long a listing takes, and what is left when another round is not worth it. */
+#define LISTING_TIME  (800 * CLOCK_MILLISECOND)
+#define ROUND_MINIMUM (150 * CLOCK_MILLISECOND)
 
-/* Processes of one user, some of them where there are many. */
-struct group {
-    struct router *router;
-    struct process_user user;
-    enum authority authority;
-    struct scan_entry *entries;
-    size_t count, room;
-    size_t first;        /* the first group of that uid, where it stands: */
-    atomic_bool is_slow; /* its worker does not answer, or not in time: it is not asked again */
-    int status;          /* ENOMEM: it could not be asked for */
-};
-
-static int group_add(struct group *group, pid_t pid, const struct probe_image_id *id)
-{
-    if (group->count == group->room) {
-        size_t room = group->room ? group->room * 2 : 64;
-        struct scan_entry *entries = reallocarray(group->entries, room, sizeof(*entries));
-        if (!entries)
-            return -ENOMEM;
-        group->entries = entries;
-        group->room = room;
-    }
-    struct scan_entry *entry = &group->entries[group->count++];
-    memset(entry, 0, sizeof(*entry)); /* it crosses a socket as it is */
-    entry->pid = pid;
-    entry->id = *id;
-    return 0;
-}
-
-/*
- * Takes over what a service says of the entries it was asked for, and nothing else. Returns how
- * many it answered; it may have had no time for all.
- */
-static size_t take_answers(struct scan_entry *entries, size_t count, const struct call *call)
-{
-    size_t answered = call->out_length / sizeof(*entries);
-    answered = answered < count ? answered : count;
-    for (size_t i = 0; i < answered; i++) {
-        struct scan_entry answer;
-        memcpy(&answer, call->out + i * sizeof(answer), sizeof(answer));
-        entries[i].has_probes = answer.has_probes;
-        entries[i].needs_image = answer.needs_image;
-    }
-    return answered;
-}
-
-static int find_with_image(struct router *router, const struct route *route,
-                           struct scan_entry *entry)
-{
-    struct call call = CALL_INIT;
-    call.request.operation = OPERATION_FIND;
-    call.request.pid = entry->pid;
-    call.request.id = entry->id;
-    call.request.listed = true;
-    int status = router_call(router, route, &call);
-    entry->has_probes = status == 0;
-    free(call.out);
-    return status;
-}
-
-static bool is_past(const struct timespec *end)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec > end->tv_sec || (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
-}
-
-/*
- * Asks for the next entries from FIRST on, and until END for those of them that need an image;
- * returns how many were answered, or an error.
- */
-static ssize_t scan_some(struct group *group, const struct route *route, size_t first,
-                         const struct timespec *end)
-{
-    struct scan_entry *entries = &group->entries[first];
-    size_t left = group->count - first;
-    size_t count = left < SCAN_AT_ONCE ? left : SCAN_AT_ONCE;
-    struct call call = CALL_INIT;
-    call.request.operation = OPERATION_SCAN;
-    call.in = (const char *)entries;
-    call.in_length = count * sizeof(*entries);
-    int status = router_ask(group->router, route, &call);
-    size_t answered = status == 0 ? take_answers(entries, count, &call) : 0;
-    free(call.out);
-    /* A worker that has no memory is its user's own business: see scan_group(). */
-    if (status == -ENOMEM && group->authority == AUTHORITY_ADMIN && call.reply.error != 0)
-        status = -EIO;
-    for (size_t i = 0; i < answered; i++) {
-        if (!entries[i].needs_image || group->authority != AUTHORITY_ADMIN)
-            continue;
-        if (find_with_image(group->router, route, &entries[i]) == -ETIMEDOUT || is_past(end))
-            return -ETIMEDOUT;
-    }
-    return status < 0 ? status : answered > 0 ? (ssize_t)answered : -EIO;
-}
-
-/*
- * One user's many processes must not keep the listing from its end, nor a worker that has trouble;
- * what the server itself has no memory for is not left out.
- */
-static void scan_group(struct group *group, atomic_bool *is_slow)
-{
-    struct route route;
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += SCAN_SECONDS;
-    ssize_t answered = router_find(group->router, &group->user, group->authority, &route);
-    for (size_t i = 0; i < group->count && answered >= 0 && !atomic_load(is_slow);
-         i += (size_t)answered) {
-        if (is_past(&end)) {
-            log_message(PROBE_LOG_WARNING,
-                        "a listing leaves out some processes of user %u: its "
-                        "worker takes too long",
-                        group->user.uid);
-            answered = -ETIMEDOUT;
-            break;
-        }
-        answered = scan_some(group, &route, i, &end);
-    }
-    if (answered == -ETIMEDOUT)
-        atomic_store(is_slow, true);
-    group->status = answered == -ENOMEM ? -ENOMEM : 0;
-}
-
-/* A process that may be listed. */
 struct candidate {
     pid_t pid;
-    int status; /* 0, or why it may not */
     struct process_user user;
+    uint8_t answer; /* an enum scan_answer */
+    bool is_silent; /* not asked: it did not answer a moment ago */
     struct probe_image_id id;
 };
 
-/* The processes that a caller may look into, by user. */
-struct listing {
-    struct router *router;
-    const struct caller *caller;
-    bool admin;
-    struct candidate *candidates;
-    size_t candidate_count;
-    struct group *groups;
-    size_t count;
-    atomic_size_t next; /* the candidate, then the group, that no thread has taken yet */
+/* The questions of one round. Two share them: who lists, and the thread that receives answers. */
+struct scans {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    unsigned int open; /* guarded by lock, and so is what follows */
+    bool is_left;      /* who lists has gone: the last answer frees it */
+    struct scan *list;
 };
 
-static struct group *find_group(struct listing *listing, const struct process_user *user)
+/* One question: for processes of one user and group. */
+struct scan {
+    struct call call;
+    struct scans *scans;
+    struct process_user user;
+    struct scan_entry entries[SCAN_AT_ONCE];
+    size_t candidates[SCAN_AT_ONCE]; /* which of the listing's they are */
+    size_t count;
+    bool is_answered; /* guarded by the lock of `scans` */
+    struct scan *next;
+};
+
+struct listing {
+    struct server *server;
+    const struct caller *caller;
+    bool is_admin;
+    struct timespec end;
+    struct candidate *candidates;
+    size_t count, room;
+};
+
+/* ---- candidates ------------------------------------------------------------------------- */
+
+static bool may_look(const struct listing *listing, const struct process_user *user)
 {
-    size_t first = listing->count;
-    for (size_t i = 0; i < listing->count; i++) {
-        struct group *group = &listing->groups[i];
-        if (group->user.uid == user->uid && i < first)
-            first = i;
-        if (group->user.uid == user->uid && group->user.gid == user->gid &&
-            group->count < GROUP_MAX)
-            return group;
-    }
-    struct group *groups =
-        reallocarray(listing->groups, listing->count + 1, sizeof(*listing->groups));
-    if (!groups)
-        return NULL;
-    listing->groups = groups;
-    groups[listing->count] = (struct group){
-        .router = listing->router,
-        .user = *user,
-        .authority = listing->admin ? AUTHORITY_ADMIN : AUTHORITY_OWN,
-        .first = first,
-    };
-    return &groups[listing->count++];
+    return listing->is_admin ||
+           (user->uid == listing->caller->uid && user->gid == listing->caller->gid);
 }
 
-/* As process_find_user(), and faster where the kernel can say. */
-static int find_user(pid_t pid, struct process_user *user)
+/* What is silent is not waited for again in everybody's listing; but for the next, it is asked. */
+static bool is_silent(struct server *server, pid_t pid, const struct process_user *user)
 {
+    struct target *target = inodes_find_target(&server->inodes, pid);
+    if (!target)
+        return false;
+    bool silent = silence_is_on(&target->silence);
+    if (silent)
+        look_up_again(server, target, user);
+    inodes_put_target(&server->inodes, target);
+    return silent;
+}
+
+static int add_candidate(struct listing *listing, pid_t pid)
+{
+    struct process_user user;
     int process = process_open(pid);
-    int status = process < 0 ? -ENOTTY : process_ask_user(process, user);
+    int status = process == -ENOENT ? process : process_find_user(pid, process, &user);
     if (process >= 0)
         close(process);
-    return status == -ENOTTY ? process_find_user(pid, user) : status;
+    if (status == -ENOENT || (status == 0 && !may_look(listing, &user)))
+        return 0;
+    if (status == 0)
+        status = ARRAY_RESERVE(listing->candidates, listing->room, listing->count + 1);
+    if (status == 0)
+        listing->candidates[listing->count++] = (struct candidate){
+            .pid = pid, .user = user, .is_silent = is_silent(listing->server, pid, &user)};
+    return status;
 }
 
-static void identify(const struct listing *listing, struct candidate *candidate)
+/* Those of one worker stand together. */
+static int compare_users(const void *a, const void *b)
 {
-    candidate->status = find_user(candidate->pid, &candidate->user);
-    if (candidate->status == 0 && !listing->admin &&
-        (candidate->user.uid != listing->caller->uid ||
-         candidate->user.gid != listing->caller->gid))
-        candidate->status = -ENOENT;
-    if (candidate->status < 0)
-        return;
-    int status = router_identify(listing->router, candidate->pid, &candidate->id);
-    if (status < 0)
-        candidate->status = status == -ENOMEM ? status : -ENOENT;
+    const struct candidate *x = a;
+    const struct candidate *y = b;
+    if (x->user.uid != y->user.uid)
+        return x->user.uid < y->user.uid ? -1 : 1;
+    if (x->user.gid != y->user.gid)
+        return x->user.gid < y->user.gid ? -1 : 1;
+    return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
-/* A thread that identifies some candidates after the other, until none is left. */
-static void *identify_next(void *data)
-{
-    struct listing *listing = data;
-    for (;;) {
-        size_t first = atomic_fetch_add(&listing->next, IDENTIFY_AT_ONCE);
-        if (first >= listing->candidate_count)
-            return NULL;
-        for (size_t i = first; i < first + IDENTIFY_AT_ONCE && i < listing->candidate_count; i++)
-            identify(listing, &listing->candidates[i]);
-    }
-}
-
-/* A thread that scans one group after the other, until none is left. */
-static void *scan_next_groups(void *data)
-{
-    struct listing *listing = data;
-    for (;;) {
-        size_t next = atomic_fetch_add(&listing->next, 1);
-        if (next >= listing->count)
-            return NULL;
-        struct group *group = &listing->groups[next];
-        atomic_bool *is_slow = &listing->groups[group->first].is_slow;
-        if (!atomic_load(is_slow))
-            scan_group(group, is_slow);
-    }
-}
-
-/* Runs WORK in as many as COUNT threads, of which this is one. */
-static void share_out(struct listing *listing, void *(*work)(void *), size_t count)
-{
-    pthread_t threads[SCANNERS_MAX];
-    size_t started = 0;
-    atomic_store(&listing->next, 0);
-    while (started + 1 < count && started < SCANNERS_MAX &&
-           pthread_create(&threads[started], NULL, work, listing) == 0)
-        started++;
-    work(listing);
-    while (started > 0)
-        pthread_join(threads[--started], NULL);
-}
-
-/* More threads than processors would not identify faster: nothing is waited for. */
-static size_t count_identifiers(const struct listing *listing)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t pieces = listing->candidate_count / IDENTIFY_AT_ONCE;
-    return processors > 0 && (size_t)processors < pieces ? (size_t)processors : pieces;
-}
-
-/* Finds all processes that the caller may look into, and puts them into groups. */
 static int find_candidates(struct listing *listing)
 {
     pid_t *pids = NULL;
     size_t count = 0;
     int status = process_list(&pids, &count);
-    if (status < 0)
-        return status;
-    listing->candidates = calloc(count + 1, sizeof(*listing->candidates));
-    listing->candidate_count = listing->candidates ? count : 0;
-    for (size_t i = 0; i < listing->candidate_count; i++)
-        listing->candidates[i].pid = pids[i];
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = add_candidate(listing, pids[i]);
     free(pids);
-    if (!listing->candidates)
-        return -ENOMEM;
-    share_out(listing, identify_next, count_identifiers(listing));
-    for (size_t i = 0; i < count && status == 0; i++) {
-        const struct candidate *candidate = &listing->candidates[i];
-        status = candidate->status == -ENOENT ? 0 : candidate->status;
-        if (candidate->status < 0)
-            continue;
-        struct group *group = find_group(listing, &candidate->user);
-        status = group ? group_add(group, candidate->pid, &candidate->id) : -ENOMEM;
-    }
+    if (listing->count > 0)
+        qsort(listing->candidates, listing->count, sizeof(*listing->candidates), compare_users);
     return status;
+}
+
+/* ---- questions -------------------------------------------------------------------------- */
+
+static struct scans *scans_new(void)
+{
+    struct scans *scans = calloc(1, sizeof(*scans));
+    if (!scans)
+        return NULL;
+    pthread_mutex_init(&scans->lock, NULL);
+    pthread_cond_init(&scans->answered, NULL);
+    return scans;
+}
+
+static void scans_free(struct scans *scans)
+{
+    while (scans->list) {
+        struct scan *scan = scans->list;
+        scans->list = scan->next;
+        free(scan->call.out);
+        free(scan);
+    }
+    pthread_cond_destroy(&scans->answered);
+    pthread_mutex_destroy(&scans->lock);
+    free(scans);
+}
+
+static void take_answer(struct call *call, int status, void *data)
+{
+    struct scan *scan = data;
+    struct scans *scans = scan->scans;
+    pthread_mutex_lock(&scans->lock);
+    scan->is_answered = status == 0 && call->reply.error == 0;
+    scans->open--;
+    bool is_last = scans->open == 0 && scans->is_left;
+    pthread_cond_signal(&scans->answered);
+    pthread_mutex_unlock(&scans->lock);
+    if (is_last)
+        scans_free(scans);
+}
+
+/* Adds the candidate INDEX to the first question, or to a new one where that is of others. */
+static int scans_add(struct scans *scans, const struct listing *listing, size_t index)
+{
+    const struct candidate *candidate = &listing->candidates[index];
+    struct scan *scan = scans->list;
+    if (!scan || scan->count == SCAN_AT_ONCE || scan->user.uid != candidate->user.uid ||
+        scan->user.gid != candidate->user.gid) {
+        scan = calloc(1, sizeof(*scan));
+        if (!scan)
+            return -ENOMEM;
+        scan->call = CALL_INIT;
+        scan->call.request.operation = OPERATION_SCAN;
+        scan->scans = scans;
+        scan->user = candidate->user;
+        scan->next = scans->list;
+        scans->list = scan;
+        scans->open++;
+    }
+    scan->candidates[scan->count] = index;
+    scan->entries[scan->count++].pid = candidate->pid;
+    return 0;
+}
+
+static void find_route(const struct listing *listing, const struct process_user *user,
+                       struct route *route)
+{
+    enum authority authority = listing->is_admin ? AUTHORITY_ADMIN : AUTHORITY_OWN;
+    if (router_find(listing->server->router, user, authority, NULL, route) < 0)
+        route->authority = AUTHORITY_NONE;
+}
+
+/* Sends a question; where it cannot be sent in time, it has no answer. */
+static void scan_send(const struct listing *listing, struct scan *scan)
+{
+    struct router *router = listing->server->router;
+    struct route route;
+    int status = -EACCES;
+    scan->call.in = (const char *)scan->entries;
+    scan->call.in_length = scan->count * sizeof(*scan->entries);
+    find_route(listing, &scan->user, &route);
+    if (route.authority != AUTHORITY_NONE && !clock_is_past(&listing->end))
+        status = router_ask_question(router, &route, &scan->call, 0, take_answer, scan);
+    if (status != -EINPROGRESS)
+        take_answer(&scan->call, status, scan);
+}
+
+/* Takes over what a worker says of the processes it was asked for, and nothing else. */
+static void scan_take(struct listing *listing, const struct scan *scan)
+{
+    const struct call *call = &scan->call;
+    if (call->out_length != scan->count * sizeof(*scan->entries))
+        return;
+    for (size_t i = 0; i < scan->count; i++) {
+        struct candidate *candidate = &listing->candidates[scan->candidates[i]];
+        struct scan_entry answer;
+        memcpy(&answer, call->out + i * sizeof(answer), sizeof(answer));
+        if (answer.pid != candidate->pid || answer.answer >= SCAN_ANSWERS)
+            continue;
+        candidate->answer = answer.answer;
+        candidate->id = answer.id;
+    }
+}
+
+/* Waits for the answers, takes those that came, and leaves the others to come. */
+static void scans_take(struct listing *listing, struct scans *scans)
+{
+    pthread_mutex_lock(&scans->lock);
+    int status = 0;
+    while (scans->open > 0 && status == 0)
+        status =
+            pthread_cond_clockwait(&scans->answered, &scans->lock, CLOCK_MONOTONIC, &listing->end);
+    for (const struct scan *scan = scans->list; scan; scan = scan->next) {
+        if (scan->is_answered)
+            scan_take(listing, scan);
+    }
+    scans->is_left = true;
+    bool is_last = scans->open == 0;
+    pthread_mutex_unlock(&scans->lock);
+    if (is_last)
+        scans_free(scans);
+}
+
+/* ---- rounds ----------------------------------------------------------------------------- */
+
+static size_t count_unknown(const struct listing *listing)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < listing->count; i++)
+        count += !listing->candidates[i].is_silent && listing->candidates[i].answer == SCAN_UNKNOWN;
+    return count;
+}
+
+/* Asks all users' workers for what is not known yet, at the same time. */
+static int ask_all(struct listing *listing)
+{
+    struct scans *scans = scans_new();
+    int status = scans ? 0 : -ENOMEM;
+    for (size_t i = 0; i < listing->count && status == 0; i++) {
+        const struct candidate *candidate = &listing->candidates[i];
+        if (!candidate->is_silent && candidate->answer == SCAN_UNKNOWN)
+            status = scans_add(scans, listing, i);
+    }
+    if (status < 0) {
+        if (scans)
+            scans_free(scans);
+        return status;
+    }
+    struct scan *next = NULL;
+    for (struct scan *scan = scans->list; scan; scan = next) {
+        next = scan->next; /* it stays: the questions are freed together, after this */
+        scan_send(listing, scan);
+    }
+    scans_take(listing, scans);
+    return 0;
+}
+
+/* What a user's own authority does not reach, root's does: each is asked for by itself. */
+static void find_with_image(struct listing *listing, struct candidate *candidate)
+{
+    struct call call = CALL_INIT;
+    struct route route;
+    candidate->answer = SCAN_UNKNOWN;
+    find_route(listing, &candidate->user, &route);
+    if (clock_is_past(&listing->end) || route.authority == AUTHORITY_NONE)
+        return;
+    call.request.operation = OPERATION_FIND;
+    call.request.pid = candidate->pid;
+    call.request.any_image = true;
+    call.request.lent = true;
+    call.request.listed = true;
+    int status = router_call(listing->server->router, &route, &call);
+    free(call.out);
+    candidate->id = call.reply.id;
+    if (status == 0)
+        candidate->answer = SCAN_HAS_PROBES;
+    else if (status != -ETIMEDOUT && status != -EIO && status != -EMFILE && status != -ENFILE &&
+             status != -EAGAIN && status != -ENOMEM)
+        candidate->answer = SCAN_HAS_NONE;
+}
+
+static int find_answers(struct listing *listing)
+{
+    size_t unknown = count_unknown(listing);
+    for (size_t before = SIZE_MAX; unknown > 0 && unknown < before;) {
+        int status = ask_all(listing);
+        if (status < 0)
+            return status;
+        before = unknown;
+        unknown = clock_left(&listing->end) > ROUND_MINIMUM ? count_unknown(listing) : 0;
+    }
+    for (size_t i = 0; i < listing->count; i++) {
+        struct candidate *candidate = &listing->candidates[i];
+        if (candidate->answer == SCAN_NEEDS_IMAGE && listing->is_admin)
+            find_with_image(listing, candidate);
+    }
+    return 0;
+}
+
+/* ---- the result ------------------------------------------------------------------------- */
+
+static bool is_listed(const struct candidate *candidate)
+{
+    if (candidate->answer == SCAN_HAS_PROBES)
+        return true;
+    if (candidate->answer != SCAN_UNKNOWN || !process_has_memory(candidate->pid))
+        return false;
+    log_limited(candidate->user.uid, "listed by name", PROBE_LOG_WARNING,
+                "process %d of user %u is listed without knowing whether it has probes: it did not "
+                "answer in time",
+                candidate->pid, candidate->user.uid);
+    return true;
 }
 
 static int compare_processes(const void *a, const void *b)
@@ -300,21 +349,14 @@ static int collect(const struct listing *listing, struct listed_process **result
                    size_t *result_count)
 {
     size_t count = 0;
-    for (size_t g = 0; g < listing->count; g++) {
-        if (listing->groups[g].status < 0)
-            return listing->groups[g].status;
-        count += listing->groups[g].count;
-    }
-    struct listed_process *processes = calloc(count + 1, sizeof(*processes));
+    struct listed_process *processes = calloc(listing->count + 1, sizeof(*processes));
     if (!processes)
         return -ENOMEM;
-    count = 0;
-    for (size_t g = 0; g < listing->count; g++) {
-        for (size_t i = 0; i < listing->groups[g].count; i++) {
-            const struct scan_entry *entry = &listing->groups[g].entries[i];
-            if (entry->has_probes)
-                processes[count++] = (struct listed_process){entry->pid, entry->id};
-        }
+    for (size_t i = 0; i < listing->count; i++) {
+        const struct candidate *candidate = &listing->candidates[i];
+        if (is_listed(candidate))
+            processes[count++] = (struct listed_process){
+                candidate->pid, candidate->answer == SCAN_HAS_PROBES, candidate->id};
     }
     qsort(processes, count, sizeof(*processes), compare_processes);
     *result = processes;
@@ -322,20 +364,16 @@ static int collect(const struct listing *listing, struct listed_process **result
     return 0;
 }
 
-int listing_read(struct router *router, const struct caller *caller,
+int listing_read(struct server *server, const struct caller *caller,
                  struct listed_process **processes, size_t *count)
 {
-    struct listing listing = {.router = router, .caller = caller};
-    listing.admin = caller_is_admin(caller);
+    struct listing listing = {.server = server, .caller = caller, .end = clock_after(LISTING_TIME)};
+    listing.is_admin = caller_is_admin(caller);
     int status = caller->pid != 0 ? find_candidates(&listing) : 0;
-    if (status == 0) {
-        /* All users' services at the same time. */
-        share_out(&listing, scan_next_groups, listing.count);
+    if (status == 0)
+        status = find_answers(&listing);
+    if (status == 0)
         status = collect(&listing, processes, count);
-    }
     free(listing.candidates);
-    for (size_t i = 0; i < listing.count; i++)
-        free(listing.groups[i].entries);
-    free(listing.groups);
     return status;
 }

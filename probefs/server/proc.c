@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/proc.h"
 
+#include "shared/array.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +42,7 @@ static bool find_number(const char *text, const char *field, long *number)
     return found;
 }
 
-int process_find_user(pid_t pid, struct process_user *user)
+static int find_user_in_text(pid_t pid, struct process_user *user)
 {
     char text[2048];
     long process = 0;
@@ -66,10 +69,13 @@ enum { PIDFD_INFO_CREDENTIALS = 1 << 1 };
 int process_open(pid_t pid)
 {
     long process = syscall(SYS_pidfd_open, pid, 0);
+    if (process < 0 && (errno == ESRCH || errno == EINVAL)) /* EINVAL: a thread's number */
+        return -ENOENT;
     return process < 0 ? -errno : (int)process;
 }
 
-int process_ask_user(int process, struct process_user *user)
+/* Errors: ENOTTY this kernel (before 6.13) does not answer; ENOENT. */
+static int ask_user(int process, struct process_user *user)
 {
     struct pidfd_info_64 info = {.mask = PIDFD_INFO_CREDENTIALS};
     if (ioctl(process, _IOWR(0xff, 11, struct pidfd_info_64), &info) < 0)
@@ -78,6 +84,28 @@ int process_ask_user(int process, struct process_user *user)
         return -ENOTTY;
     *user = (struct process_user){info.ruid, info.rgid};
     return 0;
+}
+
+int process_find_user(pid_t pid, int process, struct process_user *user)
+{
+    int status = process < 0 ? -ENOTTY : ask_user(process, user);
+    return status == -ENOTTY ? find_user_in_text(pid, user) : status;
+}
+
+bool process_has_ended(int process)
+{
+    struct pollfd poller = {.fd = process, .events = POLLIN};
+    return poll(&poller, 1, 0) > 0;
+}
+
+bool process_has_memory(pid_t pid)
+{
+    char text[2048];
+    int status = read_status(pid, text, sizeof(text));
+    if (status < 0)
+        return status != -ENOENT;
+    /* Where the main thread has ended, others may go on, and nothing is said of memory. */
+    return strstr(text, "\nVmSize:") || strstr(text, "\nState:\tZ");
 }
 
 pid_t process_of_thread(pid_t tid)
@@ -140,6 +168,9 @@ static bool main_thread_has_ended(pid_t pid)
     return state && state[strlen("\nState:\t")] == 'Z';
 }
 
+/* So many threads are looked at: a process can have thousands that have ended, too. */
+enum { THREADS_ASKED = 64 };
+
 /* The owner of mem under another thread's number; that of one that is ending is root. */
 static int find_owner_by_threads(pid_t pid, struct stat *owner)
 {
@@ -148,7 +179,9 @@ static int find_owner_by_threads(pid_t pid, struct stat *owner)
     DIR *tasks = opendir(path);
     if (!tasks)
         return errno == ENOMEM ? -ENOMEM : 0;
-    for (struct dirent *task; owner->st_uid == 0 && (task = readdir(tasks));) {
+    int asked = 0;
+    for (struct dirent *task;
+         owner->st_uid == 0 && asked < THREADS_ASKED && (task = readdir(tasks)); asked++) {
         char name[64];
         struct stat status;
         snprintf(name, sizeof(name), "%.16s/mem", task->d_name);
@@ -203,14 +236,7 @@ int process_list(pid_t **result, size_t *result_count)
         pid_t pid = process_parse(entry->d_name);
         if (pid < 0)
             continue;
-        if (count == room) {
-            room = room ? room * 2 : 1024;
-            pid_t *larger = reallocarray(pids, room, sizeof(*pids));
-            if (!larger)
-                status = -ENOMEM;
-            else
-                pids = larger;
-        }
+        status = ARRAY_RESERVE(pids, room, count + 1);
         if (status == 0)
             pids[count++] = pid;
     }

@@ -12,17 +12,20 @@ struct process_user {
     gid_t gid; /* real */
 };
 
-/*
- * Whose process PID is. Errors: ENOENT there is none, or PID is a thread's number.
- */
-int process_find_user(pid_t pid, struct process_user *user);
+/* A descriptor of process PID. Errors: ENOENT there is none; EMFILE, ENFILE, ENOMEM. */
+int process_open(pid_t pid);
 
 /*
- * The same through a descriptor of the process, which no other of that number can take over, and
- * at a tenth of the cost. Errors: ENOTTY this kernel (before 6.13) does not answer; ENOENT.
+ * Whose process PID is. PROCESS is a descriptor of it, or -1: with one, no other process of that
+ * number can be taken for it, and kernels from 6.13 on answer at a tenth of the cost. Errors:
+ * ENOENT there is none, or PID is a thread's number.
  */
-int process_open(pid_t pid);
-int process_ask_user(int process, struct process_user *user);
+int process_find_user(pid_t pid, int process, struct process_user *user);
+/* Has it ended, with all its threads? */
+bool process_has_ended(int process);
+
+/* Has PID memory of its own, as far as is known? Threads of the kernel have none. */
+bool process_has_memory(pid_t pid);
 
 /* The process that thread TID belongs to, or -ENOENT. */
 pid_t process_of_thread(pid_t tid);

@@ -14,6 +14,7 @@
 struct router {
     struct probe_engine *engine; /* for identities, and images for workers */
     struct workers *workers;
+    struct silences silences;
     uid_t uid; /* the server's */
     gid_t gid;
 };
@@ -25,7 +26,12 @@ int router_new(const struct workers_options *options, struct router **result)
         return -ENOMEM;
     router->uid = geteuid();
     router->gid = getegid();
-    int status = probe_engine_new(NULL, &router->engine);
+    int status = silences_init(&router->silences);
+    if (status < 0) {
+        free(router);
+        return status;
+    }
+    status = probe_engine_new(NULL, &router->engine);
     if (status == 0)
         status = workers_new(options, &router->workers);
     if (status < 0) {
@@ -42,18 +48,14 @@ void router_free(struct router *router)
         return;
     workers_free(router->workers);
     probe_engine_free(router->engine);
+    silences_done(&router->silences);
     free(router);
 }
 
-int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
-{
-    return probe_image_identify(router->engine, pid, id);
-}
-
 int router_find(const struct router *router, const struct process_user *user,
-                enum authority authority, struct route *route)
+                enum authority authority, struct silence *silence, struct route *route)
 {
-    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority};
+    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority, silence};
     if (authority == AUTHORITY_NONE || (router->uid != 0 && user->uid != router->uid))
         return -EACCES;
     /* A caller of uid 0 without the capability gets what the kernel would give to it. */
@@ -73,31 +75,71 @@ static void clean_sentence(struct probe_error *sentence)
     probe_escape(raw.text, strlen(raw.text), sentence->text, sizeof(sentence->text));
 }
 
-static void explain_failure(int status, struct call *call)
+static const char *explain_status(int status)
+{
+    switch (status) {
+    case -ETIMEDOUT:
+        return "its user's worker did not answer in time: something that this user's processes "
+               "have mapped hangs, which has to be ended first";
+    case -ESHUTDOWN:
+        return "its user's worker was stopped by a signal, and has been ended: try again";
+    case -EIO:
+        return "its user's worker ended before it answered: look what the state is now, and try "
+               "again";
+    default:
+        return "its user's worker cannot be started";
+    }
+}
+
+static int fail_call(int status, const char *reason, struct call *call)
 {
     call->reply = (struct reply){0};
     snprintf(call->reply.sentence.text, sizeof(call->reply.sentence.text), "process %d: %s",
-             call->request.pid,
-             status == -ETIMEDOUT ? "its user's worker did not answer in time: something that this "
-                                    "user's processes have mapped hangs, which has to be ended "
-                                    "first"
-             : status == -EIO     ? "its user's worker ended before it answered: look what the "
-                                    "state is now, and try again"
-                                  : "its user's worker cannot be started");
+             call->request.pid, reason);
+    return status;
 }
 
 /* For callers, a worker that was ended because another call hung did not answer. */
-int router_ask_worker(struct worker *worker, struct call *call)
+static int end_call(int status, struct call *call)
 {
-    int status = worker_call(worker, call);
     if (status == -ECONNRESET)
         status = -ETIMEDOUT;
-    if (status < 0) {
-        explain_failure(status, call);
-        return status;
-    }
+    if (status < 0)
+        return fail_call(status == -ESHUTDOWN ? -ETIMEDOUT : status, explain_status(status), call);
     clean_sentence(&call->reply.sentence);
     return -call->reply.error;
+}
+
+int router_ask_worker(struct worker *worker, struct call *call)
+{
+    return end_call(worker_call(worker, call, SILENCE_WAIT), call);
+}
+
+/*
+ * What a hold needs is tried whatever is known of the target: nobody would give its reference back
+ * later.
+ */
+static bool minds_silence(const struct route *route, const struct call *call)
+{
+    return route->silence && call->request.operation < OPERATION_HOLD_KEEP;
+}
+
+/* The same for the target of ROUTE, which may be silent. */
+static int ask_target(struct router *router, const struct route *route, struct worker *worker,
+                      struct call *call)
+{
+    uid_t user = route->identity.uid;
+    if (!minds_silence(route, call))
+        return router_ask_worker(worker, call);
+    int64_t wait = silence_begin(&router->silences, route->silence, user);
+    if (wait == 0)
+        return fail_call(-ETIMEDOUT,
+                         "it did not answer a moment ago, and is not asked again yet: something "
+                         "that it has mapped, or its exec, hangs, and has to be ended first",
+                         call);
+    int status = worker_call(worker, call, wait);
+    silence_end(&router->silences, route->silence, user, status);
+    return end_call(status, call);
 }
 
 int router_get_worker(struct router *router, const struct route *route, struct worker **worker)
@@ -119,22 +161,64 @@ int router_ask(struct router *router, const struct route *route, struct call *ca
     for (int i = 0; i < 2 && again; i++) {
         struct worker *worker = NULL;
         status = router_get_worker(router, route, &worker);
-        if (status < 0) {
-            explain_failure(status, call);
-            return status;
-        }
-        status = router_ask_worker(worker, call);
+        if (status < 0)
+            return fail_call(status, explain_status(status), call);
+        status = ask_target(router, route, worker, call);
         again = may_repeat(worker, call, status);
         worker_put(worker);
     }
     return status;
 }
 
+/* One try of router_ask_question(). */
+static int ask_without_waiting(struct router *router, const struct route *route,
+                               struct worker *worker, struct call *call, int64_t wait,
+                               worker_late *late, void *data)
+{
+    bool is_silent = route->silence && silence_is_on(route->silence);
+    if (route->silence &&
+        silence_begin(&router->silences, route->silence, route->identity.uid) == 0)
+        return -ETIMEDOUT;
+    int status = worker_ask(worker, call, is_silent ? 0 : wait, late, data);
+    if (status == -EINPROGRESS)
+        return status;
+    router_end_question(router, route, status);
+    return end_call(status, call);
+}
+
+int router_ask_question(struct router *router, const struct route *route, struct call *call,
+                        int64_t wait, worker_late *late, void *data)
+{
+    bool again = true;
+    int status = -EIO;
+    for (int i = 0; i < 2 && again; i++) {
+        struct worker *worker = NULL;
+        status = router_get_worker(router, route, &worker);
+        if (status < 0)
+            return fail_call(status, explain_status(status), call);
+        status = ask_without_waiting(router, route, worker, call, wait, late, data);
+        again = status == -EIO && worker_is_gone(worker);
+        worker_put(worker);
+    }
+    return status;
+}
+
+void router_end_question(struct router *router, const struct route *route, int status)
+{
+    if (route->silence)
+        silence_end(&router->silences, route->silence, route->identity.uid, status);
+}
+
+bool router_is_silent(struct router *router, uid_t user)
+{
+    return silence_is_fresh(&router->silences, user);
+}
+
 /* Of any worker where WORKER is NULL. */
 static int ask_some(struct router *router, const struct route *route, struct worker *worker,
                     struct call *call)
 {
-    return worker ? router_ask_worker(worker, call) : router_ask(router, route, call);
+    return worker ? ask_target(router, route, worker, call) : router_ask(router, route, call);
 }
 
 /*
@@ -168,6 +252,9 @@ static int lend(struct router *router, const struct route *route, struct call *c
     advice_add(&call->reply.sentence);
     if (status < 0)
         return status;
+    if (call->request.any_image)
+        call->request.id = image.id;
+    call->request.any_image = false;
     if (!probe_image_id_equal(&image.id, &call->request.id))
         status = -ESRCH;
     else if (route->authority != AUTHORITY_ADMIN && !belongs_to(&image, route->identity.uid))

@@ -13,12 +13,20 @@ struct closing {
     struct closing *next;
 };
 
+/* How long all look-ups in the root together may still wait, and since when that is so. */
+struct look_up_waits {
+    pthread_mutex_t lock;
+    int64_t left; /* nanoseconds; may be negative */
+    struct timespec since;
+};
+
 struct server {
     bool has_group; /* whose members may do what root may: */
     gid_t group;
     struct router *router;
     struct waiting *waiting;
     struct inodes inodes;
+    struct look_up_waits waits;
     atomic_ullong last_file; /* the number of the file that was opened last */
     struct fuse_session *session;
     atomic_bool ending; /* no more requests */

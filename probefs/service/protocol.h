@@ -22,7 +22,7 @@
 #include <probe-engine.h>
 
 enum operation {
-    OPERATION_FIND,        /* pid, probe or "": is it there? */
+    OPERATION_FIND,        /* pid, probe or "": is it there? Says which image was looked at */
     OPERATION_SCAN,        /* scan_entry[]: which of these processes have probes? As many back */
     OPERATION_OPEN,        /* pid, probe or "", access: may that be opened now? */
     OPERATION_READ,        /* kind, file, offset, size: bytes */
@@ -51,6 +51,7 @@ struct request {
     enum operation operation;
     pid_t pid;
     struct probe_image_id id; /* the image that is meant; any other is ESRCH */
+    protocol_bool any_image;  /* FIND: the one that the process has now, instead */
     unsigned int kind;        /* of node */
     enum probe_access access; /* all that the request needs of the image */
     char probe[PROBE_NAME_SIZE];
@@ -62,15 +63,24 @@ struct request {
     protocol_bool listed;         /* FIND: only what has probes, as listings show no other */
 };
 
+/* What a scan found out about a process. */
+enum scan_answer {
+    SCAN_UNKNOWN, /* nothing, in the time that there was */
+    SCAN_HAS_PROBES,
+    SCAN_HAS_NONE,    /* or is no process */
+    SCAN_NEEDS_IMAGE, /* the service's own authority does not reach */
+    SCAN_ANSWERS,
+};
+
 struct scan_entry {
     pid_t pid;
-    struct probe_image_id id;
-    protocol_bool has_probes;
-    protocol_bool needs_image; /* the service's own authority does not reach */
+    uint8_t answer;
+    struct probe_image_id id; /* where it is known that there are probes */
 };
 
 struct reply {
-    int error; /* 0 or an errno value */
+    int error;                /* 0 or an errno value */
+    struct probe_image_id id; /* FIND: the image that was looked at */
     /* The service may not open the image with that access: the server may, and ask again. */
     protocol_bool needs_image;
     protocol_bool sees_maps; /* but it may see its mappings */

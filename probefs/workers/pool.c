@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -204,9 +205,9 @@ static void worker_abandon(struct worker *worker)
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
     add_corpse(worker->workers, worker);
     log_message(PROBE_LOG_WARNING,
-                "worker %d of user %u did not answer within %d s and was ended: something that "
-                "this user's processes have mapped does not answer",
-                worker->pid, worker->identity.uid, ANSWER_SECONDS);
+                "worker %d of user %u did not answer in time and was ended: something that this "
+                "user's processes have mapped does not answer",
+                worker->pid, worker->identity.uid);
     note_lost(worker->workers);
     worker_unlist(worker);
 }
@@ -499,10 +500,26 @@ const struct worker_identity *worker_identity(const struct worker *worker)
     return &worker->identity;
 }
 
+/* Has somebody stopped it? Its user may, as it may kill it. */
+static bool is_stopped(pid_t pid)
+{
+    char text[256];
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return strstr(text, "\nState:\tT");
+}
+
 /* The call failed on its way: what does that say about the worker? Called with the lock held. */
 static int fail_call(struct worker *worker, int status)
 {
-    if (status == -ETIMEDOUT)
+    if (status == -ETIMEDOUT && is_stopped(worker->pid))
+        status = -ESHUTDOWN;
+    if (status == -ETIMEDOUT || status == -ESHUTDOWN)
         worker_abandon(worker);
     else if (status == -EPIPE)
         worker_bury(worker);
@@ -525,10 +542,10 @@ static int end_call(struct worker *worker, struct busy_channel *busy, const stru
     return status;
 }
 
-int worker_call(struct worker *worker, struct call *call)
+int worker_call(struct worker *worker, struct call *call, int64_t wait)
 {
     struct busy_channel busy;
-    const struct timespec deadline = clock_after(ANSWER_SECONDS * CLOCK_SECOND);
+    const struct timespec deadline = clock_after(wait);
     int status = begin_call(worker, &busy);
     if (status < 0)
         return status;

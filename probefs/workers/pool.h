@@ -40,11 +40,11 @@ void worker_use(struct worker *worker);
 void worker_put(struct worker *worker);
 
 /*
- * Asks, and waits for the answer. Errors: ETIMEDOUT it did not answer, and was ended; EIO it has
- * died; ECONNRESET it was ended meanwhile, as it did not answer another call. The call's own error
- * is in its reply.
+ * Asks, and waits for the answer for WAIT nanoseconds at most. Errors: ETIMEDOUT it did not answer,
+ * and was ended; EIO it has died; ECONNRESET it was ended meanwhile, as it did not answer another
+ * call. The call's own error is in its reply.
  */
-int worker_call(struct worker *worker, struct call *call);
+int worker_call(struct worker *worker, struct call *call, int64_t wait);
 
 /*
  * Asks, and waits for the answer no longer than WAIT nanoseconds: returns as worker_call() does, or

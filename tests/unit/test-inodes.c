@@ -2,11 +2,41 @@
 #include "unit.h"
 
 #include "server/inodes.h"
+#include "server/proc.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
+enum { EVERY_PID = -1 };
+
 static struct inodes inodes;
+
+/* ---- the machine ------------------------------------------------------------------------- */
+
+static pid_t living = EVERY_PID; /* what processes there are */
+static int asked;                /* how often that was asked */
+
+int process_find_user(pid_t pid, int process, struct process_user *user)
+{
+    (void)process;
+    *user = (struct process_user){0};
+    asked++;
+    /* Nobody is kept from the names while that is asked. */
+    assert_int_equal(pthread_mutex_trylock(&inodes.lock), 0);
+    pthread_mutex_unlock(&inodes.lock);
+    return living == EVERY_PID || living == pid ? 0 : -ENOENT;
+}
+
+/* Descriptors of processes are numbers of this test's, and one of them has ended. */
+enum { LIVING = 1000, ENDED = 1001 };
+
+bool process_has_ended(int process)
+{
+    return process == ENDED;
+}
+
+/* ---- inodes ------------------------------------------------------------------------------ */
 
 /* What the last sweep gave. */
 static struct stale_name *stale;
@@ -40,7 +70,7 @@ static struct target *get(pid_t pid, uint64_t number)
 {
     struct probe_image_id id = make_id(number);
     struct target *target = NULL;
-    assert_int_equal(inodes_get_target(&inodes, pid, &id, &target), 0);
+    assert_int_equal(inodes_get_target(&inodes, pid, &id, -1, &target), 0);
     assert_int_equal(target->pid, pid);
     assert_true(probe_image_id_equal(&target->id, &id));
     return target;
@@ -149,7 +179,7 @@ static void test_numbers_never_repeat(void **state)
     struct target *same = NULL;
     struct inode *inode = NULL;
     assert_int_equal(inodes_init(&other), 0);
-    assert_int_equal(inodes_get_target(&other, targets[0]->pid, &targets[0]->id, &same), 0);
+    assert_int_equal(inodes_get_target(&other, targets[0]->pid, &targets[0]->id, -1, &same), 0);
     assert_int_equal(inodes_look_up(&other, same, NULL, &inode), 0);
     assert_true(directory_of(inode) != seen[0]);
     inodes_put_target(&other, same);
@@ -185,24 +215,22 @@ static void test_start_time(void **state)
     struct probe_image_id id = make_id(1);
     struct target *targets[2];
     id.start_time = 0;
-    assert_int_equal(inodes_get_target(&inodes, 7, &id, &targets[0]), 0);
+    assert_int_equal(inodes_get_target(&inodes, 7, &id, -1, &targets[0]), 0);
     id.start_time = 1000 * (uint64_t)sysconf(_SC_CLK_TCK);
-    assert_int_equal(inodes_get_target(&inodes, 8, &id, &targets[1]), 0);
+    assert_int_equal(inodes_get_target(&inodes, 8, &id, -1, &targets[1]), 0);
     assert_int_equal(targets[1]->start.tv_sec - targets[0]->start.tv_sec, 1000);
     inodes_put_target(&inodes, targets[0]);
     inodes_put_target(&inodes, targets[1]);
-}
-
-static bool is_alive(void *data, const struct target *target)
-{
-    return target->pid == *(const pid_t *)data;
 }
 
 /* Returns how many names are stale, where the process ALIVE alone is alive. */
 static size_t sweep(pid_t alive)
 {
     free(stale);
-    inodes_sweep(&inodes, is_alive, &alive, &stale, &stale_count);
+    stale = NULL;
+    living = alive;
+    inodes_sweep(&inodes, &stale, &stale_count);
+    living = EVERY_PID;
     return stale_count;
 }
 
@@ -216,10 +244,8 @@ static bool was_stale(uint64_t directory, const char *name)
 
 static bool has_time(struct target *target, uint64_t number)
 {
-    struct timespec time = {.tv_sec = -1};
-    bool found = inodes_get_written(&inodes, target, number, &time);
-    assert_int_equal(found, time.tv_sec != -1);
-    return found;
+    struct timespec time = inodes_get_time(&inodes, target, number);
+    return time.tv_sec != target->start.tv_sec;
 }
 
 static void test_times_outlive_the_node(void **state)
@@ -288,27 +314,104 @@ static void test_names_of_what_has_ended(void **state)
     inodes_put_target(&inodes, eight);
 }
 
-/* Alive, if nobody is kept from the names while that is asked. */
-static bool is_unlocked(void *data, const struct target *target)
-{
-    (void)target;
-    ++*(int *)data;
-    assert_int_equal(pthread_mutex_trylock(&inodes.lock), 0);
-    pthread_mutex_unlock(&inodes.lock);
-    return true;
-}
-
 static void test_a_sweep_locks_nothing(void **state)
 {
     (void)state;
-    int asked = 0;
     struct target *seven = get(7, 1);
     struct target *eight = get(8, 1);
-    free(stale);
-    inodes_sweep(&inodes, is_unlocked, &asked, &stale, &stale_count);
+    asked = 0;
+    sweep(EVERY_PID);
     assert_int_equal(asked, 2);
     inodes_put_target(&inodes, seven);
     inodes_put_target(&inodes, eight);
+}
+
+/* Met before anybody knew which image it is; the numbers stay when that is known. */
+static void test_a_target_is_identified(void **state)
+{
+    (void)state;
+    struct probe_image_id id = make_id(1);
+    struct probe_image_id other = make_id(2);
+    struct target *unknown = NULL;
+    struct target *again = NULL;
+    assert_int_equal(inodes_get_target(&inodes, 7, NULL, -1, &unknown), 0);
+    assert_false(atomic_load(&unknown->identified));
+    uint64_t number = directory_of(look_up(unknown, NULL));
+    assert_int_equal(inodes_get_target(&inodes, 7, NULL, -1, &again), 0);
+    assert_ptr_equal(again, unknown);
+    assert_int_equal(inodes_identify(&inodes, unknown, &id), 0);
+    assert_true(atomic_load(&unknown->identified));
+    assert_true(number == directory_of(look_up(unknown, NULL)));
+    assert_int_equal(inodes_identify(&inodes, unknown, &id), 0);
+    assert_int_equal(inodes_identify(&inodes, unknown, &other), -ESRCH);
+    assert_ptr_equal(get(7, 1), unknown);
+    struct target *second = get(7, 2);
+    assert_ptr_not_equal(second, unknown);
+    inodes_forget(&inodes, number, 2);
+    inodes_put_target(&inodes, unknown);
+    inodes_put_target(&inodes, unknown);
+    inodes_put_target(&inodes, unknown);
+    inodes_put_target(&inodes, second);
+}
+
+/* Identified before there was a number: then that is the image's own, as if it had been known. */
+static void test_numbers_of_what_is_identified_first(void **state)
+{
+    (void)state;
+    struct probe_image_id id = make_id(1);
+    struct target *target = get(7, 1);
+    uint64_t number = directory_of(look_up(target, NULL));
+    inodes_forget(&inodes, number, 1);
+    inodes_put_target(&inodes, target);
+    assert_int_equal(inodes_get_target(&inodes, 7, NULL, -1, &target), 0);
+    assert_int_equal(inodes_identify(&inodes, target, &id), 0);
+    assert_true(number == directory_of(look_up(target, NULL)));
+    inodes_forget(&inodes, number, 1);
+    inodes_put_target(&inodes, target);
+}
+
+/* Of a pid that is used again, nothing is believed but the descriptor. */
+static void test_a_pid_that_is_used_again(void **state)
+{
+    (void)state;
+    struct probe_image_id id = make_id(1);
+    struct target *first = NULL;
+    struct target *second = NULL;
+    assert_int_equal(inodes_get_target(&inodes, 7, NULL, -1, &first), 0);
+    assert_int_equal(inodes_get_target(&inodes, 7, &id, -1, &second), 0);
+    assert_ptr_not_equal(first, second); /* nobody knows what the first was */
+    inodes_put_target(&inodes, first);
+    inodes_put_target(&inodes, second);
+    assert_int_equal(inodes_get_target(&inodes, 7, NULL, -1, &first), 0);
+    assert_true(inodes_keep_process(&inodes, first, LIVING));
+    assert_false(inodes_keep_process(&inodes, first, LIVING));
+    assert_int_equal(inodes_get_target(&inodes, 7, &id, -1, &second), 0);
+    assert_ptr_equal(first, second);
+    assert_true(inodes_target_lives(first));
+    inodes_put_target(&inodes, second);
+    atomic_store(&first->process, ENDED);
+    assert_false(inodes_target_lives(first));
+    assert_int_equal(inodes_get_target(&inodes, 7, NULL, -1, &second), 0);
+    assert_ptr_not_equal(first, second);
+    inodes_put_target(&inodes, first);
+    inodes_put_target(&inodes, second);
+}
+
+/* One of whom a worker has said that it is gone is not found any more. */
+static void test_what_is_gone(void **state)
+{
+    (void)state;
+    struct target *target = get(7, 1);
+    struct target *found = inodes_find_target(&inodes, 7);
+    assert_ptr_equal(found, target);
+    inodes_put_target(&inodes, found);
+    atomic_store(&target->is_gone, true);
+    assert_null(inodes_find_target(&inodes, 7));
+    assert_false(inodes_target_lives(target));
+    struct target *next = get(7, 1);
+    assert_ptr_not_equal(next, target);
+    inodes_put_target(&inodes, target);
+    inodes_put_target(&inodes, next);
 }
 
 static bool is_seven(const struct target *target)
@@ -360,7 +463,7 @@ static void test_the_end(void **state)
     struct target *target = NULL;
     struct inode *inode = NULL;
     assert_int_equal(inodes_init(&own), 0);
-    assert_int_equal(inodes_get_target(&own, 7, &id, &target), 0);
+    assert_int_equal(inodes_get_target(&own, 7, &id, -1, &target), 0);
     for (unsigned int i = 0; i < 100; i++) {
         char name[8];
         snprintf(name, sizeof(name), "gc%u", i);
@@ -384,6 +487,10 @@ int main(void)
         cmocka_unit_test(test_times_outlive_the_node),
         cmocka_unit_test(test_names_of_what_has_ended),
         cmocka_unit_test(test_a_sweep_locks_nothing),
+        cmocka_unit_test(test_a_target_is_identified),
+        cmocka_unit_test(test_numbers_of_what_is_identified_first),
+        cmocka_unit_test(test_a_pid_that_is_used_again),
+        cmocka_unit_test(test_what_is_gone),
         cmocka_unit_test(test_targets_in_use),
         cmocka_unit_test(test_when_a_sweep_is_due),
         cmocka_unit_test(test_the_end),

@@ -6,22 +6,44 @@
 #include "unit.h"
 
 #include "server/listing.h"
+#include "server/look-up.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
-/* Users of the machine; the processes of user U are all that are U more than a multiple of USERS.
+/*
+ * Users of the machine; the processes of user U are all that are U more than a multiple of USERS.
+ * User ODD's worker does what the test says.
  */
-enum { USERS = 4, SILENT = 1, DEAF = 2 };
+enum { USERS = 4, ODD = 1 };
 
-/* As many threads as ask at the same time; more groups than that, of one user. */
-enum { THREADS = 17, PROCESSES = 100000 };
+enum { PROCESSES = 100000, QUESTIONS_MAX = 4096 };
+
+enum oddness {
+    ANSWERS,
+    NEVER_ANSWERS,
+    ANSWERS_LATE,    /* when nobody waits in the call any more, but in time */
+    ANSWERS_BY_HALF, /* has had no time for every second process, in the first round */
+    KNOWS_NOTHING,   /* has had no time for any */
+    FAILS,
+    LIES,
+    NEEDS_IMAGES,
+};
 
 static pid_t process_count;
-static unsigned int hidden; /* user whose service does what `fails` says; 0: none */
-static int fails;
-static bool lent; /* it needs an image for each process, and does not answer then */
+static enum oddness oddness;
 static atomic_uint asked[USERS], asked_with_image;
+static struct server server;
+
+/* Questions that nobody has answered yet. */
+static struct {
+    struct call *call;
+    worker_late *late;
+    void *data;
+} open_questions[QUESTIONS_MAX];
+static size_t open_count;
 
 static uid_t user_of(pid_t pid)
 {
@@ -37,7 +59,7 @@ static bool has_probes(pid_t pid)
 
 int process_list(pid_t **pids, size_t *count)
 {
-    pid_t *all = calloc((size_t)process_count, sizeof(*all));
+    pid_t *all = calloc((size_t)process_count + 1, sizeof(*all));
     assert_non_null(all);
     for (pid_t i = 0; i < process_count; i++)
         all[i] = i + 1;
@@ -52,16 +74,23 @@ int process_open(pid_t pid)
     return -EMFILE;
 }
 
-int process_ask_user(int process, struct process_user *user)
+bool process_has_ended(int process)
 {
-    (void)process, (void)user;
-    return -ENOTTY;
+    (void)process;
+    return false;
 }
 
-int process_find_user(pid_t pid, struct process_user *user)
+int process_find_user(pid_t pid, int process, struct process_user *user)
 {
+    (void)process;
     *user = (struct process_user){user_of(pid), user_of(pid)};
     return 0;
+}
+
+/* Every seventh is a thread of the kernel. */
+bool process_has_memory(pid_t pid)
+{
+    return pid % 7 != 0;
 }
 
 bool caller_is_admin(const struct caller *caller)
@@ -69,56 +98,120 @@ bool caller_is_admin(const struct caller *caller)
     return caller->uid == 0;
 }
 
-int router_identify(struct router *router, pid_t pid, struct probe_image_id *id)
-{
-    (void)router;
-    *id = (struct probe_image_id){.start_time = (uint64_t)pid};
-    return 0;
-}
+/* ---- the router -------------------------------------------------------------------------- */
 
 int router_find(const struct router *router, const struct process_user *user,
-                enum authority authority, struct route *route)
+                enum authority authority, struct silence *silence, struct route *route)
 {
     (void)router;
-    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority};
+    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority, silence};
     return 0;
 }
 
 int router_call(struct router *router, const struct route *route, struct call *call)
 {
-    (void)router, (void)route, (void)call;
+    (void)router, (void)route;
     atomic_fetch_add(&asked_with_image, 1);
-    return -ETIMEDOUT;
+    assert_true(call->request.lent);
+    call->reply.id = (struct probe_image_id){.start_time = (uint64_t)call->request.pid};
+    return has_probes(call->request.pid) ? 0 : -ENOENT;
 }
 
-int router_ask(struct router *router, const struct route *route, struct call *call)
+static enum scan_answer answer_odd(pid_t pid, unsigned int round)
 {
-    uid_t uid = route->identity.uid;
-    (void)router;
-    atomic_fetch_add(&asked[uid], 1);
-    if (fails < 0 && uid == hidden)
-        return fails;
+    if (oddness == KNOWS_NOTHING || (oddness == ANSWERS_BY_HALF && round == 1 && pid / USERS % 2))
+        return SCAN_UNKNOWN;
+    return oddness == NEEDS_IMAGES ? SCAN_NEEDS_IMAGE
+           : has_probes(pid)       ? SCAN_HAS_PROBES
+                                   : SCAN_HAS_NONE;
+}
+
+/* Fills in the reply: what the worker of USER says. */
+static void answer(struct call *call, uid_t user, unsigned int round)
+{
     size_t count = call->in_length / sizeof(struct scan_entry);
     struct scan_entry *entries = exact_copy(call->in, call->in_length);
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(user_of(entries[i].pid), uid);
-        entries[i].needs_image = lent && uid == hidden;
-        entries[i].has_probes = !entries[i].needs_image && has_probes(entries[i].pid);
+        pid_t pid = entries[i].pid;
+        assert_int_equal(user_of(pid), user);
+        entries[i].answer = has_probes(pid) ? SCAN_HAS_PROBES : SCAN_HAS_NONE;
+        if (user == ODD)
+            entries[i].answer = (uint8_t)answer_odd(pid, round);
+        entries[i].id.start_time = (uint64_t)pid;
+        if (user == ODD && oddness == LIES && pid / USERS % 2)
+            entries[i].pid++;
+        else if (user == ODD && oddness == LIES)
+            entries[i].answer = SCAN_ANSWERS;
     }
     call->out = (char *)entries;
     call->out_length = call->in_length;
+}
+
+static void answer_open_questions(int status)
+{
+    for (size_t i = 0; i < open_count; i++) {
+        if (status == 0)
+            answer(open_questions[i].call, ODD, 1);
+        open_questions[i].late(open_questions[i].call, status, open_questions[i].data);
+    }
+    open_count = 0;
+}
+
+static void *answer_late(void *data)
+{
+    (void)data;
+    usleep(50000);
+    answer_open_questions(0);
+    return NULL;
+}
+
+int router_ask_question(struct router *router, const struct route *route, struct call *call,
+                        int64_t wait, worker_late *late, void *data)
+{
+    uid_t user = route->identity.uid;
+    unsigned int round =
+        atomic_fetch_add(&asked[user], 1) / ((unsigned int)process_count / 2048 + 1);
+    (void)router;
+    assert_int_equal(wait, 0);
+    assert_null(route->silence);
+    if (user == ODD && oddness == FAILS)
+        return -EMFILE;
+    if (user == ODD && (oddness == NEVER_ANSWERS || oddness == ANSWERS_LATE)) {
+        assert_true(open_count < QUESTIONS_MAX);
+        open_questions[open_count].call = call;
+        open_questions[open_count].late = late;
+        open_questions[open_count++].data = data;
+        return -EINPROGRESS;
+    }
+    answer(call, user, round + 1);
     return 0;
+}
+
+static unsigned int asked_again;
+
+void look_up_again(struct server *unused, struct target *target, const struct process_user *user)
+{
+    (void)unused, (void)target, (void)user;
+    asked_again++;
 }
 
 /* ---- listings ---------------------------------------------------------------------------- */
 
-static bool is_expected(pid_t pid, uid_t caller)
+/* Does the worker of the odd user say nothing of PID? */
+static bool is_unknown(pid_t pid)
 {
-    return has_probes(pid) && (caller == 0 || user_of(pid) == caller) &&
-           ((fails == 0 && !lent) || user_of(pid) != hidden);
+    return user_of(pid) == ODD && (oddness == NEVER_ANSWERS || oddness == KNOWS_NOTHING ||
+                                   oddness == FAILS || oddness == LIES);
 }
 
-/* All that the caller is to see, and nothing else, in order. */
+static bool is_expected(pid_t pid, uid_t caller)
+{
+    if (caller != 0 && user_of(pid) != caller)
+        return false;
+    return is_unknown(pid) ? process_has_memory(pid) : has_probes(pid);
+}
+
+/* All that the caller is to see, and nothing else, in order; within a second. */
 static void check_listing(uid_t uid)
 {
     const struct caller caller = {.pid = 1, .uid = uid, .gid = uid};
@@ -127,13 +220,19 @@ static void check_listing(uid_t uid)
     size_t at = 0;
     for (int i = 0; i < USERS; i++)
         atomic_store(&asked[i], 0);
-    assert_int_equal(listing_read(NULL, &caller, &processes, &count), 0);
+    const struct timespec start = clock_now();
+    assert_int_equal(listing_read(&server, &caller, &processes, &count), 0);
+    const struct timespec end = clock_now();
+    assert_true(clock_between(&start, &end) < 2 * CLOCK_SECOND);
     for (pid_t pid = 1; pid <= process_count; pid++) {
         if (!is_expected(pid, uid))
             continue;
         assert_true(at < count);
         assert_int_equal(processes[at].pid, pid);
-        assert_int_equal(processes[at++].id.start_time, pid);
+        assert_int_equal(processes[at].identified, !is_unknown(pid));
+        if (!is_unknown(pid))
+            assert_int_equal(processes[at].id.start_time, pid);
+        at++;
     }
     assert_int_equal(at, count);
     free(processes);
@@ -143,10 +242,17 @@ static int begin(void **state)
 {
     (void)state;
     process_count = PROCESSES;
-    hidden = 0;
-    fails = 0;
-    lent = false;
+    oddness = ANSWERS;
+    open_count = 0;
     atomic_store(&asked_with_image, 0);
+    return inodes_init(&server.inodes);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    answer_open_questions(-ETIMEDOUT); /* which frees them */
+    inodes_done(&server.inodes);
     return 0;
 }
 
@@ -161,59 +267,140 @@ static void test_all(void **state)
     }
 }
 
-/* Each question to a user who does not answer takes a second: so it is not asked on and on. */
 static void test_a_user_who_does_not_answer(void **state)
 {
     (void)state;
-    hidden = SILENT;
-    fails = -ETIMEDOUT;
+    oddness = NEVER_ANSWERS;
     check_listing(0);
-    assert_true(atomic_load(&asked[SILENT]) > 0);
-    assert_true(atomic_load(&asked[SILENT]) <= THREADS);
-    assert_true(atomic_load(&asked[DEAF]) > THREADS);
+    check_listing(ODD);
+    check_listing(2);
 }
 
-/* The same, where each process is asked for by itself. */
-static void test_a_user_who_does_not_answer_with_images(void **state)
+/* The answers that came too late for one listing are not for the next. */
+static void test_answers_that_come_too_late(void **state)
 {
     (void)state;
-    hidden = SILENT;
-    lent = true;
+    process_count = 2048;
+    oddness = NEVER_ANSWERS;
     check_listing(0);
-    assert_true(atomic_load(&asked_with_image) > 0);
-    assert_true(atomic_load(&asked_with_image) <= THREADS);
-    assert_true(atomic_load(&asked[DEAF]) > THREADS);
+    oddness = ANSWERS;
+    answer_open_questions(0);
+    check_listing(0);
 }
 
-static void test_a_user_whose_service_fails(void **state)
+static void test_answers_that_come_while_it_waits(void **state)
 {
     (void)state;
-    hidden = DEAF;
-    fails = -EIO;
+    pthread_t thread;
+    process_count = 2048;
+    oddness = ANSWERS_LATE;
+    assert_int_equal(pthread_create(&thread, NULL, answer_late, NULL), 0);
     check_listing(0);
-    assert_true(atomic_load(&asked[DEAF]) > THREADS);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-/* A caller whose pid is of another namespace may look into nothing. */
-static void test_a_stranger(void **state)
+/* Of what a worker had no time for in the first round, it is asked again. */
+static void test_another_round(void **state)
 {
     (void)state;
-    const struct caller stranger = {.pid = 0, .uid = 0};
+    process_count = 2047;
+    oddness = ANSWERS_BY_HALF;
+    check_listing(0);
+    assert_true(atomic_load(&asked[ODD]) > 1);
+    assert_int_equal(atomic_load(&asked[2]), 1);
+}
+
+/* Where that brings nothing, it is not asked on and on. */
+static void test_a_worker_that_knows_nothing(void **state)
+{
+    (void)state;
+    process_count = 2047;
+    oddness = KNOWS_NOTHING;
+    check_listing(0);
+    assert_in_range(atomic_load(&asked[ODD]), 1, 2);
+}
+
+static void test_a_worker_that_cannot_be_started(void **state)
+{
+    (void)state;
+    oddness = FAILS;
+    check_listing(0);
+}
+
+/* Of other processes than it was asked for, and with answers that there are not. */
+static void test_a_worker_that_lies(void **state)
+{
+    (void)state;
+    oddness = LIES;
+    check_listing(0);
+}
+
+static void test_images_are_for_root(void **state)
+{
+    (void)state;
+    process_count = 2048;
+    oddness = NEEDS_IMAGES;
+    check_listing(0);
+    assert_int_equal(atomic_load(&asked_with_image), process_count / USERS);
+    const struct caller odd = {.pid = 1, .uid = ODD, .gid = ODD};
     struct listed_process *processes = NULL;
     size_t count = 1;
-    assert_int_equal(listing_read(NULL, &stranger, &processes, &count), 0);
+    assert_int_equal(listing_read(&server, &odd, &processes, &count), 0);
     assert_int_equal(count, 0);
+    assert_int_equal(atomic_load(&asked_with_image), process_count / USERS);
     free(processes);
+}
+
+/* What is known not to answer is listed, and not waited for. */
+static void test_a_silent_target(void **state)
+{
+    (void)state;
+    struct target *target = NULL;
+    const pid_t silent = 2 + USERS; /* has no probes */
+    struct listed_process *processes = NULL;
+    const struct caller caller = {.pid = 1, .uid = 2, .gid = 2};
+    size_t count = 0;
+    process_count = 10;
+    assert_int_equal(inodes_get_target(&server.inodes, silent, NULL, -1, &target), 0);
+    target->silence.pause = CLOCK_SECOND;
+    assert_int_equal(listing_read(&server, &caller, &processes, &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(processes[1].pid, silent);
+    assert_false(processes[1].identified);
+    assert_int_equal(asked_again, 1);
+    free(processes);
+    target->silence.pause = 0;
+    inodes_put_target(&server.inodes, target);
+}
+
+/* A caller whose pid is of another namespace may look into nothing; nor one of another group. */
+static void test_strangers(void **state)
+{
+    (void)state;
+    const struct caller strangers[] = {{.pid = 0, .uid = 0}, {.pid = 1, .uid = 2, .gid = 3}};
+    for (size_t i = 0; i < ARRAY_LENGTH(strangers); i++) {
+        struct listed_process *processes = NULL;
+        size_t count = 1;
+        assert_int_equal(listing_read(&server, &strangers[i], &processes, &count), 0);
+        assert_int_equal(count, 0);
+        free(processes);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_all, begin),
-        cmocka_unit_test_setup(test_a_user_who_does_not_answer, begin),
-        cmocka_unit_test_setup(test_a_user_who_does_not_answer_with_images, begin),
-        cmocka_unit_test_setup(test_a_user_whose_service_fails, begin),
-        cmocka_unit_test_setup(test_a_stranger, begin),
+        cmocka_unit_test_setup_teardown(test_all, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_user_who_does_not_answer, begin, end),
+        cmocka_unit_test_setup_teardown(test_answers_that_come_too_late, begin, end),
+        cmocka_unit_test_setup_teardown(test_answers_that_come_while_it_waits, begin, end),
+        cmocka_unit_test_setup_teardown(test_another_round, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_knows_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_cannot_be_started, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_lies, begin, end),
+        cmocka_unit_test_setup_teardown(test_images_are_for_root, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_silent_target, begin, end),
+        cmocka_unit_test_setup_teardown(test_strangers, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void test_pids(void **state)
@@ -50,7 +53,7 @@ static void *ask_for_a_thread(void *data)
     struct process_user user;
     (void)data;
     assert_int_equal(process_of_thread(gettid()), getpid());
-    assert_int_equal(process_find_user(gettid(), &user), -ENOENT);
+    assert_int_equal(process_find_user(gettid(), -1, &user), -ENOENT);
     return NULL;
 }
 
@@ -61,7 +64,7 @@ static void test_this_process(void **state)
     uid_t uid = 0;
     gid_t gid = 0;
     pthread_t thread;
-    assert_int_equal(process_find_user(getpid(), &user), 0);
+    assert_int_equal(process_find_user(getpid(), -1, &user), 0);
     assert_int_equal(user.uid, getuid());
     assert_int_equal(user.gid, getgid());
     assert_int_equal(process_find_owner(getpid(), &uid, &gid), 0);
@@ -69,6 +72,39 @@ static void test_this_process(void **state)
     assert_int_equal(process_of_thread(getpid()), getpid());
     assert_int_equal(pthread_create(&thread, NULL, ask_for_a_thread, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* Through a descriptor, which also says that it has ended. */
+static void test_a_descriptor(void **state)
+{
+    (void)state;
+    struct process_user user;
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    int process = process_open(child);
+    assert_true(process >= 0);
+    assert_int_equal(process_find_user(child, process, &user), 0);
+    assert_int_equal(user.uid, getuid());
+    assert_int_equal(user.gid, getgid());
+    assert_false(process_has_ended(process));
+    assert_true(process_has_memory(child));
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_true(process_has_ended(process));
+    assert_int_equal(process_find_user(child, process, &user), -ENOENT);
+    assert_int_equal(process_open(child), -ENOENT);
+    assert_false(process_has_memory(child));
+    close(process);
+    /* Where this is the machine's own pid namespace, the first thread of the kernel is 2. */
+    char name[16] = "";
+    FILE *file = fopen("/proc/2/comm", "r");
+    if (file && fgets(name, sizeof(name), file) && strcmp(name, "kthreadd\n") == 0)
+        assert_false(process_has_memory(2));
+    if (file)
+        fclose(file);
 }
 
 static void test_groups(void **state)
@@ -93,7 +129,7 @@ static void test_no_process(void **state)
     uid_t uid = 0;
     gid_t gid = 0;
     pid_t none = 1 << 30; /* beyond every pid_max there can be */
-    assert_int_equal(process_find_user(none, &user), -ENOENT);
+    assert_int_equal(process_find_user(none, -1, &user), -ENOENT);
     assert_int_equal(process_find_owner(none, &uid, &gid), -ENOENT);
     assert_int_equal(process_of_thread(none), -ENOENT);
 }
@@ -119,7 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pids),       cmocka_unit_test(test_this_process),
         cmocka_unit_test(test_no_process), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list),       cmocka_unit_test(test_a_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is waited for, and how long, after some did not answer. */
+#include "unit.h"
+
+#include "server/silence.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+enum { USER = 1000, OTHER = 1001 };
+
+static struct silences silences;
+
+static int begin(void **state)
+{
+    (void)state;
+    return silences_init(&silences);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    silences_done(&silences);
+    return 0;
+}
+
+/* One request, which ends with STATUS; returns how long it might have waited. */
+static int64_t request(struct silence *silence, uid_t user, int status)
+{
+    int64_t wait = silence_begin(&silences, silence, user);
+    if (wait > 0)
+        silence_end(&silences, silence, user, status);
+    return wait;
+}
+
+/* The time until the next try passes. */
+static void let_pass(struct silence *silence)
+{
+    silence->next = clock_now();
+}
+
+static void test_who_answers_is_waited_for(void **state)
+{
+    (void)state;
+    struct silence silence = {.pause = 0};
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(request(&silence, USER, 0), SILENCE_WAIT);
+    assert_false(silence_is_on(&silence));
+    assert_false(silence_is_fresh(&silences, USER));
+}
+
+static void test_who_does_not_answer_is_not_asked(void **state)
+{
+    (void)state;
+    struct silence silence = {.pause = 0};
+    struct silence another = {.pause = 0};
+    assert_int_equal(request(&silence, USER, -ETIMEDOUT), SILENCE_WAIT);
+    assert_true(silence_is_on(&silence));
+    assert_true(silence_is_fresh(&silences, USER));
+    assert_false(silence_is_fresh(&silences, OTHER));
+    assert_int_equal(request(&silence, USER, 0), 0);
+    assert_int_equal(request(&another, USER, 0), SILENCE_WAIT);
+    assert_false(silence_is_fresh(&silences, USER)); /* one has answered */
+}
+
+/* After 1, 2, 4 ... 30 s. */
+static void test_when_it_is_tried_again(void **state)
+{
+    (void)state;
+    static const int64_t pauses[] = {1, 2, 4, 8, 16, 30, 30};
+    struct silence silence = {.pause = 0};
+    for (size_t i = 0; i < ARRAY_LENGTH(pauses); i++) {
+        let_pass(&silence);
+        assert_int_equal(request(&silence, USER, -ETIMEDOUT), SILENCE_WAIT);
+        int64_t left = clock_left(&silence.next);
+        assert_in_range(left, (pauses[i] - 1) * CLOCK_SECOND, pauses[i] * CLOCK_SECOND);
+        assert_int_equal(request(&silence, USER, 0), 0);
+    }
+    let_pass(&silence);
+    assert_int_equal(request(&silence, USER, 0), SILENCE_WAIT);
+    assert_false(silence_is_on(&silence));
+    /* The next silence is a new one. */
+    request(&silence, USER, -ETIMEDOUT);
+    assert_int_equal(silence.pause, CLOCK_SECOND);
+}
+
+/* Where the worker was stopped, once; who stops every worker is silent. */
+static void test_a_worker_that_was_stopped(void **state)
+{
+    (void)state;
+    struct silence silence = {.pause = 0};
+    assert_int_equal(request(&silence, USER, -ESHUTDOWN), SILENCE_WAIT);
+    assert_int_equal(request(&silence, USER, -ESHUTDOWN), SILENCE_WAIT);
+    assert_int_equal(request(&silence, USER, -ESHUTDOWN), 0);
+    assert_int_equal(silence.pause, CLOCK_SECOND);
+}
+
+static void test_one_tries_at_a_time(void **state)
+{
+    (void)state;
+    struct silence silence = {.pause = 0};
+    request(&silence, USER, -ETIMEDOUT);
+    let_pass(&silence);
+    assert_int_equal(silence_begin(&silences, &silence, USER), SILENCE_WAIT);
+    assert_int_equal(silence_begin(&silences, &silence, USER), 0);
+    /* Its worker has died: nobody knows; the next may try at once. */
+    silence_end(&silences, &silence, USER, -EIO);
+    assert_true(silence_is_on(&silence));
+    assert_int_equal(request(&silence, USER, 0), SILENCE_WAIT);
+}
+
+/* Requests that began together find the same silence. */
+static void test_several_find_out_at_once(void **state)
+{
+    (void)state;
+    struct silence silence = {.pause = 0};
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(silence_begin(&silences, &silence, USER), SILENCE_WAIT);
+    for (int i = 0; i < 5; i++)
+        silence_end(&silences, &silence, USER, -ETIMEDOUT);
+    assert_int_equal(silence.pause, CLOCK_SECOND);
+    struct silence another = {.pause = 0};
+    assert_int_equal(request(&another, USER, -ETIMEDOUT), SILENCE_WAIT);
+}
+
+/* The first three of a user's cost a second each, what follows a tenth, others nothing. */
+static void test_a_user_with_many(void **state)
+{
+    (void)state;
+    struct silence targets[12] = {{.pause = 0}};
+    struct silence others = {.pause = 0};
+    int64_t waited = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
+        for (int file = 0; file < 3; file++)
+            waited += request(&targets[i], USER, -ETIMEDOUT);
+    }
+    assert_int_equal(waited, 3 * SILENCE_WAIT + 9 * SILENCE_WAIT_SHORT);
+    assert_int_equal(request(&others, OTHER, 0), SILENCE_WAIT);
+    /* A try of one of them is as short, and what it brings ends that for all. */
+    let_pass(&targets[0]);
+    assert_int_equal(request(&targets[0], USER, 0), SILENCE_WAIT_SHORT);
+    struct silence new = {.pause = 0};
+    assert_int_equal(request(&new, USER, 0), SILENCE_WAIT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_who_answers_is_waited_for, begin, end),
+        cmocka_unit_test_setup_teardown(test_who_does_not_answer_is_not_asked, begin, end),
+        cmocka_unit_test_setup_teardown(test_when_it_is_tried_again, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_was_stopped, begin, end),
+        cmocka_unit_test_setup_teardown(test_one_tries_at_a_time, begin, end),
+        cmocka_unit_test_setup_teardown(test_several_find_out_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_user_with_many, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
