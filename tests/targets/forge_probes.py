@@ -356,7 +356,7 @@ def dropped_across_program_headers(f):
 def dropped_into_read_only_data(f):
     """a site behind the headers, in a segment of code, but in no section of code"""
     first_segment(f, 5)
-    f.add_bad(provider=b"web", site=f.elf.section(b".dynsym").addr + 8)
+    f.add_bad(provider=b"web", site=f.elf.phoff + f.elf.phentsize * f.elf.phnum + 8)
 
 
 @case("left-out")
