@@ -114,6 +114,8 @@ struct probe_engine_options {
      * client keeps them as long as the engine lives.
      */
     const char *const *reserved_names;
+    /* Also show probes without a semaphore, which can be watched, not switched. */
+    bool all;
 };
 
 /* Makes an engine. OPTIONS may be NULL. Errors: ENOMEM; those of opening procfs. */
@@ -305,6 +307,9 @@ PROBE_API size_t probe_target_count(const struct probe_target *target);
  */
 PROBE_API const char *probe_target_name(const struct probe_target *target, size_t index);
 
+/* Has probe INDEX a counter, so that it can be switched? */
+PROBE_API bool probe_target_is_switchable(const struct probe_target *target, size_t index);
+
 /* The index of the probe shown as NAME, or -ENOENT. */
 PROBE_API ssize_t probe_target_find(const struct probe_target *target, const char *name);
 
@@ -353,9 +358,10 @@ PROBE_API int probe_survey_find(struct probe_survey *survey, pid_t pid,
 /* ---- states ---------------------------------------------------------------------------- */
 
 enum probe_state {
-    PROBE_OFF,   /* all counters 0, all sites off */
-    PROBE_ON,    /* all counters above 0, all sites on */
-    PROBE_MIXED, /* counters or sites disagree, or a site holds other bytes */
+    PROBE_OFF,        /* all counters 0, all sites off */
+    PROBE_ON,         /* all counters above 0, all sites on */
+    PROBE_MIXED,      /* counters or sites disagree, or a site holds other bytes */
+    PROBE_WATCH_ONLY, /* it has no counter: see `all` in struct probe_engine_options */
 };
 
 /*
@@ -370,7 +376,7 @@ PROBE_API int probe_target_states(struct probe_target *target, const size_t *ind
 PROBE_API int probe_target_state(struct probe_target *target, enum probe_state *state,
                                  struct probe_error *error);
 
-/* One state for many: off or on if all are, else mixed. */
+/* One state for many: off or on if all are, else mixed. Those without a counter do not count. */
 PROBE_API enum probe_state probe_state_join(const enum probe_state *states, size_t count);
 
 /* The counters and sites of some probes, as they were when it was taken. */
@@ -433,13 +439,13 @@ PROBE_API void probe_update_free(struct probe_update *update);
 /*
  * Adds probe INDEX with an action; VALUE is for PROBE_COUNT_SET, else 0. Probes change in the order
  * added. No effect if the probe was added with the same action and value. Errors: EINVAL it was
- * added with another; EAGAIN see probe_update_apply(); ENOMEM.
+ * added with another, or has no counter; EAGAIN see probe_update_apply(); ENOMEM.
  */
 PROBE_API int probe_update_add(struct probe_update *update, size_t index, enum probe_action action,
                                unsigned int value, struct probe_error *error);
 
 /*
- * Adds all probes that PATTERN means:
+ * Adds all probes that PATTERN means and that have a counter:
  *
  *   NAME          the probe shown under that name
  *   GLOB          a shell pattern, with * ? [ or \
@@ -458,9 +464,9 @@ PROBE_API ssize_t probe_update_add_pattern(struct probe_update *update, const ch
 typedef bool probe_predicate(void *data, size_t index, const char *name);
 
 /*
- * Adds all probes that PREDICATE accepts; it is called with DATA, in the order of their names.
- * Returns how many there are, at least 1. Errors: ENOENT it accepts none; EINVAL, EAGAIN, ENOMEM as
- * above.
+ * Adds all probes with a counter that PREDICATE accepts; it is called with DATA, in the order of
+ * their names. Returns how many there are, at least 1. Errors: ENOENT it accepts none; EINVAL,
+ * EAGAIN, ENOMEM as above.
  */
 PROBE_API ssize_t probe_update_add_if(struct probe_update *update, probe_predicate *predicate,
                                       void *data, enum probe_action action, unsigned int value,

@@ -35,6 +35,7 @@ struct shown_name {
     const char *plain;       /* as the notes give it */
     uint64_t only_semaphore; /* for formats that have one for each name */
     bool contradicts;        /* its notes have two, so it is left out */
+    bool has_counter;        /* of a note that fits: those without one are left out */
     UT_hash_handle hh;
 };
 
@@ -261,7 +262,7 @@ static bool is_dropped(struct builder *builder, const struct kept_note *note)
     if (note->semaphore == 0) {
         if (left_out_count(&builder->left_out, LEFT_OUT_WATCH_ONLY))
             left_out_example(&builder->left_out, LEFT_OUT_WATCH_ONLY, note->name->shown, "%s", "");
-        return true;
+        return note->name->has_counter;
     }
     if (note_fit_counter(builder->object, builder->file, note->semaphore, note->counter))
         return false;
@@ -275,6 +276,12 @@ static int drop_notes(struct builder *builder)
 {
     int status = check_nops(builder);
     size_t kept = 0;
+    for (size_t i = 0; i < builder->count && status == 0; i++) {
+        const struct kept_note *note = &builder->notes[i];
+        if (note->name && note->semaphore && !note->name->has_counter)
+            note->name->has_counter =
+                note_fit_counter(builder->object, builder->file, note->semaphore, note->counter);
+    }
     for (size_t i = 0; i < builder->count && status == 0; i++) {
         if (!is_dropped(builder, &builder->notes[i]))
             builder->notes[kept++] = builder->notes[i];
@@ -323,7 +330,9 @@ static void append_probe(struct object *object, const struct kept_note *notes, s
 {
     struct object_probe *probe = &object->probes[object->probe_count++];
     struct counter *counters = &object->counters[object->counter_count];
-    for (size_t i = 0; i < count; i++)
+    /* All of them have a counter, or none. */
+    size_t counter_count = notes[0].semaphore ? count : 0;
+    for (size_t i = 0; i < counter_count; i++)
         counters[i] = (struct counter){
             .address = notes[i].counter,
             .kernel_counts = notes[i].counter == notes[i].semaphore,
@@ -332,8 +341,9 @@ static void append_probe(struct object *object, const struct kept_note *notes, s
         .name = *strings,
         .first_site = (uint32_t)object->site_count,
         .first_counter = (uint32_t)object->counter_count,
-        .counter_count = (uint32_t)sort_counters(counters, count),
+        .counter_count = (uint32_t)sort_counters(counters, counter_count),
     };
+    object->switchable_count += counter_count > 0;
     *strings = stpcpy(*strings, notes[0].name->shown) + 1;
     object->counter_count += probe->counter_count;
 
@@ -349,7 +359,7 @@ static void append_probe(struct object *object, const struct kept_note *notes, s
         object->sites[object->site_count++] = (struct site){
             .address = notes[i].site,
             .arguments = (uint32_t)(*strings - object->strings),
-            .counter = (uint32_t)(counter - object->counters),
+            .counter = counter ? (uint32_t)(counter - object->counters) : 0,
             .patched = notes[i].format->patched,
         };
         *strings = stpcpy(*strings, notes[i].arguments) + 1;
@@ -377,10 +387,12 @@ static int make_room_for_probes(struct object *object, const struct builder *bui
 /* Gives back the room for sites and counters that turned out to be the same. */
 static void give_back_room(struct object *object)
 {
-    void *counters =
-        reallocarray(object->counters, object->counter_count, sizeof(*object->counters));
-    if (counters)
-        object->counters = counters;
+    if (object->counter_count > 0) {
+        void *counters =
+            reallocarray(object->counters, object->counter_count, sizeof(*object->counters));
+        if (counters)
+            object->counters = counters;
+    }
     if (object->site_count > 0) {
         void *sites = reallocarray(object->sites, object->site_count, sizeof(*object->sites));
         if (sites)

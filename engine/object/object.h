@@ -31,11 +31,14 @@ struct counter {
 struct site {
     uint64_t address;
     uint32_t arguments; /* offset of the string in the object's strings */
-    uint32_t counter;   /* index among the object's counters */
+    uint32_t counter;   /* index among the object's counters; of no meaning if the probe has none */
     bool patched;
 };
 
-/* A probe, as far as one object has it: all notes that are shown under one name. */
+/*
+ * A probe, as far as one object has it: all notes that are shown under one name. Without a counter
+ * it can be watched, not switched.
+ */
 struct object_probe {
     const char *name;
     uint32_t first_site, site_count;
@@ -62,9 +65,9 @@ struct object {
 
     struct segment *segments;
     size_t segment_count;
-    struct object_probe *probes; /* sorted by name */
-    size_t probe_count;
-    struct site *sites; /* of one probe together, sorted by address */
+    struct object_probe *probes;          /* sorted by name */
+    size_t probe_count, switchable_count; /* all, and those with counters */
+    struct site *sites;                   /* of one probe together, sorted by address */
     size_t site_count;
     struct counter *counters; /* of one probe together, sorted by address */
     size_t counter_count;
@@ -105,6 +108,12 @@ bool object_sites_are_read(struct object *object);
  */
 int object_places(struct object *object, const struct places **sites,
                   const struct places **counters);
+
+/* How many of the probes a client wants: ALL, or those that can be switched. */
+static inline size_t object_shown(const struct object *object, bool all)
+{
+    return all ? object->probe_count : object->switchable_count;
+}
 
 /* Where the code at a link-time address stands in the file. */
 uint64_t object_file_offset(const struct object *object, uint64_t address);

@@ -268,9 +268,9 @@ static void tell_left_out(const struct search *search, const struct file_maps *f
 {
     for (size_t i = 0; i < object->problem_count; i++)
         tell_problem(search, file, object->problems[i], is_new, false);
-    if (object->watch_only)
+    if (object->watch_only && !search->engine->options.all)
         tell_problem(search, file, object->watch_only, false,
-                     object->probe_count == 0 && !is_program);
+                     object->switchable_count == 0 && !is_program);
     if (object->is_32_bit && is_program)
         tell_problem(search, file, "is a program of 32 bits, whose probes are not shown", is_new,
                      false);
@@ -320,11 +320,12 @@ static int search_file(const struct search *search, const struct file_maps *file
     }
     size_t before = search->list->count;
     tell_left_out(search, file, object, new, is_program);
-    if (object->probe_count > 0)
+    bool shown = object_shown(object, search->engine->options.all) > 0;
+    if (shown)
         status = find_biases(search, file, object);
-    if (object->probe_count > 0 && search->list->count == before)
+    if (shown && search->list->count == before)
         tell_shared(search, file);
-    if (object->probe_count > 0 && has_stray_code(file, search->list, before))
+    if (shown && has_stray_code(file, search->list, before))
         search->list->partial = true;
     /* One use for each place it is loaded at. */
     for (size_t i = before; i < search->list->count; i++) {

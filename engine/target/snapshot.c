@@ -32,7 +32,9 @@ static void add_sites(const struct part *part, size_t first_counter,
         snapshot->sites[snapshot->site_count++] = (struct snapshot_site){
             .address = site->address + part->loaded->bias,
             .loaded = part->loaded,
-            .counter = first_counter + (site->counter - part->probe->first_counter),
+            .counter = part->probe->counter_count == 0
+                           ? SNAPSHOT_NO_COUNTER
+                           : first_counter + (site->counter - part->probe->first_counter),
             .index = index,
             .patched = site->patched,
         };
@@ -194,6 +196,8 @@ void probe_snapshot_free(struct probe_snapshot *snapshot)
 static enum probe_state site_state(const struct probe_snapshot *snapshot,
                                    const struct snapshot_site *site)
 {
+    if (site->counter == SNAPSHOT_NO_COUNTER)
+        return PROBE_WATCH_ONLY;
     if (!site->patched)
         return snapshot->counters[site->counter].value > 0 ? PROBE_ON : PROBE_OFF;
     uint8_t byte = site->bytes[arch_switch_offset];
@@ -212,6 +216,8 @@ enum probe_state probe_snapshot_state(const struct probe_snapshot *snapshot, siz
     const struct snapshot_probe *probe = &snapshot->probes[i];
     bool all_on = true;
     bool all_off = true;
+    if (probe->counter_count == 0)
+        return PROBE_WATCH_ONLY;
     for (size_t c = 0; c < probe->counter_count; c++) {
         bool on = snapshot->counters[probe->first_counter + c].value > 0;
         all_on = all_on && on;
@@ -219,6 +225,8 @@ enum probe_state probe_snapshot_state(const struct probe_snapshot *snapshot, siz
     }
     for (size_t s = 0; s < probe->site_count; s++) {
         enum probe_state state = site_state(snapshot, &snapshot->sites[probe->first_site + s]);
+        if (state == PROBE_WATCH_ONLY)
+            continue;
         all_on = all_on && state == PROBE_ON;
         all_off = all_off && state == PROBE_OFF;
     }

@@ -12,10 +12,13 @@ struct snapshot_counter {
     bool kernel_counts;
 };
 
+/* Of a site whose object has no counter for the probe. */
+#define SNAPSHOT_NO_COUNTER SIZE_MAX
+
 struct snapshot_site {
     uint64_t address; /* at runtime */
     const struct loaded *loaded;
-    size_t counter; /* index among the snapshot's counters */
+    size_t counter; /* index among the snapshot's counters, or SNAPSHOT_NO_COUNTER */
     uint32_t index; /* among the object's sites */
     bool patched;
     bool foreign;               /* its bytes are not a site's: see snapshot_compare() */

@@ -29,11 +29,15 @@ int probe_target_states(struct probe_target *target, const size_t *indices, size
 
 enum probe_state probe_state_join(const enum probe_state *states, size_t count)
 {
-    for (size_t i = 1; i < count; i++) {
-        if (states[i] != states[0])
+    enum probe_state joined = PROBE_WATCH_ONLY;
+    for (size_t i = 0; i < count; i++) {
+        if (states[i] == PROBE_WATCH_ONLY)
+            continue;
+        if (joined != PROBE_WATCH_ONLY && states[i] != joined)
             return PROBE_MIXED;
+        joined = states[i];
     }
-    return count > 0 ? states[0] : PROBE_OFF;
+    return joined == PROBE_WATCH_ONLY ? PROBE_OFF : joined;
 }
 
 /* ---- one for all --------------------------------------------------------------------- */

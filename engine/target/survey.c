@@ -200,7 +200,7 @@ static enum finding judge_file(const struct probe_engine *engine, pid_t pid, int
         object_cache_find(engine->cache, &status, &object) < 0)
         return FINDING_UNSURE;
     enum finding finding = FINDING_NONE;
-    if (object->probe_count > 0)
+    if (object_shown(object, engine->options.all) > 0)
         finding = loaded_has_code(object, mapping, maps) ? FINDING_LOADED : FINDING_UNSURE;
     object_cache_put(engine->cache, object);
     return finding;

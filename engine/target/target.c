@@ -129,7 +129,8 @@ static void tell_objects(const struct probe_target *target)
         const struct loaded *loaded = &target->loaded.items[i];
         engine_log(target->engine, PROBE_LOG_DEBUG,
                    "process %d: object '%.256s', loaded at bias 0x%" PRIx64 ", has %zu probes",
-                   target->image.pid, loaded->path, loaded->bias, loaded->object->probe_count);
+                   target->image.pid, loaded->path, loaded->bias,
+                   object_shown(loaded->object, target->engine->options.all));
     }
 }
 
@@ -151,12 +152,12 @@ struct merged {
 };
 
 /* Makes a part of each probe of each object, and a probe of all parts of one name. */
-static int merge_probes(const struct loaded_list *list, struct merged *merged)
+static int merge_probes(const struct loaded_list *list, bool all, struct merged *merged)
 {
     size_t count = 0;
     *merged = (struct merged){.parts = NULL};
     for (size_t i = 0; i < list->count; i++)
-        count += list->items[i].object->probe_count;
+        count += object_shown(list->items[i].object, all);
     if (count == 0)
         return 0;
     if (count > UINT32_MAX)
@@ -170,8 +171,11 @@ static int merge_probes(const struct loaded_list *list, struct merged *merged)
     }
     for (size_t i = 0; i < list->count; i++) {
         const struct loaded *loaded = &list->items[i];
-        for (size_t p = 0; p < loaded->object->probe_count; p++)
-            merged->parts[merged->part_count++] = (struct part){&loaded->object->probes[p], loaded};
+        for (size_t p = 0; p < loaded->object->probe_count; p++) {
+            const struct object_probe *probe = &loaded->object->probes[p];
+            if (all || probe->counter_count > 0)
+                merged->parts[merged->part_count++] = (struct part){probe, loaded};
+        }
     }
     if (list->count > 1)
         qsort(merged->parts, count, sizeof(*merged->parts), compare_parts);
@@ -221,7 +225,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     if (status < 0)
         return status;
     bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);
-    if (!same && merge_probes(&loaded, &merged) < 0) {
+    if (!same && merge_probes(&loaded, target->engine->options.all, &merged) < 0) {
         loaded_done(target->engine, &loaded);
         return error_memory(error);
     }
@@ -438,6 +442,16 @@ const char *target_probe_name(const struct probe_target *target, const struct ta
 const char *probe_target_name(const struct probe_target *target, size_t index)
 {
     return target_probe_name(target, &target->probes[index]);
+}
+
+bool probe_target_is_switchable(const struct probe_target *target, size_t index)
+{
+    const struct target_probe *probe = &target->probes[index];
+    for (uint32_t i = 0; i < probe->part_count; i++) {
+        if (target->parts[probe->first_part + i].probe->counter_count > 0)
+            return true;
+    }
+    return false;
 }
 
 ssize_t probe_target_find(const struct probe_target *target, const char *name)

@@ -44,7 +44,8 @@ static int check_sharers(struct probe_update *update, const uint64_t *addresses,
         status = site_bytes_init(target, &snapshot, &bytes, error);
     for (size_t i = 0; i < snapshot.site_count && status == 0; i++) {
         const struct snapshot_site *site = &snapshot.sites[i];
-        if (arch_is_traced(site->bytes, site_bytes_find(&bytes, site)) &&
+        if (site->counter != SNAPSHOT_NO_COUNTER &&
+            arch_is_traced(site->bytes, site_bytes_find(&bytes, site)) &&
             sharing_has(addresses, count, snapshot.counters[site->counter].address))
             status = plan_fail_traced(snapshot.counters[site->counter].address, error);
     }

@@ -166,6 +166,8 @@ int plan_fail_traced(uint64_t counter, struct probe_error *error)
 static int check_site(struct planner *planner, const struct snapshot_site *site,
                       const struct plan_change *change, const char *probe)
 {
+    if (site->counter == SNAPSHOT_NO_COUNTER)
+        return 0;
     const struct snapshot_counter *counter = &planner->snapshot->counters[site->counter];
     const uint8_t *file = planner->file_bytes(planner->data, site);
     if (plan_forgets_references(change) && counter->kernel_counts &&

@@ -78,6 +78,11 @@ int update_add(struct probe_update *update, size_t index, const struct plan_chan
     if (update->generation != update->target->generation)
         return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
                          update->target->image.pid);
+    if (!probe_target_is_switchable(update->target, index))
+        return error_set(error, EINVAL,
+                         "probe '%s' of process %d has no semaphore, so it can be watched, not "
+                         "switched",
+                         probe_target_name(update->target, index), update->target->image.pid);
     if (update->added[index] > 0) {
         const struct plan_change *before = &update->changes[update->added[index] - 1];
         if (before->action == change->action && before->value == change->value)

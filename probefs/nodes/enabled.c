@@ -8,7 +8,8 @@
 
 char node_state_letter(enum probe_state state)
 {
-    static const char letters[] = {[PROBE_OFF] = '0', [PROBE_ON] = '1', [PROBE_MIXED] = 'X'};
+    static const char letters[] = {
+        [PROBE_OFF] = '0', [PROBE_ON] = '1', [PROBE_MIXED] = 'X', [PROBE_WATCH_ONLY] = '-'};
     return letters[state];
 }
 
@@ -46,14 +47,19 @@ static int fill_value(const struct node_file *file, struct probe_update *update,
         return probe_update_add(update, (size_t)index, value->action, value->number, error);
     }
     int status = 0;
-    if (probe_target_count(file->target) == 0) {
+    size_t added = 0;
+    for (size_t i = 0; i < probe_target_count(file->target) && status == 0; i++) {
+        if (!probe_target_is_switchable(file->target, i))
+            continue;
+        status = probe_update_add(update, i, value->action, value->number, error);
+        added++;
+    }
+    if (added == 0) {
         snprintf(error->text, sizeof(error->text),
                  "process %d has no probe that can be switched: see what error_log says",
                  probe_target_pid(file->target));
         return -ENOENT;
     }
-    for (size_t i = 0; i < probe_target_count(file->target) && status == 0; i++)
-        status = probe_update_add(update, i, value->action, value->number, error);
     return status;
 }
 

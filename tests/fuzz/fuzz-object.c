@@ -27,7 +27,7 @@ static bool is_in_segment(const struct object *object, uint64_t address, size_t 
 static void check_probe(const struct object *object, const struct object_probe *probe)
 {
     require(probe->name[0] && strlen(probe->name) <= 255 && !strchr(probe->name, '/'));
-    require(probe->counter_count > 0);
+    require(probe->counter_count > 0 || probe->site_count > 0);
     require((size_t)probe->first_counter + probe->counter_count <= object->counter_count);
     require((size_t)probe->first_site + probe->site_count <= object->site_count);
     for (uint32_t i = 0; i < probe->counter_count; i++)
@@ -36,7 +36,8 @@ static void check_probe(const struct object *object, const struct object_probe *
     for (uint32_t i = 0; i < probe->site_count; i++) {
         const struct site *site = &object->sites[probe->first_site + i];
         require(is_in_segment(object, site->address, site->patched ? SITE_LENGTH : 1, true));
-        require(site->counter - probe->first_counter < probe->counter_count);
+        require(probe->counter_count == 0 ||
+                site->counter - probe->first_counter < probe->counter_count);
         require(strlen(object->strings + site->arguments) < ARGUMENTS_MAX);
         object_file_offset(object, site->address);
     }

@@ -219,7 +219,10 @@ static void test_systemtap(void **state)
     };
     int fd = open_target("sdt");
     struct object *object = read_object(fd);
-    assert_int_equal(object->probe_count, ARRAY_LENGTH(rows)); /* `silent` is not shown */
+    assert_int_equal(object->switchable_count, ARRAY_LENGTH(rows));
+    assert_int_equal(object->probe_count, ARRAY_LENGTH(rows) + 1);
+    assert_int_equal(find_probe(object, "web:silent")->counter_count, 0); /* it can be watched */
+    assert_int_equal(find_probe(object, "web:silent")->site_count, 1);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         const struct object_probe *probe = &object->probes[i];
         assert_string_equal(probe->name, rows[i].name);
