@@ -9,10 +9,12 @@ static int access_refuse(struct probe_engine *engine, struct call *call, enum pr
                          int status)
 {
     struct probe_image maps;
+    const struct probe_image_id id = call->reply.id;
     call->reply.needs_image = true;
+    call->reply.id = (struct probe_image_id){0}; /* the kernel may have shown half of it */
     if (access > PROBE_NAMES &&
         probe_image_open(engine, call->request.pid, PROBE_NAMES, &maps, NULL) == 0) {
-        call->reply.sees_maps = probe_image_id_equal(&maps.id, &call->request.id);
+        call->reply.sees_maps = probe_image_id_equal(&maps.id, &id);
         probe_image_done(&maps);
     }
     return status;

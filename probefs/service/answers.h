@@ -7,13 +7,14 @@
 #define PROBEFS_ANSWERS_H
 
 #include "service/keeper.h"
-#include "service/targets.h"
 #include "service/kept-texts.h"
+#include "service/scanner.h"
+#include "service/targets.h"
 
 struct service {
     struct probe_engine *engine;
     struct service_targets targets;
-    struct probe_survey *survey;
+    struct scanner *scanner;
     struct kept_texts texts;
     struct keeper keeper;
 };

@@ -196,7 +196,7 @@ static int hold_start(struct service *service, struct call *call, hold_begin *be
         return -ENOMEM;
     kept->file = request->file;
     kept->image = PROBE_IMAGE_NONE;
-    int status = service_targets_get(&service->targets, request->pid, &request->id, &kept->target);
+    int status = service_targets_find(&service->targets, call, &kept->target);
     if (status < 0) {
         free(kept);
         return status;

@@ -51,7 +51,7 @@ struct request {
     enum operation operation;
     pid_t pid;
     struct probe_image_id id; /* the image that is meant; any other is ESRCH */
-    protocol_bool any_image;  /* FIND: the one that the process has now, instead */
+    protocol_bool any_image;  /* no: the one that the process has now, which the reply tells */
     unsigned int kind;        /* of node */
     enum probe_access access; /* all that the request needs of the image */
     char probe[PROBE_NAME_SIZE];
@@ -65,7 +65,7 @@ struct request {
 
 /* What a scan found out about a process. */
 enum scan_answer {
-    SCAN_UNKNOWN, /* nothing, in the time that there was */
+    SCAN_UNKNOWN, /* nothing: it takes too long, or there is no memory for it */
     SCAN_HAS_PROBES,
     SCAN_HAS_NONE,    /* or is no process */
     SCAN_NEEDS_IMAGE, /* the service's own authority does not reach */
@@ -80,7 +80,7 @@ struct scan_entry {
 
 struct reply {
     int error;                /* 0 or an errno value */
-    struct probe_image_id id; /* FIND: the image that was looked at */
+    struct probe_image_id id; /* which image it is about; all 0 where that was not found out */
     /* The service may not open the image with that access: the server may, and ask again. */
     protocol_bool needs_image;
     protocol_bool sees_maps; /* but it may see its mappings */

@@ -33,7 +33,7 @@ int service_new(const struct service_options *options, struct service **result)
         return -ENOMEM;
     int status = new_engine(options, &service->engine);
     if (status == 0)
-        status = probe_survey_new(service->engine, &service->survey);
+        status = scanner_new(service->engine, &service->scanner);
     if (status == 0)
         status = service_targets_init(&service->targets, service->engine);
     if (status == 0)
@@ -41,7 +41,7 @@ int service_new(const struct service_options *options, struct service **result)
     if (status == 0)
         status = keeper_init(&service->keeper);
     if (status < 0) {
-        probe_survey_free(service->survey);
+        scanner_free(service->scanner);
         probe_engine_free(service->engine);
         free(service);
         return status;
@@ -57,7 +57,7 @@ void service_free(struct service *service)
     keeper_done(service);
     kept_texts_done(&service->texts);
     service_targets_done(&service->targets);
-    probe_survey_free(service->survey);
+    scanner_free(service->scanner);
     probe_engine_free(service->engine);
     free(service);
 }

@@ -155,10 +155,31 @@ void service_target_note_end(struct service_target *target, int status)
         atomic_store(&target->gone, true);
 }
 
-int service_targets_lock(struct service_targets *targets, const struct call *call,
+/* Which image is meant? */
+static int identify(struct service_targets *targets, const struct call *call,
+                    struct probe_image_id *id)
+{
+    *id = call->request.any_image ? call->image.id : call->request.id;
+    return call->request.any_image && call->image.pid == 0
+               ? probe_image_identify(targets->engine, call->request.pid, id)
+               : 0;
+}
+
+int service_targets_find(struct service_targets *targets, struct call *call,
                          struct service_target **target)
 {
-    int status = service_targets_get(targets, call->request.pid, &call->request.id, target);
+    struct probe_image_id id;
+    int status = identify(targets, call, &id);
+    if (status < 0)
+        return status;
+    call->reply.id = id;
+    return service_targets_get(targets, call->request.pid, &id, target);
+}
+
+int service_targets_lock(struct service_targets *targets, struct call *call,
+                         struct service_target **target)
+{
+    int status = service_targets_find(targets, call, target);
     if (status == 0)
         pthread_mutex_lock(&(*target)->lock);
     return status;

@@ -45,8 +45,14 @@ int service_targets_get(struct service_targets *targets, pid_t pid, const struct
  */
 void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep);
 
-/* The target of CALL, in use and locked; and the end of that, after a call with STATUS. */
-int service_targets_lock(struct service_targets *targets, const struct call *call,
+/*
+ * The target that CALL is about, in use; the reply gets its id. Errors: ENOENT, ESRCH there is no
+ * such process; ENOMEM.
+ */
+int service_targets_find(struct service_targets *targets, struct call *call,
+                         struct service_target **target);
+/* The same, locked; and the end of that, after a call with STATUS. */
+int service_targets_lock(struct service_targets *targets, struct call *call,
                          struct service_target **target);
 void service_targets_unlock(struct service_targets *targets, struct service_target *target,
                             int status, bool keep);
