@@ -15,7 +15,7 @@ struct probe_engine {
     atomic_bool told_of_code, told_of_mem; /* see diagnose_refusals() */
 };
 
-/* Hands one sentence to the client's log hook. */
+/* Hands a sentence to the client's log hook. */
 void engine_log(const struct probe_engine *engine, enum probe_log_level level, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
 

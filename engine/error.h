@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors as the engine passes them: a negative errno value, and one sentence for people. */
+/* Errors inside the engine: a negative errno value, and a sentence for people. */
 #ifndef ENGINE_ERROR_H
 #define ENGINE_ERROR_H
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mount.probefs: what mount(8) runs for `mount -t probefs`, for lines of fstab(5) and for mount
- * units of systemd. It starts the server with the options that are the server's, waits until the
- * mount answers, and ends with an exit status of mount(8).
+ * mount.probefs: mount(8) runs it for `mount -t probefs`, for lines of fstab(5) and for systemd's
+ * mount units. It starts the server with the server's options, waits until the mount answers, and
+ * ends with an exit status of mount(8).
  *
- * It is not setuid and needs no privilege of its own: the server that it starts needs them, and
- * gets those of whoever called. It keeps none while it waits, and hands down no descriptor but the
- * first three: a server lives for long, and would keep a caller's pipes and locks open.
+ * It is not setuid and needs no privileges; the server does, and gets the caller's. It drops its
+ * own while it waits, and passes on only descriptors 0 to 2: the server lives long, and would keep
+ * the caller's pipes and locks open.
  */
 #include "options.h"
 
@@ -31,17 +31,16 @@ struct arguments {
     bool sloppy, fake, verbose, help, version;
 };
 
-static const char help[] =
-    "usage: mount.probefs SOURCE MOUNTPOINT [-fnsv] [-o OPTIONS]\n"
-    "\n"
-    "Mounts probefs, for mount(8): mount -t probefs probefs MOUNTPOINT -o OPTIONS\n"
-    "\n"
-    "  -f            check what can be checked, and do not mount\n"
-    "  -n            write no mtab (none ever is)\n"
-    "  -s            leave out options that are not known, instead of failing\n"
-    "  -v            show how the server is started\n"
-    "  -o OPTIONS    those of probefs(8), and generic ones\n"
-    "  -h, -V        show this, or the version\n";
+static const char help[] = "usage: mount.probefs SOURCE MOUNTPOINT [-fnsv] [-o OPTIONS]\n"
+                           "\n"
+                           "mount(8) runs it: mount -t probefs probefs MOUNTPOINT -o OPTIONS\n"
+                           "\n"
+                           "  -f            check the mountpoint, but do not mount\n"
+                           "  -n            no effect: mtab is never written\n"
+                           "  -s            ignore unknown options instead of failing\n"
+                           "  -v            show how the server is started\n"
+                           "  -o OPTIONS    options of probefs(8) and of FUSE, and generic ones\n"
+                           "  -h, -V        show this help, or the version\n";
 
 static int complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -66,7 +65,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
         case 'f':
             arguments->fake = true;
             break;
-        case 'n': /* there is no mtab of ours */
+        case 'n': /* we never write mtab */
         case 't': /* probefs, or fuse.probefs */
             break;
         case 's':
@@ -80,8 +79,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
             break;
         case 'N':
             return complain(STATUS_USAGE,
-                            "cannot mount in the namespace '%s' from outside, as the server has "
-                            "to live there: use nsenter(1)",
+                            "cannot mount into the namespace '%s' from outside: the server must "
+                            "run in it; use nsenter(1)",
                             optarg);
         case 'h':
             arguments->help = true;
@@ -94,7 +93,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
         }
     }
     if (argc - optind != 2)
-        return complain(STATUS_USAGE, "a source and a mountpoint are needed: see mount.probefs -h");
+        return complain(STATUS_USAGE, "give a source and a mountpoint: see mount.probefs -h");
     arguments->source = argv[optind];
     arguments->mountpoint = argv[optind + 1];
     return 0;
@@ -102,12 +101,12 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 
 /* ---- checks ----------------------------------------------------------------------------- */
 
-/* What the server would say, for `mount -f`, which does not start it. */
+/* Says what the server would say: `mount -f` does not start it. */
 static int check_mountpoint(const char *mountpoint)
 {
     struct stat status;
     int errnum = stat(mountpoint, &status) < 0 ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
-    /* What a dead server left behind (ENOTCONN) is cleared by the next. */
+    /* ENOTCONN: a dead server's mount, which the next server clears. */
     if (errnum == 0 || errnum == ENOTCONN)
         return 0;
     return complain(STATUS_FAILED, "cannot mount at '%s': %s", mountpoint, strerror(errnum));
@@ -123,7 +122,7 @@ static void show_command(char *const *argv)
     fflush(stdout);
 }
 
-/* Starts the server that was installed with this program; else, the one that PATH leads to. */
+/* Starts the server that was installed with this program, or else the one in PATH. */
 static int start_server(char *const *argv, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -137,7 +136,7 @@ static int start_server(char *const *argv, pid_t *pid)
     return -status;
 }
 
-/* All that is left to do is to wait. */
+/* From here on, we only wait. */
 static void drop_privileges(void)
 {
     cap_t none = cap_init();
@@ -146,7 +145,7 @@ static void drop_privileges(void)
     cap_free(none);
 }
 
-/* The server goes to the background when its mount answers, and has said what is wrong if not. */
+/* The server goes to the background when its mount answers; if it fails, it has said why. */
 static int wait_for_server(pid_t pid)
 {
     int status = 0;
@@ -155,8 +154,7 @@ static int wait_for_server(pid_t pid)
             return complain(STATUS_SYSTEM, "cannot wait for probefs: %s", strerror(errno));
     }
     if (WIFSIGNALED(status))
-        return complain(STATUS_FAILED, "probefs was ended by a signal: %s",
-                        strsignal(WTERMSIG(status)));
+        return complain(STATUS_FAILED, "a signal killed probefs: %s", strsignal(WTERMSIG(status)));
     return WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : STATUS_FAILED;
 }
 
@@ -192,8 +190,8 @@ int main(int argc, char **argv)
     }
     if (options_have(arguments.options, "remount"))
         return complain(STATUS_FAILED,
-                        "a mount of probefs cannot be changed: umount '%s', and mount it again; "
-                        "what is switched on stays on",
+                        "the options of a mount cannot be changed: unmount '%s', and mount again; "
+                        "probes that are on stay on",
                         arguments.mountpoint);
     char *options = options_for_server(arguments.options, arguments.sloppy);
     if (!options)

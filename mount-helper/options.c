@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * Said to mount(8), systemd or a kernel's file system, and of no meaning here. Neither dev nor suid
- * is wanted, whoever asks: the tree has no devices and no programs.
+ * Options for mount(8), systemd or a kernel's file system, which the server does not get. It gets
+ * neither dev nor suid, whoever asks: the tree has no devices and no programs.
  */
 static const char *const others[] = {
     "_netdev", "atime", "auto",     "defaults", "dev",         "diratime",   "group",    "iversion",
@@ -15,10 +15,10 @@ static const char *const others[] = {
     "nouser",  "owner", "relatime", "silent",   "strictatime", "suid",       "user",     "users",
 };
 
-/* The same, with what follows: comments, and options of systemd (x-systemd.requires=...). */
+/* The same, for all that begins so: comments, and options of systemd (x-systemd.requires=...). */
 static const char *const prefixes[] = {"X-", "comment=", "helper=", "uhelper=", "x-"};
 
-/* What the server understands, or FUSE's library for it; for `mount -s`. */
+/* Options that the server or libfuse understands. `mount -s` drops all others. */
 static const char *const known[] = {
     "allow_gigatext", "async", "debug",      "dirsync", "engine",     "exec",   "gid", "log",
     "noatime",        "nodev", "nodiratime", "noexec",  "norelatime", "nosuid", "ro",  "rw",

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * What of TEXT is for the server; in new memory, NULL where there is none. What mount(8) and
- * systemd have for themselves is left out; if SLOPPY, so is what nobody knows.
+ * Returns the options in TEXT that are for the server, as a new string, or NULL without memory. It
+ * leaves out those for mount(8) and systemd and, if SLOPPY, unknown ones.
  */
 char *options_for_server(const char *text, bool sloppy);
 

@@ -12,7 +12,7 @@
 
 enum key { KEY_HELP, KEY_VERSION, KEY_REMOUNT };
 
-/* What fuse_opt_parse() fills in, as text where it needs a closer look. */
+/* What fuse_opt_parse() fills in; values are still text. */
 struct raw_options {
     int foreground, debug, allow_gigatext;
     char *engine, *group, *log;
@@ -62,16 +62,17 @@ static int take_option(void *data, const char *argument, int key, struct fuse_ar
         raw->version = true;
         return 0;
     case KEY_REMOUNT:
-        return fail("a mount cannot be changed (%s): umount it, and mount it again; what is "
-                    "switched on stays on",
-                    argument);
+        return fail(
+            "the options of a mount cannot be changed (%s): unmount, and mount again; probes "
+            "that are on stay on",
+            argument);
     case FUSE_OPT_KEY_NONOPT:
         if (raw->word_count == sizeof(raw->words) / sizeof(*raw->words))
             return fail("unexpected argument '%s'", argument);
         raw->words[raw->word_count] = strdup(argument);
         return raw->words[raw->word_count++] ? 0 : -1;
     default:
-        return 1; /* FUSE's own, or nobody's: the session tells */
+        return 1; /* FUSE's, or unknown: the session reports it */
     }
 }
 
@@ -86,7 +87,7 @@ static int parse_group(const char *text, gid_t *group)
     }
     const struct group *found = getgrnam(text);
     if (!found)
-        return fail("there is no group '%s'", text);
+        return fail("unknown group '%s'", text);
     *group = found->gr_gid;
     return 0;
 }
@@ -96,27 +97,27 @@ static int interpret(const struct raw_options *raw, struct options *options)
     if (raw->help || raw->version)
         return 0;
     if (raw->word_count == 0) {
-        fprintf(stderr, "probefs: no mountpoint is given; see probefs --help\n");
+        fprintf(stderr, "probefs: give a mountpoint: see probefs --help\n");
         return -1;
     }
     if (raw->engine && strcmp(raw->engine, "ptrace") == 0)
         options->method = PROBE_METHOD_PTRACE;
     else if (raw->engine && strcmp(raw->engine, "vm") != 0)
-        return fail("there is no engine '%s': use engine=vm or engine=ptrace", raw->engine);
+        return fail("unknown engine '%s': use engine=vm or engine=ptrace", raw->engine);
     if (raw->log && !log_level_parse(raw->log, &options->log_level))
-        return fail("'%s' is no log level: use error, warning, info or debug", raw->log);
+        return fail("unknown log level '%s': use error, warning, info or debug", raw->log);
     if (raw->group && geteuid() != 0)
-        return fail("gid=%s: only root's server may serve others than its own user", raw->group);
+        return fail("gid=%s: only a server started by root may serve other users", raw->group);
     options->has_group = raw->group;
     if (raw->group && parse_group(raw->group, &options->group) < 0)
         return -1;
     options->source = strdup(raw->word_count > 1 ? raw->words[0] : "probefs");
     if (!options->source)
         return -1;
-    /* The server leaves the directory that it was started in. */
+    /* Absolute, because the server leaves the directory that it was started in. */
     const char *word = raw->words[raw->word_count - 1];
     options->mountpoint = realpath(word, NULL);
-    if (!options->mountpoint && errno == ENOTCONN) /* what a dead server left behind */
+    if (!options->mountpoint && errno == ENOTCONN) /* a dead server's mount */
         options->mountpoint = strdup(word);
     if (!options->mountpoint) {
         fprintf(stderr, "probefs: cannot mount at '%s': %s\n", word, strerror(errno));

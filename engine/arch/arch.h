@@ -1,38 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a site looks like on this machine, and what else is the machine's own. Another architecture
- * is another arch-*.c; all else speaks of switches only.
+ * All that depends on the processor: what a site looks like and how it is switched, breakpoints,
+ * registers. There is one .c file for each processor.
  */
 #ifndef ENGINE_ARCH_H
 #define ENGINE_ARCH_H
 
 #include "probe-engine.h"
 
-enum { SITE_LENGTH = 6 }; /* nop, opcode, four bytes that never change */
+/* The bytes of a site that say what it is. */
+enum { SITE_LENGTH = 6 };
 
-/* Where in a site's bytes the switch is: the one byte that is ever written. */
+/* Where in a site the switch is: the only byte that is ever written. */
 extern const uint8_t arch_switch_offset;
 
-/* The switch's value for on and for off. */
+/* The values of the switch. */
 extern const uint8_t arch_switch_on;
 extern const uint8_t arch_switch_off;
 
 /*
- * Are MEMORY's bytes those of a probe's site, which has FILE's bytes in the object? The switch may
- * stand either way, and the nop may hold another tracer's breakpoint.
+ * Is MEMORY a patched site whose bytes in the object's file are FILE? The switch may be on or off,
+ * and the nop may hold another tracer's breakpoint.
  */
 bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 
-/* Do they have the form of a site? For where the object's file cannot be read any more. */
+/* Could MEMORY be one? For when the file cannot be read any more. */
 bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH]);
 
 /*
- * Are these the bytes of a place that is marked, and not switched by its opcode? It holds an
- * instruction that does nothing, so that a tracer may put a breakpoint there.
+ * Do BYTES begin with an instruction that does nothing? Sites that are not patched do, so that a
+ * tracer may put a breakpoint there.
  */
 bool arch_is_nop(const uint8_t bytes[SITE_LENGTH]);
 
-/* What MEMORY's bytes of a site show; FILE as above, or NULL where that cannot be read any more. */
+/* The state of the site in MEMORY. FILE is as above, or NULL if it cannot be read any more. */
 enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file);
 
 /*
@@ -41,19 +42,21 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
  */
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH]);
 
-/* The processor's number in the header of an object (e_machine), and that of its 32-bit programs.
- */
+/* e_machine of this processor's objects, and of those of its 32-bit mode. */
 extern const uint16_t arch_machine;
 extern const uint16_t arch_machine_32;
 
-/* ---- for programs that are started ------------------------------------------------------ */
+/* ---- for starting programs --------------------------------------------------------------- */
 
-/* A breakpoint: these bits of a word that begins where it is, and how far behind it one stops. */
+/*
+ * A breakpoint: its bits in a word of code that begins with it, their mask, and how far behind it
+ * a thread stops.
+ */
 extern const uint64_t arch_breakpoint;
 extern const uint64_t arch_breakpoint_mask;
 extern const uint8_t arch_breakpoint_passed;
 
-/* Where the address of the next instruction is, in struct user_regs_struct. */
+/* The offset of the program counter in struct user_regs_struct. */
 extern const size_t arch_counter_offset;
 
 /* Code that ends the process with STATUS. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * x86-64. A patched site is one of
+ *
  *   90 3d aa bb cc dd    nop; cmp eax, imm32    off
  *   90 e8 aa bb cc dd    nop; call rel32        on
  *
- * Both have the same length and the same last four bytes, so a thread that runs through while the
- * switch is written executes one or the other.
+ * Both have the same length and the same last four bytes: a thread that passes while the switch is
+ * written executes one or the other.
  */
 #include "arch/arch.h"
 
@@ -45,7 +47,7 @@ bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LEN
 
 bool arch_is_nop(const uint8_t bytes[SITE_LENGTH])
 {
-    /* nop; with a prefix; of several bytes */
+    /* nop, with a prefix, or of several bytes */
     return bytes[0] == NOP || (bytes[0] == 0x66 && bytes[1] == NOP) ||
            (bytes[0] == 0x0f && bytes[1] == 0x1f) ||
            (bytes[0] == 0x66 && bytes[1] == 0x0f && bytes[2] == 0x1f);

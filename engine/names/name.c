@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A cut name ends in '~' and this many hex digits: 64 bits of the SHA-256 of the whole. */
+/* A name that was cut ends in '~' and this many hex digits: 64 bits of the SHA-256 of the whole. */
 enum { HASH_DIGITS = 16, ESCAPE_LENGTH = 3, CHARACTER_MAX = 4 };
 
 /*
- * Decodes one character of UTF-8; returns its length, or 0 where the bytes are not valid UTF-8
- * (overlong forms and surrogates included).
+ * Decodes one character of UTF-8. Returns its length, or 0 if the bytes are not valid; overlong
+ * forms and surrogates are not.
  */
-static size_t decode(const unsigned char *bytes, size_t left, uint32_t *character)
+static size_t utf8_decode(const unsigned char *bytes, size_t left, uint32_t *character)
 {
     static const struct {
         unsigned char mask, lead;
@@ -62,12 +62,12 @@ static bool is_hidden(uint32_t character)
     return i < sizeof(hidden) / sizeof(*hidden) && hidden[i].first <= character;
 }
 
-/* Writes the next character of TEXT as it is or escaped; returns how many bytes of TEXT it took. */
-static size_t escape_one(const char *text, size_t left, const char *special, char *out,
-                         size_t *out_length)
+/* Writes the next character of TEXT, escaped if need be; returns how many bytes of TEXT it took. */
+static size_t character_escape(const char *text, size_t left, const char *special, char *out,
+                               size_t *out_length)
 {
     uint32_t character = 0;
-    size_t length = decode((const unsigned char *)text, left, &character);
+    size_t length = utf8_decode((const unsigned char *)text, left, &character);
     bool plain = length > 0 && !is_hidden(character) &&
                  !(character < 0x80 && character && strchr(special, (int)character));
     if (length == 0)
@@ -83,13 +83,14 @@ static size_t escape_one(const char *text, size_t left, const char *special, cha
     return length;
 }
 
-static size_t escape(const char *text, size_t length, const char *special, char *out, size_t size)
+static size_t bytes_escape(const char *text, size_t length, const char *special, char *out,
+                           size_t size)
 {
     size_t used = 0;
     for (size_t at = 0; at < length;) {
         char piece[CHARACTER_MAX * ESCAPE_LENGTH + 1];
         size_t piece_length = 0;
-        at += escape_one(text + at, length - at, special, piece, &piece_length);
+        at += character_escape(text + at, length - at, special, piece, &piece_length);
         if (used + piece_length + 1 > size)
             break;
         memcpy(out + used, piece, piece_length);
@@ -101,7 +102,7 @@ static size_t escape(const char *text, size_t length, const char *special, char 
 
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size)
 {
-    return escape(text, length, column ? " %\\" : "", out, size);
+    return bytes_escape(text, length, column ? " %\\" : "", out, size);
 }
 
 size_t probe_escape(const char *text, size_t length, char *out, size_t size)
@@ -121,18 +122,19 @@ static bool is_reserved(const char *name, const char *const *reserved)
     return reserved && *reserved;
 }
 
-/* Every cut name is at least this long: the last character before the hash has at most 12 bytes. */
-enum { CUT_LENGTH_MIN = NAME_LENGTH - CHARACTER_MAX * ESCAPE_LENGTH };
+/* A cut drops one escaped character at most, 12 bytes, so that a name that was cut is no shorter.
+ */
+enum { CUT_MIN = NAME_LENGTH - CHARACTER_MAX * ESCAPE_LENGTH };
 
 static bool looks_cut(const char *shown, size_t length)
 {
-    return length >= CUT_LENGTH_MIN && shown[length - HASH_DIGITS - 1] == '~' &&
+    return length >= CUT_MIN && shown[length - HASH_DIGITS - 1] == '~' &&
            strspn(shown + length - HASH_DIGITS, "0123456789abcdef") == HASH_DIGITS;
 }
 
-/* Escapes one part after what is in SHOWN; returns false where it had to be cut. */
-static bool append(const char *part, const char *special, bool escape_first, char *shown,
-                   size_t *used)
+/* Escapes PART behind the USED bytes of SHOWN; returns false if it had to be cut. */
+static bool name_append(const char *part, const char *special, bool escape_first, char *shown,
+                        size_t *used)
 {
     size_t length = strlen(part);
     if (escape_first) {
@@ -141,26 +143,26 @@ static bool append(const char *part, const char *special, bool escape_first, cha
         part++;
         length--;
     }
-    /* One byte of slack would hide a cut: count what the whole needs before writing it. */
+    /* Count what the whole needs before writing it: a cut could leave no trace. */
     size_t whole = 0;
     for (size_t at = 0; at < length && *used + whole <= NAME_LENGTH;) {
         char piece[CHARACTER_MAX * ESCAPE_LENGTH + 1];
         size_t piece_length = 0;
-        at += escape_one(part + at, length - at, special, piece, &piece_length);
+        at += character_escape(part + at, length - at, special, piece, &piece_length);
         whole += piece_length;
     }
     bool fits = *used + whole <= NAME_LENGTH;
-    *used += escape(part, length, special, shown + *used, NAME_LENGTH + 1 - *used);
+    *used += bytes_escape(part, length, special, shown + *used, NAME_LENGTH + 1 - *used);
     return fits;
 }
 
-/* Ends the name in a hash of the whole, in place of what does not fit before it. */
-static void cut(const char *provider, const char *name, char *shown, size_t used)
+/* Makes the name end in a hash of the whole, in place of what does not fit. */
+static void name_cut(const char *provider, const char *name, char *shown, size_t used)
 {
     size_t keep = NAME_LENGTH - HASH_DIGITS - 1;
     if (used > keep)
         used = keep;
-    /* Not through an escape, and not through a character. */
+    /* Cut neither an escape nor a character in two. */
     if (used >= 1 && shown[used - 1] == '%')
         used -= 1;
     else if (used >= 2 && shown[used - 2] == '%')
@@ -189,19 +191,19 @@ void name_show(const char *provider, const char *name, const char *const *reserv
     size_t used = 0;
     bool fits = true;
 
-    /* The first colon ends the provider, so the provider has none, and an OCaml name neither. */
+    /* The first colon ends the provider: neither a provider nor an OCaml name may have one. */
     if (provider) {
-        fits = append(provider, special_colon, misleads_at_start(provider), shown, &used);
+        fits = name_append(provider, special_colon, misleads_at_start(provider), shown, &used);
         if (fits && used < NAME_LENGTH)
             used += (size_t)snprintf(shown + used, NAME_LENGTH + 1 - used, ":");
         else
             fits = false;
     }
     if (fits)
-        fits = append(name, provider ? special : special_colon,
-                      !provider && (misleads_at_start(name) || is_reserved(name, reserved)), shown,
-                      &used);
-    /* A short name that looks like a cut one is cut as well: no two probes share a name. */
+        fits = name_append(name, provider ? special : special_colon,
+                           !provider && (misleads_at_start(name) || is_reserved(name, reserved)),
+                           shown, &used);
+    /* A name that looks like one that was cut is cut too, or two probes could share a name. */
     if (!fits || looks_cut(shown, used))
-        cut(provider, name, shown, used);
+        name_cut(provider, name, shown, used);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text that comes from a target, made safe to show: bytes that would mislead are written as %XX.
+ * Makes text from a target safe to show: bytes that would mislead are escaped as %XX.
  *
- * Text is taken as UTF-8. Whatever is not valid UTF-8, control characters (C0, DEL, C1) and the
- * characters that reorder or hide text on a terminal are always escaped. How much more is escaped
- * depends on where the text goes; in names and columns '%' itself is, so that no two look the same.
+ * Text is read as UTF-8. Bytes that are not valid UTF-8, control characters (C0, DEL, C1) and
+ * characters that hide or reorder text on a terminal are always escaped. What else is escaped
+ * depends on where the text goes. Names and columns escape '%' too, so that no two look the same.
  */
 #ifndef ENGINE_NAME_H
 #define ENGINE_NAME_H
@@ -24,8 +24,8 @@ void name_show(const char *provider, const char *name, const char *const *reserv
                char shown[NAME_LENGTH + 1]);
 
 /*
- * Escapes LENGTH bytes of TEXT into OUT of SIZE (NUL-ended, cut at a whole character where it does
- * not fit); returns the length written. With COLUMN spaces, '%' and '\' are escaped, too.
+ * Escapes LENGTH bytes of TEXT into OUT of SIZE, NUL-ended; returns the length written. Text that
+ * does not fit is cut behind a whole character. COLUMN also escapes space, '%' and '\'.
  */
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * regcomp() of glibc trusts whoever wrote the pattern: `a++++...` doubles the memory that it takes
- * with each sign, `((((...` overflows the stack, `(a{1000}){1000}` is written out. And back
- * references, which extended expressions of POSIX do not have, make regexec() try everything.
+ * glibc's regcomp() trusts the pattern: `a++++...` doubles its memory with each sign, `((((...`
+ * overflows the stack, `(a{1000}){1000}` is expanded. And back references, which POSIX extended
+ * expressions do not have, make regexec() try everything.
  *
- * So the nodes that a pattern will be written out to are counted beforehand: an atom is one, a
- * group is the sum of what is in it, and a repetition multiplies what stands before it.
+ * So we first count the nodes that a pattern expands to: an atom is one, a group is the sum of its
+ * contents, and a repetition multiplies the atom before it.
  */
 #include "names/regex-check.h"
 
@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The time and memory that compiling takes grow with the square of the nodes, and are small yet. */
+/* Compiling takes time and memory by the square of the nodes; these are still cheap. */
 enum { LENGTH_MAX = 4096, NODES_MAX = 2000, GROUPS_MAX = 32 };
 
 struct count {
-    size_t sums[GROUPS_MAX + 1]; /* of the groups that are open, the whole pattern first */
+    size_t sums[GROUPS_MAX + 1]; /* of the open groups; the first is the whole pattern */
     size_t depth;
-    size_t atom; /* what a repetition would multiply; 0: nothing */
+    size_t atom; /* the nodes that a repetition would multiply; 0 if there is no atom */
     bool repeated;
 };
 
@@ -33,7 +33,7 @@ static void add_atom(struct count *count, size_t nodes)
     count->repeated = false;
 }
 
-/* The length of the bracket expression at PATTERN; of all that is left where it has no end. */
+/* The length of the bracket expression at PATTERN; if it has no end, of all that is left. */
 static size_t bracket_length(const char *pattern)
 {
     const char *at = pattern + 1;
@@ -51,8 +51,11 @@ static size_t bracket_length(const char *pattern)
     return (size_t)(at - pattern) + (*at == ']');
 }
 
-/* How often the repetition at PATTERN has the atom before it written out; its length. */
-static size_t repetition(const char *pattern, size_t *factor)
+/*
+ * The length of the repetition at PATTERN, or 0 if there is none; FACTOR is how often it expands
+ * the atom before it.
+ */
+static size_t repetition_length(const char *pattern, size_t *factor)
 {
     char *end = NULL;
     *factor = *pattern == '+' ? 2 : 1;
@@ -64,7 +67,7 @@ static size_t repetition(const char *pattern, size_t *factor)
     return *end == '}' ? (size_t)(end + 1 - pattern) : 0;
 }
 
-static const char *repeat(struct count *count, size_t factor)
+static const char *count_repetition(struct count *count, size_t factor)
 {
     if (count->repeated)
         return "it repeats a repetition";
@@ -76,7 +79,7 @@ static const char *repeat(struct count *count, size_t factor)
     return NULL;
 }
 
-static const char *open_group(struct count *count)
+static const char *count_group(struct count *count)
 {
     if (count->depth == GROUPS_MAX)
         return "its groups are nested too deep";
@@ -86,16 +89,16 @@ static const char *open_group(struct count *count)
     return NULL;
 }
 
-/* Counts what is at PATTERN; LENGTH is that of what was counted. */
+/* Counts the element at PATTERN, which has LENGTH. Returns what is wrong with it, or NULL. */
 static const char *count_next(struct count *count, const char *pattern, size_t *length)
 {
     size_t factor = 1;
-    size_t repeats = count->atom > 0 ? repetition(pattern, &factor) : 0;
+    size_t repeats = count->atom > 0 ? repetition_length(pattern, &factor) : 0;
     *length = repeats > 0 ? repeats : 1;
     if (repeats > 0)
-        return repeat(count, factor);
+        return count_repetition(count, factor);
     if (*pattern == '(')
-        return open_group(count);
+        return count_group(count);
     if (*pattern == ')' && count->depth > 0) {
         size_t inside = count->sums[count->depth--];
         add_atom(count, inside + 1);

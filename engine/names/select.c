@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Which probes a pattern means: a name, a glob, a regular expression or a pair. */
 #include "names/select.h"
 
 #include "names/regex-check.h"
@@ -11,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Shown names have none of these bytes unless escaped, so a pattern is told by them. */
+/* Shown names have these bytes only escaped, so that they tell patterns from names. */
 static const char glob_bytes[] = "*?[\\";
 enum { REGEX_MARK = '~', PAIR_MARK = ',' };
 
@@ -29,13 +28,13 @@ struct selection {
     struct probe_error *error;
 };
 
-static int no_match(const struct selection *selection, const char *pattern)
+static int selection_no_match(const struct selection *selection, const char *pattern)
 {
     return error_set(selection->error, ENOENT, "%s has no probe that matches '%s'",
                      selection->names->owner, pattern);
 }
 
-static int add(struct selection *selection, size_t index)
+static int selection_add(struct selection *selection, size_t index)
 {
     int status = selection->visit(selection->data, index, selection->error);
     if (status == 0)
@@ -43,24 +42,26 @@ static int add(struct selection *selection, size_t index)
     return status;
 }
 
-static int add_name(struct selection *selection, const char *name)
+static int selection_add_name(struct selection *selection, const char *name)
 {
     ssize_t index = selection->names->find(selection->names->data, name);
-    return index < 0 ? no_match(selection, name) : add(selection, (size_t)index);
+    return index < 0 ? selection_no_match(selection, name)
+                     : selection_add(selection, (size_t)index);
 }
 
-/* Adds the probes for whose names MATCHES says so, in the order of the names. */
-static int add_matching(struct selection *selection, const char *pattern,
-                        bool (*matches)(const void *data, const char *name), const void *data)
+/* Adds the names that MATCHES accepts, in their order. */
+static int selection_add_matching(struct selection *selection, const char *pattern,
+                                  bool (*matches)(const void *data, const char *name),
+                                  const void *data)
 {
     const struct select_names *names = selection->names;
     int status = 0;
     for (size_t i = 0; i < names->count && status == 0; i++) {
         if (matches(data, names->name(names->data, i)))
-            status = add(selection, i);
+            status = selection_add(selection, i);
     }
     if (status == 0 && selection->matched == 0)
-        return no_match(selection, pattern);
+        return selection_no_match(selection, pattern);
     return status;
 }
 
@@ -74,7 +75,7 @@ static bool matches_regex(const void *data, const char *name)
     return regexec(data, name, 0, NULL, 0) == 0;
 }
 
-static int add_regex(struct selection *selection, const char *pattern)
+static int selection_add_regex(struct selection *selection, const char *pattern)
 {
     regex_t regex;
     char reason[128];
@@ -88,12 +89,12 @@ static int add_regex(struct selection *selection, const char *pattern)
         return error_set(selection->error, code == REG_ESPACE ? ENOMEM : EINVAL,
                          "'%s' is not a regular expression: %s", pattern, reason);
     }
-    int status = add_matching(selection, pattern, matches_regex, &regex);
+    int status = selection_add_matching(selection, pattern, matches_regex, &regex);
     regfree(&regex);
     return status;
 }
 
-static int add_pair(struct selection *selection, const char *pattern)
+static int selection_add_pair(struct selection *selection, const char *pattern)
 {
     char *start = strdup(pattern);
     if (!start)
@@ -105,9 +106,9 @@ static int add_pair(struct selection *selection, const char *pattern)
         status = error_set(selection->error, EINVAL, "'%s' is not a pair START,STOP of two names",
                            pattern);
     if (status == 0)
-        status = add_name(selection, selection->stop_first ? stop : start);
+        status = selection_add_name(selection, selection->stop_first ? stop : start);
     if (status == 0)
-        status = add_name(selection, selection->stop_first ? start : stop);
+        status = selection_add_name(selection, selection->stop_first ? start : stop);
     free(start);
     return status;
 }
@@ -124,12 +125,12 @@ ssize_t select_names(const struct select_names *names, const char *pattern, bool
     };
     int status = 0;
     if (pattern[0] == REGEX_MARK)
-        status = add_regex(&selection, pattern);
+        status = selection_add_regex(&selection, pattern);
     else if (select_is_pair(pattern))
-        status = add_pair(&selection, pattern);
+        status = selection_add_pair(&selection, pattern);
     else if (strpbrk(pattern, glob_bytes))
-        status = add_matching(&selection, pattern, matches_glob, pattern);
+        status = selection_add_matching(&selection, pattern, matches_glob, pattern);
     else
-        status = add_name(&selection, pattern);
+        status = selection_add_name(&selection, pattern);
     return status < 0 ? status : selection.matched;
 }

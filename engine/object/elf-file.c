@@ -14,7 +14,7 @@
 #define NOTES_SECTION ".note.stapsdt"
 #define BASE_SECTION  ".stapsdt.base"
 
-/* Bounds on what one hostile file may make us hold; far above any real program. */
+/* Limits on what a hostile file can make us hold; no real program comes near them. */
 enum {
     SEGMENTS_MAX = 256,
     NOTES_SIZE_MAX = 256 << 20,
@@ -61,7 +61,7 @@ static int elf_failure(int other)
     return errno == ENOMEM ? -ENOMEM : other;
 }
 
-/* The section's name; "" where it has none that can be read at a reasonable cost. */
+/* The section's name; "" if there is none that is cheap to read. */
 static const char *section_name(struct elf_file *file, size_t names, const GElf_Shdr *section)
 {
     GElf_Shdr strings;
@@ -271,7 +271,7 @@ int elf_file_notes(struct elf_file *file, int (*visit)(void *, const void *, siz
     return elf_failure(0);
 }
 
-/* Compares bytes of the file at OFFSET with TEXT of LENGTH. */
+/* Does the file have TEXT of LENGTH at OFFSET? */
 static bool file_has(int fd, uint64_t offset, const char *text, size_t length)
 {
     char bytes[512];

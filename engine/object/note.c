@@ -6,7 +6,7 @@
 
 enum { WORDS = 3, WORD = sizeof(uint64_t) };
 
-/* Takes one NUL-ended string off the front of what is left, or returns NULL. */
+/* Takes a NUL-ended string off the front of what is left. NULL if none ends there. */
 static const char *take_string(const char **rest, size_t *left)
 {
     const char *string = *rest;

@@ -9,10 +9,10 @@
 #include <uthash.h>
 #include <utlist.h>
 
-/* How much memory the objects that no target uses may take before the oldest are forgotten. */
+/* Unused objects may take this much memory; then the oldest are forgotten. */
 enum { UNUSED_SIZE_MAX = 8 << 20 };
 
-/* What tells a file, and its contents, from any other. */
+/* Tells a file with its contents from any other. */
 struct file_key {
     dev_t device;
     ino_t inode;
@@ -20,21 +20,21 @@ struct file_key {
     struct timespec modified, changed;
 };
 
-struct entry {
+struct cache_entry {
     struct file_key key;
     struct object *object;
     size_t users, size;
-    UT_hash_handle hh;         /* by key */
-    UT_hash_handle by_object;  /* by the object's address */
-    struct entry *prev, *next; /* in the list of unused ones */
+    UT_hash_handle hh;               /* by key */
+    UT_hash_handle by_object;        /* by the object's address */
+    struct cache_entry *prev, *next; /* in the list of unused entries */
 };
 
 struct object_cache {
     const char *const *reserved;
     pthread_mutex_t lock; /* guards all below */
-    struct entry *entries;
-    struct entry *by_object;
-    struct entry *unused; /* the oldest first */
+    struct cache_entry *entries;
+    struct cache_entry *by_object;
+    struct cache_entry *unused; /* the oldest first */
     size_t unused_size;
 };
 
@@ -49,7 +49,7 @@ int object_cache_new(const char *const *reserved, struct object_cache **result)
     return 0;
 }
 
-static void entry_free(struct entry *entry)
+static void cache_entry_free(struct cache_entry *entry)
 {
     if (!entry)
         return;
@@ -57,20 +57,20 @@ static void entry_free(struct entry *entry)
     free(entry);
 }
 
-static void forget(struct object_cache *cache, struct entry *entry)
+static void cache_forget(struct object_cache *cache, struct cache_entry *entry)
 {
     HASH_DELETE(hh, cache->entries, entry);
     HASH_DELETE(by_object, cache->by_object, entry);
-    entry_free(entry);
+    cache_entry_free(entry);
 }
 
-static void forget_unused(struct object_cache *cache, size_t keep)
+static void cache_forget_unused(struct object_cache *cache, size_t keep)
 {
     while (cache->unused && cache->unused_size > keep) {
-        struct entry *oldest = cache->unused;
+        struct cache_entry *oldest = cache->unused;
         DL_DELETE(cache->unused, oldest);
         cache->unused_size -= oldest->size;
-        forget(cache, oldest);
+        cache_forget(cache, oldest);
     }
 }
 
@@ -78,16 +78,16 @@ void object_cache_free(struct object_cache *cache)
 {
     if (!cache)
         return;
-    forget_unused(cache, 0);
+    cache_forget_unused(cache, 0);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
 }
 
-/* Reads the file into a new entry, which is in no table yet; NULL, and STATUS, where that fails. */
-static struct entry *read_entry(const struct object_cache *cache, const struct file_key *key,
-                                int fd, int *status, struct probe_error *error)
+/* Reads the file into a new entry that is in no table yet. On failure NULL, and STATUS. */
+static struct cache_entry *cache_read(const struct object_cache *cache, const struct file_key *key,
+                                      int fd, int *status, struct probe_error *error)
 {
-    struct entry *entry = calloc(1, sizeof(*entry));
+    struct cache_entry *entry = calloc(1, sizeof(*entry));
     if (!entry) {
         *status = error_memory(error);
         return NULL;
@@ -103,7 +103,7 @@ static struct entry *read_entry(const struct object_cache *cache, const struct f
 }
 
 /* Puts the entry into both tables. Called with the lock held. */
-static int add(struct object_cache *cache, struct entry *entry)
+static int cache_insert(struct object_cache *cache, struct cache_entry *entry)
 {
     HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
     if (!entry->hh.tbl)
@@ -115,10 +115,10 @@ static int add(struct object_cache *cache, struct entry *entry)
     return -ENOMEM;
 }
 
-/* The entry of KEY, with one use more; or NULL. */
-static struct entry *use_known(struct object_cache *cache, const struct file_key *key)
+/* Adds a use to the entry of KEY, and returns it; NULL if there is none. */
+static struct cache_entry *cache_use_known(struct object_cache *cache, const struct file_key *key)
 {
-    struct entry *entry = NULL;
+    struct cache_entry *entry = NULL;
     HASH_FIND(hh, cache->entries, key, sizeof(*key), entry);
     if (!entry)
         return NULL;
@@ -129,7 +129,7 @@ static struct entry *use_known(struct object_cache *cache, const struct file_key
     return entry;
 }
 
-static struct file_key key_of(const struct stat *status)
+static struct file_key file_key_of(const struct stat *status)
 {
     struct file_key key;
     memset(&key, 0, sizeof(key)); /* padding is hashed, too */
@@ -141,19 +141,18 @@ static struct file_key key_of(const struct stat *status)
     return key;
 }
 
-/* Puts what was read into the cache, in use; or uses what another thread was faster to put there.
- */
-static struct entry *keep(struct object_cache *cache, struct entry *read)
+/* Puts an entry that was read into the cache, in use; or uses another thread's that was faster. */
+static struct cache_entry *cache_keep(struct object_cache *cache, struct cache_entry *read)
 {
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = use_known(cache, &read->key);
-    if (!entry && add(cache, read) == 0) {
+    struct cache_entry *entry = cache_use_known(cache, &read->key);
+    if (!entry && cache_insert(cache, read) == 0) {
         entry = read;
         entry->users = 1;
     }
     pthread_mutex_unlock(&cache->lock);
     if (entry != read)
-        entry_free(read);
+        cache_entry_free(read);
     return entry;
 }
 
@@ -166,17 +165,17 @@ int object_cache_get(struct object_cache *cache, int fd, struct object **object,
         return error_set(error, errno, "cannot examine the file");
     if (!S_ISREG(file.st_mode))
         return error_set(error, EINVAL, "not a regular file");
-    struct file_key key = key_of(&file);
+    struct file_key key = file_key_of(&file);
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = use_known(cache, &key);
+    struct cache_entry *entry = cache_use_known(cache, &key);
     pthread_mutex_unlock(&cache->lock);
     *new = !entry;
     if (!entry) {
         /* Without the lock: a file that is slow must not hold up others. */
-        struct entry *read = read_entry(cache, &key, fd, &status, error);
+        struct cache_entry *read = cache_read(cache, &key, fd, &status, error);
         if (!read)
             return status;
-        entry = keep(cache, read);
+        entry = cache_keep(cache, read);
     }
     if (!entry)
         return error_memory(error);
@@ -186,9 +185,9 @@ int object_cache_get(struct object_cache *cache, int fd, struct object **object,
 
 int object_cache_find(struct object_cache *cache, const struct stat *status, struct object **object)
 {
-    struct file_key key = key_of(status);
+    struct file_key key = file_key_of(status);
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = use_known(cache, &key);
+    struct cache_entry *entry = cache_use_known(cache, &key);
     pthread_mutex_unlock(&cache->lock);
     if (!entry)
         return -ENOENT;
@@ -196,9 +195,9 @@ int object_cache_find(struct object_cache *cache, const struct stat *status, str
     return 0;
 }
 
-static struct entry *find_object(struct object_cache *cache, struct object *object)
+static struct cache_entry *cache_find_by_object(struct object_cache *cache, struct object *object)
 {
-    struct entry *entry = NULL;
+    struct cache_entry *entry = NULL;
     HASH_FIND(by_object, cache->by_object, &object, sizeof(object), entry);
     return entry;
 }
@@ -206,7 +205,7 @@ static struct entry *find_object(struct object_cache *cache, struct object *obje
 void object_cache_use(struct object_cache *cache, struct object *object)
 {
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = find_object(cache, object);
+    struct cache_entry *entry = cache_find_by_object(cache, object);
     if (entry)
         entry->users++;
     pthread_mutex_unlock(&cache->lock);
@@ -215,11 +214,11 @@ void object_cache_use(struct object_cache *cache, struct object *object)
 void object_cache_put(struct object_cache *cache, struct object *object)
 {
     pthread_mutex_lock(&cache->lock);
-    struct entry *entry = find_object(cache, object);
+    struct cache_entry *entry = cache_find_by_object(cache, object);
     if (entry && --entry->users == 0) {
         DL_APPEND(cache->unused, entry);
         cache->unused_size += entry->size;
-        forget_unused(cache, UNUSED_SIZE_MAX);
+        cache_forget_unused(cache, UNUSED_SIZE_MAX);
     }
     pthread_mutex_unlock(&cache->lock);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects by file: read once, shared by all targets, forgotten when long unused. */
+/* A cache of objects by file: each is read once and shared by all targets. */
 #ifndef ENGINE_OBJECT_CACHE_H
 #define ENGINE_OBJECT_CACHE_H
 
@@ -9,23 +9,23 @@
 
 struct object_cache;
 
-/* The probes of all its objects are shown under names that are none of the RESERVED: name_show().
- */
+/* No probe is shown under one of the RESERVED names: see name_show(). Errors: ENOMEM. */
 int object_cache_new(const char *const *reserved, struct object_cache **cache);
-/* No object may be in use any more. */
+/* No object may be in use. NULL is fine. */
 void object_cache_free(struct object_cache *cache);
 
 /*
- * The object in the open file FD, in use until object_cache_put(). `new` says that it was read
- * just now. Errors: ENOMEM; EIO; EINVAL where FD is not a regular file.
+ * The object in the open file FD, in use until object_cache_put(). NEW says whether it was read
+ * just now. Errors: ENOMEM; EIO; EINVAL FD is not a regular file.
  */
 int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
                      struct probe_error *error);
-/* The same for the file that STATUS is of, where it is known: 0, or -ENOENT. */
+/* The same for the file with this STATUS, if its object is known: 0, or -ENOENT. */
 int object_cache_find(struct object_cache *cache, const struct stat *status,
                       struct object **object);
-/* One more use of an object that is in use. */
+/* Adds a use of an object that is in use. */
 void object_cache_use(struct object_cache *cache, struct object *object);
+/* Ends a use. */
 void object_cache_put(struct object_cache *cache, struct object *object);
 
 #endif

@@ -11,14 +11,14 @@ static int compare_places(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The address of item INDEX of a column of addresses, STRIDE bytes apart. */
+/* Item INDEX of a column of addresses that are STRIDE bytes apart. */
 static uint64_t address_at(const uint64_t *column, size_t stride, size_t index)
 {
     return *(const uint64_t *)(const void *)((const char *)column + index * stride);
 }
 
-/* Sorts PLACES, whose items have their indices, by the addresses in COLUMN. */
-static int sort_places(struct places *places, const uint64_t *column, size_t stride)
+/* Sorts PLACES, whose items have only their indices, by the addresses in COLUMN. */
+static int places_sort(struct places *places, const uint64_t *column, size_t stride)
 {
     uint64_t last = 0;
     places->start = places->count ? UINT64_MAX : 0;
@@ -36,7 +36,7 @@ static int sort_places(struct places *places, const uint64_t *column, size_t str
     return 0;
 }
 
-static int find_sites(const struct object *object, struct places *places)
+static int places_find_sites(const struct object *object, struct places *places)
 {
     places->items = malloc((object->site_count + 1) * sizeof(*places->items));
     if (!places->items)
@@ -45,17 +45,17 @@ static int find_sites(const struct object *object, struct places *places)
         if (object->sites[i].patched)
             places->items[places->count++].index = i;
     }
-    return sort_places(places, &object->sites->address, sizeof(*object->sites));
+    return places_sort(places, &object->sites->address, sizeof(*object->sites));
 }
 
-static int find_counters(const struct object *object, struct places *places)
+static int places_find_counters(const struct object *object, struct places *places)
 {
     places->items = malloc((object->counter_count + 1) * sizeof(*places->items));
     if (!places->items)
         return -ENOMEM;
     for (uint32_t i = 0; i < object->counter_count; i++)
         places->items[places->count++].index = i;
-    return sort_places(places, &object->counters->address, sizeof(*object->counters));
+    return places_sort(places, &object->counters->address, sizeof(*object->counters));
 }
 
 int object_places(struct object *object, const struct places **sites,
@@ -65,9 +65,9 @@ int object_places(struct object *object, const struct places **sites,
     int status = 0;
     pthread_mutex_lock(&object->lock);
     if (!object->site_places.items) {
-        status = find_sites(object, &found[0]);
+        status = places_find_sites(object, &found[0]);
         if (status == 0)
-            status = find_counters(object, &found[1]);
+            status = places_find_counters(object, &found[1]);
         if (status == 0) {
             object->site_places = found[0];
             object->counter_places = found[1];
