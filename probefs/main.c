@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -183,8 +184,20 @@ static int main_of_server(int argc, char **argv)
     return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Made to run with more than its caller's rights, it would lend them to the caller. */
+static bool is_privileged_by_file(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (is_privileged_by_file()) {
+        fputs("probefs: it must not be setuid or setgid, nor have capabilities of its own: take "
+              "them away (chmod ug-s, setcap -r)\n",
+              stderr);
+        return EXIT_FAILURE;
+    }
     if (argc > 0 && strcmp(basename(argv[0]), WORKER_NAME) == 0)
         return worker_main(argc, argv);
     return main_of_server(argc, argv);

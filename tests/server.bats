@@ -159,6 +159,20 @@ start_refused() {
     done
 }
 
+@test "it refuses to run with more rights than its caller's: setuid, setgid, capabilities" {
+    local program=$work/bin/privileged
+    cp "$(server_program)" "$program"
+    for mode in 4755 2755; do
+        chmod "$mode" "$program"
+        run -1 run_as a "$program" -f "$work"
+        assert_match "$output" "probefs: it must not be setuid*"
+    done
+    chmod 755 "$program"
+    setcap cap_sys_ptrace+ep "$program"
+    run -1 run_as a "$program" -f "$work"
+    assert_match "$output" "probefs: it must not be setuid*"
+}
+
 @test "SIGTERM and SIGINT unmount" {
     for signal in TERM INT; do
         start_daemon "$mnt"

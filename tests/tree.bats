@@ -407,6 +407,45 @@ old_descriptors_are_dead() {
     assert_errno OK write "$mnt/$pid/gc_stop/enabled" 1
 }
 
+# Each image is there before the next exec is asked for. In the background.
+exec_again_and_again() {
+    local images=1
+    while kill -USR1 "$pid" 2>/dev/null; do
+        images=$((images + 1))
+        until [ "$(lines_of '^pid')" -ge $images ]; do
+            is_running "$pid" || return 0
+            sleep 0.002
+        done
+    done
+}
+
+@test "a process that calls exec all the time: nobody sees ESTALE" {
+    local chain=() opener
+    opener=$(target execer)
+    for _ in $(seq 100); do chain+=("$opener" -i 5); done
+    start execer -i 5 "${chain[@]}" "$(target demo-ocaml_1)" -i 20 -q
+    exec_again_and_again 3>&- &
+    adopt $!
+    run -0 python3 -I -S - "$mnt/$pid" <<'END'
+import errno, os, sys, time
+seen = {}
+end = time.monotonic() + 8
+while time.monotonic() < end:
+    for ask in (lambda: os.close(os.open(sys.argv[1] + "/gc_start/enabled", os.O_RDONLY)),
+                lambda: os.readlink(sys.argv[1] + "/exe"),
+                lambda: os.listdir(sys.argv[1]), lambda: os.stat(sys.argv[1] + "/enabled")):
+        try:
+            ask()
+            name = "OK"
+        except OSError as error:
+            name = errno.errorcode[error.errno]
+        seen[name] = seen.get(name, 0) + 1
+print(seen)
+assert "ESTALE" not in seen and seen.get("OK", 0) > 100, seen
+END
+    echo "$output"
+}
+
 @test "a pid that is used again is another target" {
     start demo-ocaml_1
     old=$pid

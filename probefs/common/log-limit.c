@@ -18,13 +18,13 @@ enum { KINDS_MAX = 4096 };
 
 struct line_key {
     uid_t user;
-    const char *reason;
+    const struct log_reason *reason;
 };
 
 struct line_kind {
     struct line_key key;
-    time_t until; /* no other line before */
-    unsigned int left_out;
+    time_t until; /* the end of its minute */
+    unsigned int told, left_out;
     UT_hash_handle hh;
 };
 
@@ -72,17 +72,19 @@ static bool is_allowed(const struct line_key *key, unsigned int *left_out)
     if (kind && kind->until <= now) {
         *left_out = kind->left_out;
         kind->until = now + MINUTE;
-        kind->left_out = 0;
-        allowed = true;
-    } else if (kind) {
-        kind->left_out++;
+        kind->told = kind->left_out = 0;
+    }
+    if (kind) {
+        allowed = kind->told < key->reason->most;
+        kind->told += allowed;
+        kind->left_out += !allowed;
     }
     pthread_mutex_unlock(&lock);
     return allowed;
 }
 
-void log_limited(uid_t user, const char *reason, enum probe_log_level level, const char *format,
-                 ...)
+void log_limited(uid_t user, const struct log_reason *reason, enum probe_log_level level,
+                 const char *format, ...)
 {
     char text[LINE_SIZE];
     unsigned int left_out = 0;
@@ -97,7 +99,7 @@ void log_limited(uid_t user, const char *reason, enum probe_log_level level, con
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     if (left_out > 0)
-        log_message(level, "%s (and %u more times since)", text, left_out);
+        log_message(level, "%s (and %u lines like it were left out)", text, left_out);
     else
         log_message(level, "%s", text);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/log.h"
 
+#include "common/log-limit.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -54,8 +57,9 @@ void log_message(enum probe_log_level level, const char *format, ...)
 
 void log_from_engine(void *data, enum probe_log_level level, const char *sentence)
 {
+    static const struct log_reason engine = {.most = 100};
     (void)data;
-    log_message(level, "%s", sentence);
+    log_limited(getuid(), &engine, level, "%s", sentence);
 }
 
 bool log_level_parse(const char *text, enum probe_log_level *level)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuse/answer.h"
 
+#include "fuse/stale.h"
 #include "server/attributes.h"
 
 #include <errno.h>
@@ -27,9 +28,10 @@ struct caller answer_caller(fuse_req_t request)
 void answer_error(fuse_req_t request, int status)
 {
     int errnum = -status;
+    if (errnum == ESTALE && !stale_may_answer(fuse_req_ctx(request)->pid))
+        errnum = ENOENT;
     /* Told ENOSYS once, the kernel would never again ask for what it is the answer to. */
-    if (errnum == EFAULT || errnum == EAGAIN || errnum == EROFS || errnum == EPIPE ||
-        errnum == ENOSYS)
+    if (errnum == EFAULT || errnum == EROFS || errnum == EPIPE || errnum == ENOSYS)
         errnum = EIO;
     fuse_reply_err(request, errnum);
 }
@@ -105,6 +107,11 @@ void answer_fill_entry(struct server *server, const struct inode *inode, uint64_
         .entry_timeout = ATTRIBUTES_VALID,
     };
     attributes_fill(server, inode->target, number, owner, &entry->attr);
+}
+
+void answer_opened(fuse_req_t request)
+{
+    stale_forget(fuse_req_ctx(request)->pid);
 }
 
 void answer_directly(struct fuse_session *session, uint64_t unique, int status)

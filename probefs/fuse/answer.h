@@ -34,6 +34,9 @@ void answer_open_failure(fuse_req_t request, const struct inode *inode, uint64_t
 void answer_fill_entry(struct server *server, const struct inode *inode, uint64_t number,
                        const struct ownership *owner, struct fuse_entry_param *entry);
 
+/* REQUEST is about to be answered with success, where ESTALE might have been the answer. */
+void answer_opened(fuse_req_t request);
+
 /* Answers request UNIQUE, which the library was not told of, in its place. */
 void answer_directly(struct fuse_session *session, uint64_t unique, int status);
 

@@ -117,6 +117,7 @@ static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
         return;
     }
     attributes_fill(server, inode->target, number, &owner, &attributes);
+    answer_opened(request);
     fuse_reply_attr(request, &attributes, ATTRIBUTES_VALID);
 }
 
@@ -168,6 +169,8 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
     }
     char *text = status == 0 ? strndup(path ? path : "", length) : NULL;
     if (text)
+        answer_opened(request);
+    if (text)
         fuse_reply_readlink(request, text);
     else
         answer_failure_on(request, inode, number, "read the link", status < 0 ? status : -ENOMEM,
@@ -190,6 +193,7 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
         answer_failure_on(request, inode, number, "open the directory", status, &error);
         return;
     }
+    answer_opened(request);
     info->fh = (uintptr_t)directory;
     inodes_opened(&server->inodes, inode);
     if (fuse_reply_open(request, info) < 0) {
@@ -258,6 +262,7 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
             file_release(server, file);
         return;
     }
+    answer_opened(request);
     info->fh = (uintptr_t)file;
     info->direct_io = 1;
     info->noflush = !write || !inode_kind(number)->by_lines;

@@ -100,11 +100,17 @@ static int read_names(struct server *server, struct directory *directory, size_t
     return status;
 }
 
-/* A name from a service that could not stand in a directory is nobody's. */
+/*
+ * A name from a worker that could not stand in a directory, or would fool a terminal, is nobody's:
+ * an honest worker has escaped it, so that nothing is left to escape.
+ */
 static bool is_name(const char *name, size_t length)
 {
-    return length > 0 && length < PROBE_NAME_SIZE && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
+    char escaped[3 * PROBE_NAME_SIZE];
+    if (length == 0 || length >= PROBE_NAME_SIZE || strchr(name, '/') || name[0] == '.')
+        return false;
+    probe_escape(name, length, escaped, sizeof(escaped));
+    return strcmp(name, escaped) == 0;
 }
 
 static int fill_process(struct server *server, struct directory *directory,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/failures.h"
 
-#include "common/log.h"
+#include "common/log-limit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,7 @@ static void add_line(struct failures *failures, enum failure_share share, const 
 void failures_add(struct failures *failures, enum failure_share share, const struct caller *caller,
                   const char *what, int status, const struct probe_error *error)
 {
+    static const struct log_reason failed = {.most = 200};
     char sentence[LINE_SIZE];
     char reason[sizeof(error->text)];
     const char *given = error->text[0] ? error->text : strerror(-status);
@@ -51,7 +52,7 @@ void failures_add(struct failures *failures, enum failure_share share, const str
     const char *name = strerrorname_np(-status);
     snprintf(sentence, sizeof(sentence), "user %u (process %d) could not %s: %s: %s.", caller->uid,
              caller->pid, what, name ? name : "error", reason);
-    log_message(PROBE_LOG_INFO, "%s", sentence);
+    log_limited(caller->uid, &failed, PROBE_LOG_INFO, "%s", sentence);
     pthread_mutex_lock(&failures->lock);
     add_line(failures, share, sentence);
     pthread_mutex_unlock(&failures->lock);

@@ -5,6 +5,7 @@
  */
 #include "server/file.h"
 
+#include "common/log-limit.h"
 #include "server/hold-takeover.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ void file_expect_close(struct file *file)
 
 static int close_any(struct server *server, struct file *file)
 {
+    static const struct log_reason lost = {.most = 5};
     struct probe_error error = {.text = ""};
     int status = 0;
     if (file_has_hold(file)) {
@@ -95,8 +97,9 @@ static int close_any(struct server *server, struct file *file)
     }
     file_handle_close(server, file);
     if (status < 0)
-        log_message(PROBE_LOG_WARNING, "process %d: a hold was not given back: %s",
-                    file->inode->target->pid, error.text[0] ? error.text : strerror(-status));
+        log_limited(file->route.identity.uid, &lost, PROBE_LOG_WARNING,
+                    "process %d: a hold was not given back: %s", file->inode->target->pid,
+                    error.text[0] ? error.text : strerror(-status));
     pthread_mutex_destroy(&file->lock);
     cut_line_free(&file->cut);
     free(file->text);

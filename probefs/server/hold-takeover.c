@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/hold-takeover.h"
 
+#include "common/log-limit.h"
 #include "server/file-handle.h"
 
 #include <errno.h>
@@ -38,13 +39,14 @@ static int takeover_move(struct server *server, struct hold_entry *held, struct 
 
 int takeover_one(struct server *server, struct hold_entry *held, struct probe_error *error)
 {
+    static const struct log_reason stuck = {.most = 1};
     struct target *target = held->file->inode->target;
     int status = takeover_move(server, held, error);
     if (status == -ESRCH || status == -ENOENT)
         hold_list_end_claim(held);
     else if (status < 0 && !held->warned)
-        log_message(PROBE_LOG_WARNING, "process %d: a hold cannot be taken over yet: %s",
-                    target->pid, error->text);
+        log_limited(held->file->route.identity.uid, &stuck, PROBE_LOG_WARNING,
+                    "process %d: a hold cannot be taken over yet: %s", target->pid, error->text);
     else if (status == 0)
         log_message(PROBE_LOG_INFO, "process %d: a hold was taken over from a worker that ended",
                     target->pid);

@@ -327,11 +327,12 @@ static int find_answers(struct listing *listing)
 
 static bool is_listed(const struct candidate *candidate)
 {
+    static const struct log_reason by_name = {.most = 1};
     if (candidate->answer == SCAN_HAS_PROBES)
         return true;
     if (candidate->answer != SCAN_UNKNOWN || !process_has_memory(candidate->pid))
         return false;
-    log_limited(candidate->user.uid, "listed by name", PROBE_LOG_WARNING,
+    log_limited(candidate->user.uid, &by_name, PROBE_LOG_WARNING,
                 "process %d of user %u is listed without knowing whether it has probes: it did not "
                 "answer in time",
                 candidate->pid, candidate->user.uid);

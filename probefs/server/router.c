@@ -107,7 +107,8 @@ static int end_call(int status, struct call *call)
     if (status < 0)
         return fail_call(status == -ESHUTDOWN ? -ETIMEDOUT : status, explain_status(status), call);
     clean_sentence(&call->reply.sentence);
-    return -call->reply.error;
+    /* EAGAIN is what a user's budget says. */
+    return call->reply.error == EAGAIN ? -EIO : -call->reply.error;
 }
 
 int router_ask_worker(struct worker *worker, struct call *call)

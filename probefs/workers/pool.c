@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/pool.h"
 
+#include "common/log-limit.h"
 #include "common/waiting.h"
 #include "shared/clock.h"
 #include "workers/channel.h"
@@ -112,6 +113,7 @@ static void watch_end(const struct workers *workers, const struct worker *worker
 static int worker_start(struct workers *workers, const struct worker_identity *identity,
                         struct worker **result)
 {
+    static const struct log_reason no_start = {.most = 5};
     int ends[2];
     const struct workers_options *options = &workers->options;
     const struct worker_setup setup = {
@@ -134,7 +136,8 @@ static int worker_start(struct workers *workers, const struct worker_identity *i
     if (status < 0) {
         close(ends[0]);
         free(worker);
-        log_message(PROBE_LOG_ERROR, "cannot start a worker for user %u", identity->uid);
+        log_limited(identity->uid, &no_start, PROBE_LOG_ERROR,
+                    "cannot start a worker for user %u: %s", identity->uid, strerror(-status));
         return status;
     }
     worker->workers = workers;
@@ -195,6 +198,7 @@ static void add_corpse(struct workers *workers, const struct worker *worker)
 /* Ends a worker that does not answer, as far as it can be ended. */
 static void worker_abandon(struct worker *worker)
 {
+    static const struct log_reason no_answer = {.most = 5};
     if (worker->abandoned)
         return;
     worker->abandoned = true;
@@ -204,7 +208,7 @@ static void worker_abandon(struct worker *worker)
     shutdown(busy->channel, SHUT_RDWR);
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
     add_corpse(worker->workers, worker);
-    log_message(PROBE_LOG_WARNING,
+    log_limited(worker->identity.uid, &no_answer, PROBE_LOG_WARNING,
                 "worker %d of user %u did not answer in time and was ended: something that this "
                 "user's processes have mapped does not answer",
                 worker->pid, worker->identity.uid);

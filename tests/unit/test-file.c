@@ -28,6 +28,7 @@ static char workers[WORKERS];
 static bool ended[WORKERS], silent[WORKERS];
 static int refusal[WORKERS]; /* of a hold that is to be taken over */
 static size_t next_worker;
+static const char *text; /* of all files */
 static struct asked asked[ASKED_MAX];
 static size_t asked_count;
 static int used[WORKERS]; /* by holds */
@@ -98,7 +99,7 @@ static int ask_worker(size_t worker, bool lends, struct call *call)
     if (this->operation == OPERATION_WRITE && call->request.report_forgets)
         answer(call, "gc_start", sizeof("gc_start"));
     if (this->operation == OPERATION_READ) {
-        answer(call, "text", 4);
+        answer(call, text, strlen(text));
         call->reply.has_end = true;
     }
     return 0;
@@ -138,6 +139,7 @@ static int begin(void **state)
     memset(silent, 0, sizeof(silent));
     memset(refusal, 0, sizeof(refusal));
     next_worker = asked_count = 0;
+    text = "text";
     pthread_mutex_init(&server.closing_lock, NULL);
     assert_int_equal(inodes_init(&server.inodes), 0);
     for (size_t i = 0; i < ARRAY_LENGTH(probes); i++) {
@@ -351,6 +353,22 @@ static void test_no_round_at_the_end_of_the_server(void **state)
     assert_int_equal(last_asked(OPERATION_HOLD_GIVE)->worker, 1);
 }
 
+/* A worker that its user has taken over sends what would fool a terminal. */
+static void test_a_worker_that_sends_control_characters(void **state)
+{
+    (void)state;
+    struct probe_error error = {.text = ""};
+    char *bytes = NULL;
+    size_t length = 0;
+    struct file *file = open_file(0, "sites", false);
+    text = "a\tb\n\033[2J\r\x7f\xc2\x9b\xc3\xa9\x01";
+    assert_int_equal(file_read(&server, file, 0, 100, &bytes, &length, &error), 0);
+    assert_int_equal(length, strlen(text));
+    assert_memory_equal(bytes, "a\tb\n?[2J??\xc2?\xc3\xa9?", length);
+    free(bytes);
+    close_file(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_taking_over_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(test_one_of_two_has_gone, begin, end),
         cmocka_unit_test_setup_teardown(test_no_round_at_the_end_of_the_server, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_sends_control_characters, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who was answered ESTALE. To that the kernel looks the path up once more and asks again, but does
+ * so once only: a second ESTALE would be the caller's to see. So that is ENOENT, as for any path
+ * whose process has gone.
+ */
+#ifndef PROBEFS_STALE_H
+#define PROBEFS_STALE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* TID is to be answered ESTALE. May it be, or is it the second time? */
+bool stale_may_answer(pid_t tid);
+/* TID was answered: what comes next is another request. */
+void stale_forget(pid_t tid);
+
+#endif

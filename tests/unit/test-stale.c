@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Who may be answered ESTALE, and who was already. */
+#include "unit.h"
+
+#include "fuse/stale.h"
+
+static void test_the_second_time(void **state)
+{
+    (void)state;
+    assert_true(stale_may_answer(10));
+    assert_true(stale_may_answer(11));
+    assert_false(stale_may_answer(10));
+    assert_false(stale_may_answer(11));
+    /* That was the end of both requests: the next may be told once more. */
+    assert_true(stale_may_answer(10));
+    stale_forget(10);
+    assert_true(stale_may_answer(10));
+    stale_forget(10);
+    stale_forget(11);
+}
+
+static void test_callers_that_nobody_knows(void **state)
+{
+    (void)state;
+    assert_false(stale_may_answer(0));
+    stale_forget(0);
+}
+
+/* More than anybody can remember: then it is ENOENT rather than an ESTALE that is seen. */
+static void test_many_callers(void **state)
+{
+    (void)state;
+    enum { CALLERS = 5000 };
+    static bool told[CALLERS + 1];
+    unsigned int count = 0;
+    for (pid_t tid = 1; tid <= CALLERS; tid++)
+        count += told[tid] = stale_may_answer(tid);
+    assert_in_range(count, 1000, CALLERS - 1);
+    for (pid_t tid = 1; tid <= CALLERS; tid++) {
+        if (told[tid])
+            assert_false(stale_may_answer(tid));
+    }
+    assert_true(stale_may_answer(CALLERS));
+    stale_forget(CALLERS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_second_time),
+        cmocka_unit_test(test_callers_that_nobody_knows),
+        cmocka_unit_test(test_many_callers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
