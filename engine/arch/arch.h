@@ -11,6 +11,10 @@
 /* The bytes of a site that say what it is. */
 enum { SITE_LENGTH = 6 };
 
+/* Are sites switched by their opcode? If not, no site is ever written, and no other may be asked
+ * for. */
+extern const bool arch_patches_sites;
+
 /* Where in a site the switch is: the only byte that is ever written. */
 extern const uint8_t arch_switch_offset;
 

@@ -17,6 +17,7 @@
 
 enum { NOP = 0x90, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
 
+const bool arch_patches_sites = true;
 const uint8_t arch_switch_offset = SWITCH;
 const uint8_t arch_switch_on = CALL;
 const uint8_t arch_switch_off = CMP;

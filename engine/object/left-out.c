@@ -21,6 +21,9 @@ static const struct {
     [LEFT_OUT_NO_NAME] = {"note", "left out: the name is empty"},
     [LEFT_OUT_SITE] = {"note", "left out: the site is outside of the code, as linkers leave it "
                                "when they drop a function"},
+    [LEFT_OUT_PATCHED] = {"note",
+                          "left out: the site would be switched by its opcode, which is not "
+                          "done on this processor"},
     [LEFT_OUT_NO_NOP] = {"note", "left out: there is no nop at the site, as where linkers leave it "
                                  "when they drop a function"},
     [LEFT_OUT_SEMAPHORE] = {"note", "left out: the semaphore is outside of the writable data, as "

@@ -15,6 +15,7 @@ enum left_out_reason {
     LEFT_OUT_CUT_SHORT,      /* the description ends too early */
     LEFT_OUT_NO_NAME,        /* the name is empty */
     LEFT_OUT_SITE,           /* the site is not in code */
+    LEFT_OUT_PATCHED,        /* the site would be patched, as it never is on this processor */
     LEFT_OUT_NO_NOP,         /* the site is in code, but marks no place there */
     LEFT_OUT_SEMAPHORE,      /* the semaphore is not in writable data */
     LEFT_OUT_NO_SEMAPHORE,   /* there is none, and the format needs one */

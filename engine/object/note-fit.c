@@ -30,7 +30,7 @@ bool note_fit_site(const struct object *object, const struct elf_file *file, uin
 {
     size_t length = format->patched ? SITE_LENGTH : 1;
     if (site == 0)
-        return !format->needs_site;
+        return !format->needs_site || (format->patched && !arch_patches_sites);
     const struct segment *segment = find_segment(object, site, length, false);
     return segment && !is_in_headers(file, segment, site, length) &&
            elf_file_has_code_at(file, site, length);

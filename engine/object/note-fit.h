@@ -8,7 +8,8 @@
 
 /*
  * Is SITE an address in the code of OBJECT, which FILE is of: in a section of code, in an
- * executable segment, and not in the file's own headers? 0 is one where FORMAT needs no site.
+ * executable segment, and not in the file's own headers? 0 is one if FORMAT needs no site, or if
+ * the processor has no sites that are patched.
  */
 bool note_fit_site(const struct object *object, const struct elf_file *file, uint64_t site,
                    const struct format *format);

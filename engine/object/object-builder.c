@@ -165,6 +165,8 @@ static int judge_note(void *data, const void *description, size_t length)
         reason = LEFT_OUT_NO_NAME;
     else if (!note_fit_site(builder->object, builder->file, note.site, format))
         reason = LEFT_OUT_SITE;
+    else if (format->patched && note.site && !arch_patches_sites)
+        reason = LEFT_OUT_PATCHED;
     else if (note.semaphore == 0 && format->needs_semaphore)
         reason = LEFT_OUT_NO_SEMAPHORE;
     else if (note.semaphore != 0 &&
