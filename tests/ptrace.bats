@@ -310,9 +310,8 @@ END
         kill_server "$server"
         kill -TERM "${writers[@]}"
         wait "${writers[@]}" || true
-        # No thread is held by what has ended, whatever it was about to do.
-        is_let_go "$pid"
-        is_let_go "$many"
+        # No thread stays held, whatever the worker was about to do when its server ended.
+        wait_until "is_let_go $pid && is_let_go $many" 2
         umount -l "$mnt"
         start_server -o engine=ptrace
         for each in "$pid" "$many"; do
