@@ -33,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -516,6 +517,43 @@ PROBE_API int probe_reference_take(struct probe_target *target, size_t index,
  */
 PROBE_API int probe_reference_give(struct probe_target *target, struct probe_reference *reference,
                                    struct probe_error *error);
+/*
+ * Says that somebody else set the reference's counters: there is nothing to give back any more,
+ * except in children that were forked before.
+ */
+PROBE_API void probe_reference_forget(struct probe_reference *reference);
+
+/*
+ * Has somebody set the counters of the reference in the child PID, which started START_TIME clock
+ * ticks after boot? Then the reference is not in them any more.
+ */
+typedef bool probe_child_predicate(void *data, pid_t pid, uint64_t start_time);
+
+/*
+ * Which children to look into: those of the process's own user and group, or also those of other
+ * users, which the first kind of call left out. A hostile user can make the second kind wait for
+ * ever: make it in a process that can be given up.
+ */
+enum probe_children { PROBE_CHILDREN_OF_USER, PROBE_CHILDREN_OF_OTHERS };
+
+/*
+ * Takes 1 away in the children, too, that the process forked while the reference was held, and in
+ * their children: fork copied the counters. To be called after probe_reference_give() or
+ * probe_reference_forget(). Leaves out children that called exec, children of a parent that has
+ * ended, and those of which SKIP (may be NULL), called with DATA, says so. Tells the log hook about
+ * those that the kernel does not let it change. After DEADLINE (CLOCK_MONOTONIC) it begins no
+ * further child; another call goes on from there. Errors: EAGAIN there are more; E2BIG there are
+ * more than 32,768, and the others were left out; EINVAL the reference was not given back; ENOMEM.
+ */
+PROBE_API int probe_reference_give_children(struct probe_engine *engine,
+                                            struct probe_reference *reference,
+                                            enum probe_children whose, probe_child_predicate *skip,
+                                            void *data, const struct timespec *deadline,
+                                            struct probe_error *error);
+
+/* The number of children of other users that were left out so far. */
+PROBE_API size_t probe_reference_unreached(const struct probe_reference *reference);
+
 /*
  * Makes the bytes that another process needs to give the reference back; they mean nothing to
  * others. The caller frees them. Errors: ENOMEM.

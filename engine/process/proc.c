@@ -13,6 +13,9 @@ enum { TEXT_MAX = 64 << 20, TEXT_START = 16384 };
 /* The last field of stat that is used. */
 enum { LAST_FIELD = 47 };
 
+/* PF_FORKNOEXEC among the flags of a process (field 9): set by fork, and cleared by exec. */
+enum { FLAG_FORKED = 0x40 };
+
 int proc_open(int proc, pid_t pid, pid_t tid, const char *name, int flags)
 {
     char path[64];
@@ -95,6 +98,8 @@ int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat)
         uint64_t value = take_field(&field);
         if (number == 4)
             found.parent = (pid_t)value;
+        else if (number == 9)
+            found.is_forked = value & FLAG_FORKED;
         else if (number == 22)
             found.start_time = value;
         else if ((number >= 26 && number <= 28) || number >= 45)
@@ -117,11 +122,8 @@ int proc_stat_read(int proc, pid_t pid, pid_t tid, struct proc_stat *stat)
     return proc_stat_parse(text, (size_t)length, stat);
 }
 
-long proc_status_number(int proc, pid_t pid, const char *field)
+static long find_number(const char *text, const char *field)
 {
-    char text[4096];
-    if (proc_read(proc, pid, pid, "status", text, sizeof(text)) < 0)
-        return -1;
     size_t length = strlen(field);
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -129,4 +131,25 @@ long proc_status_number(int proc, pid_t pid, const char *field)
             return strtol(line + length, NULL, 10);
     }
     return -1;
+}
+
+int proc_read_user(int proc, pid_t pid, uid_t *user, gid_t *group)
+{
+    char text[4096];
+    ssize_t length = proc_read(proc, pid, pid, "status", text, sizeof(text));
+    long uid = length < 0 ? -1 : find_number(text, "Uid:");
+    long gid = length < 0 ? -1 : find_number(text, "Gid:");
+    if (uid < 0 || gid < 0)
+        return length < 0 ? (int)length : -EIO;
+    *user = (uid_t)uid;
+    *group = (gid_t)gid;
+    return 0;
+}
+
+long proc_status_number(int proc, pid_t pid, const char *field)
+{
+    char text[4096];
+    if (proc_read(proc, pid, pid, "status", text, sizeof(text)) < 0)
+        return -1;
+    return find_number(text, field);
 }

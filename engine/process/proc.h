@@ -24,6 +24,7 @@ ssize_t proc_read(int proc, pid_t pid, pid_t tid, const char *name, char *text, 
 struct proc_stat {
     char state;
     pid_t parent;
+    bool is_forked;      /* it was forked, and has not called exec since */
     uint64_t start_time; /* field 22 */
     uint64_t layout[6];  /* fields 26 to 28 and 45 to 47 */
 };
@@ -35,6 +36,12 @@ enum { PROC_STAT_SIZE = 1024 };
 int proc_stat_parse(const char *text, size_t length, struct proc_stat *stat);
 
 int proc_stat_read(int proc, pid_t pid, pid_t tid, struct proc_stat *stat);
+
+/*
+ * Reads the real user and group of a process. Asks for nothing that may wait, whatever the process
+ * does. Errors: ENOENT, ESRCH it has ended; those of reading.
+ */
+int proc_read_user(int proc, pid_t pid, uid_t *user, gid_t *group);
 
 /* The decimal number after FIELD ("Uid:", say) in PID/status; -1 if there is none. */
 long proc_status_number(int proc, pid_t pid, const char *field);

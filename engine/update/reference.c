@@ -3,27 +3,22 @@
  * A reference knows its counters by object and address: a library loaded later brings counters of
  * the same name that the reference is not in, and an unloaded one took its counters along.
  */
-#include "update/update.h"
+#include "update/reference.h"
+
+#include "process/memory.h"
+#include "process/proc.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct taken {
-    uint64_t address; /* at runtime */
-    uint64_t bias, device, inode;
-};
-
-struct probe_reference {
-    char *name;
-    struct taken *taken; /* sorted by address */
-    size_t count;
-};
+#include <time.h>
+#include <unistd.h>
 
 void probe_reference_free(struct probe_reference *reference)
 {
     if (!reference)
         return;
+    family_free(reference->family);
     free(reference->name);
     free(reference->taken);
     free(reference);
@@ -36,6 +31,7 @@ void probe_reference_free(struct probe_reference *reference)
 struct saved {
     uint64_t count;
     uint64_t name_length;
+    struct origin origin;
 };
 
 static int compare_taken(const void *a, const void *b)
@@ -81,7 +77,7 @@ static int remember_counters(struct probe_target *target, size_t index,
 
 int probe_reference_save(const struct probe_reference *reference, char **bytes, size_t *length)
 {
-    const struct saved saved = {reference->count, strlen(reference->name)};
+    const struct saved saved = {reference->count, strlen(reference->name), reference->origin};
     size_t taken_size = reference->count * sizeof(*reference->taken);
     size_t size = sizeof(saved) + taken_size + saved.name_length;
     char *result = malloc(size);
@@ -111,6 +107,7 @@ int probe_reference_restore(const char *bytes, size_t length, struct probe_refer
         return -ENOMEM;
     size_t taken_size = saved.count * sizeof(*reference->taken);
     reference->count = saved.count;
+    reference->origin = saved.origin;
     reference->taken = malloc(taken_size + 1);
     reference->name = strndup(bytes + taken_size, saved.name_length);
     if (!reference->taken || !reference->name) {
@@ -122,6 +119,58 @@ int probe_reference_restore(const char *bytes, size_t length, struct probe_refer
     *result = reference;
     return 0;
 }
+
+/* ---- values and times ------------------------------------------------------------------- */
+
+uint64_t ticks_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    uint64_t frequency = (uint64_t)sysconf(_SC_CLK_TCK);
+    return (uint64_t)now.tv_sec * frequency + (uint64_t)now.tv_nsec / (1000000000 / frequency);
+}
+
+static bool is_loaded(const struct probe_target *target, const struct taken *taken)
+{
+    for (size_t i = 0; i < target->loaded.count; i++) {
+        const struct loaded *loaded = &target->loaded.items[i];
+        if (loaded->bias == taken->bias && loaded->device == taken->device &&
+            loaded->inode == taken->inode)
+            return true;
+    }
+    return false;
+}
+
+void reference_read(struct probe_target *target, const struct probe_reference *reference,
+                    uint32_t *values)
+{
+    for (size_t i = 0; i < reference->count; i++) {
+        uint16_t value = 0;
+        struct memory_piece piece = {reference->taken[i].address, sizeof(value), (uint8_t *)&value};
+        bool read = is_loaded(target, &reference->taken[i]) &&
+                    memory_read(&target->image, &piece, 1, NULL) == 0;
+        values[i] = read ? value : 0;
+    }
+}
+
+/* Notes what the counters are, as the one value or the other. */
+static void note_values(struct probe_target *target, struct probe_reference *reference,
+                        bool is_given)
+{
+    uint32_t *values = calloc(reference->count + 1, sizeof(*values));
+    if (!values)
+        return;
+    reference_read(target, reference, values);
+    for (size_t i = 0; i < reference->count; i++) {
+        if (is_given)
+            reference->taken[i].before = values[i];
+        else
+            reference->taken[i].after = values[i];
+    }
+    free(values);
+}
+
+/* ---- taking and giving ------------------------------------------------------------------ */
 
 static int apply_one(struct probe_target *target, size_t index, const struct plan_change *change,
                      struct probe_error *error)
@@ -138,6 +187,16 @@ static int apply_one(struct probe_target *target, size_t index, const struct pla
     return status;
 }
 
+static void note_origin(struct probe_target *target, struct probe_reference *reference)
+{
+    struct origin *origin = &reference->origin;
+    *origin = (struct origin){.pid = target->image.pid, .id = target->image.id};
+    /* If it cannot be known, no child is of the same user. */
+    if (proc_read_user(target->engine->proc, target->image.pid, &origin->user, &origin->group) < 0)
+        origin->user = origin->group = (uid_t)-1;
+    origin->taken.from = ticks_now();
+}
+
 int probe_reference_take(struct probe_target *target, size_t index, struct probe_reference **result,
                          struct probe_error *error)
 {
@@ -146,29 +205,23 @@ int probe_reference_take(struct probe_target *target, size_t index, struct probe
     int status = remember_counters(target, index, &reference);
     if (status < 0)
         return error_memory(error);
+    note_origin(target, reference);
     status = apply_one(target, index, &change, error);
-    if (status < 0)
+    if (status < 0) {
         probe_reference_free(reference);
-    else
-        *result = reference;
-    return status;
-}
-
-static bool is_loaded(const struct probe_target *target, const struct taken *taken)
-{
-    for (size_t i = 0; i < target->loaded.count; i++) {
-        const struct loaded *loaded = &target->loaded.items[i];
-        if (loaded->bias == taken->bias && loaded->device == taken->device &&
-            loaded->inode == taken->inode)
-            return true;
+        return status;
     }
-    return false;
+    reference->origin.taken.to = ticks_now();
+    note_values(target, reference, false);
+    *result = reference;
+    return 0;
 }
 
 /* A reference that is being given back; `only` has room for all of its counters. */
 struct giving {
     struct probe_target *target;
     const struct probe_reference *reference;
+    const uint32_t *values, *required; /* see reference_subtract() */
     uint64_t *only;
 };
 
@@ -183,21 +236,43 @@ static int give_to_known(void *data, struct probe_error *error)
         return 0;
     struct plan_change change = {.action = PROBE_COUNT_SUBTRACT, .only = giving->only};
     for (size_t i = 0; i < reference->count; i++) {
-        if (is_loaded(target, &reference->taken[i]))
+        if (is_loaded(target, &reference->taken[i]) &&
+            (!giving->required || giving->values[i] >= giving->required[i]))
             giving->only[change.only_count++] = reference->taken[i].address;
     }
-    return apply_one(target, (size_t)index, &change, error);
+    return change.only_count == 0 ? 0 : apply_one(target, (size_t)index, &change, error);
+}
+
+int reference_subtract(struct probe_target *target, const struct probe_reference *reference,
+                       const uint32_t *values, const uint32_t *required, struct probe_error *error)
+{
+    struct giving giving = {target, reference, values, required, NULL};
+    giving.only = calloc(reference->count + 1, sizeof(*giving.only));
+    if (!giving.only)
+        return error_memory(error);
+    int status = probe_target_settle(target, give_to_known, &giving, error);
+    free(giving.only);
+    return status;
 }
 
 int probe_reference_give(struct probe_target *target, struct probe_reference *reference,
                          struct probe_error *error)
 {
-    struct giving giving = {target, reference, calloc(reference->count + 1, sizeof(uint64_t))};
-    if (!giving.only)
-        return error_memory(error);
     int status = probe_target_look(target, error);
-    if (status == 0)
-        status = probe_target_settle(target, give_to_known, &giving, error);
-    free(giving.only);
+    if (status < 0) {
+        probe_reference_forget(reference); /* its children are left */
+        return status;
+    }
+    note_values(target, reference, true);
+    reference->is_forgotten = false;
+    reference->given.from = ticks_now();
+    status = reference_subtract(target, reference, NULL, NULL, error);
+    reference->given.to = ticks_now();
     return status;
+}
+
+void probe_reference_forget(struct probe_reference *reference)
+{
+    reference->is_forgotten = true;
+    reference->given.from = reference->given.to = ticks_now();
 }

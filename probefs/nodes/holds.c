@@ -8,7 +8,8 @@
 
 struct hold {
     char *name;
-    struct probe_reference *reference; /* NULL: its claim has ended */
+    struct probe_reference *reference;
+    bool has_claim; /* else somebody set the counters since it was taken */
     struct hold *prev, *next;
 };
 
@@ -37,6 +38,7 @@ static int hold_list(struct holds *holds, struct hold *hold, int status, struct 
         hold_free(hold);
         return status;
     }
+    hold->has_claim = true;
     DL_APPEND(holds->list, hold);
     *result = hold;
     return 0;
@@ -68,15 +70,27 @@ int holds_take_over(struct holds *holds, const char *bytes, size_t length, const
     return hold_list(holds, hold, probe_reference_restore(bytes, length, &hold->reference), result);
 }
 
-int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,
-                  struct probe_error *error)
+static void end_claim(struct hold *hold)
 {
-    int status =
-        target && hold->reference ? probe_reference_give(target, hold->reference, error) : 0;
+    if (hold->has_claim)
+        probe_reference_forget(hold->reference);
+    hold->has_claim = false;
+}
+
+int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,
+                  struct probe_reference **reference, char **name, struct probe_error *error)
+{
+    int status = 0;
+    if (target && hold->has_claim)
+        status = probe_reference_give(target, hold->reference, error);
+    else
+        end_claim(hold);
     if (status == -ENOMEM)
         return status;
     DL_DELETE(holds->list, hold);
-    hold_free(hold);
+    *reference = hold->reference;
+    *name = hold->name;
+    free(hold);
     return status;
 }
 
@@ -85,10 +99,8 @@ void holds_end_claims(struct holds *holds, const char *name)
     struct hold *hold = NULL;
     DL_FOREACH(holds->list, hold)
     {
-        if (strcmp(hold->name, name) != 0)
-            continue;
-        probe_reference_free(hold->reference);
-        hold->reference = NULL;
+        if (strcmp(hold->name, name) == 0)
+            end_claim(hold);
     }
 }
 
@@ -97,6 +109,6 @@ size_t holds_count(const struct holds *holds, const char *name)
     size_t count = 0;
     struct hold *hold = NULL;
     DL_FOREACH(holds->list, hold)
-    count += hold->reference && strcmp(hold->name, name) == 0;
+    count += hold->has_claim && strcmp(hold->name, name) == 0;
     return count;
 }

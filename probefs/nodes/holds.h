@@ -26,10 +26,11 @@ int holds_take_over(struct holds *holds, const char *bytes, size_t length, const
 
 /*
  * Takes it away again, unless its claim has ended or TARGET is NULL (it cannot be reached), and
- * frees HOLD. Errors: those of an update; where it is ENOMEM, all is as before.
+ * frees HOLD. What it leaves is for probe_reference_give_children(): the reference, and its name,
+ * which are for the caller to free. Errors: those of an update; if ENOMEM, all is as before.
  */
 int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,
-                  struct probe_error *error);
+                  struct probe_reference **reference, char **name, struct probe_error *error);
 
 /* Somebody set the counters of probe NAME: the holds there are have nothing to take away. */
 void holds_end_claims(struct holds *holds, const char *name);

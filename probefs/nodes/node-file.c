@@ -30,7 +30,7 @@ static void claims_done(struct claims *claims)
 static int claims_find(const struct node_file *file, const struct probe_update *update,
                        struct claims *claims)
 {
-    if (!file->holds->list && !file->forgets)
+    if (!file->holds->list && !file->forgets && !file->sets)
         return 0;
     int status = probe_update_resets(update, &claims->indices, &claims->count);
     if (status < 0 || !file->forgets || claims->count == 0)
@@ -48,8 +48,13 @@ static int claims_find(const struct node_file *file, const struct probe_update *
 /* Tells the holds there are, and whoever asked for it. */
 static void claims_end(const struct node_file *file, struct claims *claims)
 {
-    for (size_t i = 0; i < claims->count; i++)
-        holds_end_claims(file->holds, probe_target_name(file->target, claims->indices[i]));
+    for (size_t i = 0; i < claims->count; i++) {
+        const char *name = probe_target_name(file->target, claims->indices[i]);
+        holds_end_claims(file->holds, name);
+        if (file->sets)
+            sets_note(file->sets, probe_target_pid(file->target), probe_target_id(file->target),
+                      name);
+    }
     if (!file->forgets)
         return;
     free(file->forgets->bytes);

@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "nodes/holds.h"
+#include "nodes/sets.h"
 
 struct node_file {
     struct probe_target *target; /* locked and attached; looked at, for reading */
@@ -12,6 +13,8 @@ struct node_file {
     struct holds *holds;         /* of the target */
     /* Gets the names of probes whose holds lost their claims, each ended by a NUL, if not NULL. */
     struct text *forgets;
+    /* Gets the probes whose counters are set, if not NULL. */
+    struct sets *sets;
 };
 
 /*

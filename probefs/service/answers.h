@@ -6,6 +6,7 @@
 #ifndef PROBEFS_ANSWERS_H
 #define PROBEFS_ANSWERS_H
 
+#include "service/children.h"
 #include "service/keeper.h"
 #include "service/kept-texts.h"
 #include "service/scanner.h"
@@ -17,6 +18,8 @@ struct service {
     struct scanner *scanner;
     struct kept_texts texts;
     struct keeper keeper;
+    struct sets sets;
+    struct child_queue children; /* after all that it uses */
 };
 
 /* find.c */

@@ -173,6 +173,7 @@ int answer_write(struct service *service, struct call *call)
         return status;
     struct node_file file = file_of(target, call);
     file.forgets = call->request.report_forgets ? &forgets : NULL;
+    file.sets = keeper_has_holds(&service->keeper) ? &service->sets : NULL;
     status = access_resume(service->engine, target, call);
     if (status == 0)
         status = change_node(&file, kind, call);

@@ -34,6 +34,14 @@ int keeper_init(struct keeper *keeper)
     return -pthread_mutex_init(&keeper->lock, NULL);
 }
 
+bool keeper_has_holds(struct keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    bool any = keeper->table;
+    pthread_mutex_unlock(&keeper->lock);
+    return any;
+}
+
 static void kept_free(struct service *service, struct kept_hold *kept)
 {
     service_targets_put(&service->targets, kept->target, true);
@@ -94,14 +102,18 @@ static int kept_give(struct service *service, struct kept_hold *kept, struct cal
     }
     int status = access_begin(service->engine, kept->target, call, PROBE_WRITE);
     int given = status;
+    struct probe_reference *reference = NULL;
+    char *name = NULL;
     if (status != -ENOMEM)
         given = holds_release(&kept->target->holds, status == 0 ? target : NULL, kept->hold,
-                              &call->reply.sentence);
+                              &reference, &name, &call->reply.sentence);
     if (given != -ENOMEM)
         kept->hold = NULL;
     else if (probe_target_copy_image(target, &kept->image) < 0)
         kept->image = PROBE_IMAGE_NONE;
     access_end(kept->target);
+    if (reference)
+        child_queue_add(&service->children, reference, name, atomic_load(&service->keeper.ending));
     return status < 0 ? status : given;
 }
 

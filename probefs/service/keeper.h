@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct kept_hold;
 struct service;
@@ -19,6 +20,7 @@ struct keeper {
 };
 
 int keeper_init(struct keeper *keeper);
+bool keeper_has_holds(struct keeper *keeper);
 /* Forgets all holds: nothing is given back. */
 void keeper_done(struct service *service);
 

@@ -6,10 +6,14 @@
 #include "common/waiting.h"
 #include "service/answers.h"
 #include "service/operations.h"
+#include "shared/clock.h"
 #include "shared/reserved-names.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+/* How long a worker that ends is at the children of what was held. */
+enum { CHILDREN_MILLISECONDS = 3000 };
 
 static int new_engine(const struct service_options *options, struct probe_engine **engine)
 {
@@ -40,6 +44,10 @@ int service_new(const struct service_options *options, struct service **result)
         status = kept_texts_init(&service->texts);
     if (status == 0)
         status = keeper_init(&service->keeper);
+    if (status == 0)
+        status = sets_init(&service->sets);
+    if (status == 0)
+        status = child_queue_init(&service->children, service->engine, options, &service->sets);
     if (status < 0) {
         scanner_free(service->scanner);
         probe_engine_free(service->engine);
@@ -54,6 +62,8 @@ void service_free(struct service *service)
 {
     if (!service)
         return;
+    child_queue_done(&service->children);
+    sets_done(&service->sets);
     keeper_done(service);
     kept_texts_done(&service->texts);
     service_targets_done(&service->targets);
@@ -75,5 +85,7 @@ void service_call(struct service *service, struct call *call)
 
 void service_end_holds(struct service *service)
 {
+    const struct timespec deadline = clock_after(CHILDREN_MILLISECONDS * CLOCK_MILLISECOND);
     keeper_end_holds(service);
+    child_queue_wait(&service->children, &deadline);
 }

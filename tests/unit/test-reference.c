@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
+#include "update/reference.h"
+
 #include <errno.h>
-#include <probe-engine.h>
 
-enum { COUNTERS = 2, WORDS = 4, MAX = 256 };
+enum { COUNTERS = 2, MAX = 512 };
 
-/* A saved reference as it is: how many counters, the length of the name, the counters, the name. */
+/* In words of 8 bytes: a counter, what stands before the first, and all without the name. */
+enum {
+    WORDS = sizeof(struct taken) / 8,
+    HEAD = 2 + sizeof(struct origin) / 8,
+    ALL = HEAD + COUNTERS * WORDS,
+};
+
+/*
+ * A saved reference as it is: how many counters, the length of the name, where it is from, the
+ * counters, the name.
+ */
 static size_t make(char *bytes, uint64_t count, uint64_t name_length, uint64_t first,
                    uint64_t second)
 {
-    const uint64_t words[2 + COUNTERS * WORDS] = {count, name_length, first, 1, 2,
-                                                  3,     second,      4,     5, 6};
+    uint64_t words[ALL] = {count, name_length};
+    for (size_t i = 2; i < ALL; i++)
+        words[i] = i;
+    words[HEAD] = first;
+    words[HEAD + WORDS] = second;
     memcpy(bytes, words, sizeof(words));
     memcpy(bytes + sizeof(words), "gc", 2);
     return sizeof(words) + 2;
@@ -40,8 +54,10 @@ static void test_what_was_saved_is_restored(void **state)
     check_saved(bytes, length, bytes);
     /* Counters are sorted, in whatever order they come. */
     make(turned, COUNTERS, 2, 0, 0);
-    memcpy(turned + 16, bytes + 48, 32);
-    memcpy(turned + 48, bytes + 16, 32);
+    const size_t head = sizeof(uint64_t) * HEAD;
+    const size_t one = sizeof(struct taken);
+    memcpy(turned + head, bytes + head + one, one);
+    memcpy(turned + head + one, bytes + head, one);
     check_saved(turned, length, bytes);
 }
 
