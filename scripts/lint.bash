@@ -60,6 +60,17 @@ lint_includes() {
     python3 scripts/check-includes.py
 }
 
+# Each link of a page to a file of ours leads somewhere.
+lint_links() {
+    local page link status=0
+    while IFS= read -r page; do
+        while IFS= read -r link; do
+            [ -e "$(dirname "$page")/$link" ] || { echo "$page: there is no $link"; status=1; }
+        done < <(grep -oE '\]\([^):#]+[)#]' "$page" | sed 's/^](//; s/[)#]$//')
+    done < <(files '*.md')
+    return $status
+}
+
 # Each test that SECURITY.md counts on is there, by that name.
 lint_security() {
     local suite name status=0
@@ -85,6 +96,7 @@ lint() {
     check "python" lint_python
     check "codespell" lint_spelling
     check "includes" lint_includes
+    check "links" lint_links
     check "tests of SECURITY.md" lint_security
     check "sizes" lint_sizes
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The checks that keep the folders apart notice what they are to notice.
+# The checks of the sources and pages find what they are meant to find.
 
 load lib/assert
 
@@ -56,4 +56,17 @@ check_includes() {
     [[ $output == *poisoned* ]]
     sed -i '1i #include <sys/ptrace.h>' "$source"
     gcc -fsyntax-only "$source"
+}
+
+@test "a link that leads nowhere is found" {
+    source "$top/scripts/lint.bash"
+    mkdir -p "$work/pages/doc"
+    cd "$work/pages"
+    echo 'See [here](doc/page.md), and [elsewhere](https://example.org/x).' >page.md
+    echo 'See [there](../page.md#part).' >doc/page.md
+    lint_links
+    echo 'See [nowhere](page.txt).' >>doc/page.md
+    run lint_links
+    assert_equal "$status" 1
+    assert_equal "$output" "doc/page.md: there is no page.txt"
 }
