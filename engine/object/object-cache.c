@@ -29,9 +29,17 @@ struct cache_entry {
     struct cache_entry *prev, *next; /* in the list of unused entries */
 };
 
+/* A file that a thread reads right now; others that want it wait for that. */
+struct cache_reading {
+    const struct file_key *key;
+    struct cache_reading *next;
+};
+
 struct object_cache {
     const char *const *reserved;
     pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t read;  /* a thread has read its file */
+    struct cache_reading *reading;
     struct cache_entry *entries;
     struct cache_entry *by_object;
     struct cache_entry *unused; /* the oldest first */
@@ -45,6 +53,7 @@ int object_cache_new(const char *const *reserved, struct object_cache **result)
         return -ENOMEM;
     cache->reserved = reserved;
     pthread_mutex_init(&cache->lock, NULL);
+    pthread_cond_init(&cache->read, NULL);
     *result = cache;
     return 0;
 }
@@ -79,6 +88,7 @@ void object_cache_free(struct object_cache *cache)
     if (!cache)
         return;
     cache_forget_unused(cache, 0);
+    pthread_cond_destroy(&cache->read);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
 }
@@ -141,17 +151,55 @@ static struct file_key file_key_of(const struct stat *status)
     return key;
 }
 
-/* Puts an entry that was read into the cache, in use; or uses another thread's that was faster. */
-static struct cache_entry *cache_keep(struct object_cache *cache, struct cache_entry *read)
+static bool cache_is_reading(const struct object_cache *cache, const struct file_key *key)
+{
+    const struct cache_reading *reading = NULL;
+    LL_FOREACH(cache->reading, reading)
+    {
+        if (memcmp(reading->key, key, sizeof(*key)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Adds a use to the entry of KEY, and returns it, once nobody else reads that file. Where there is
+ * none then, the caller is to read it, as READING says: large files take long, and slow ones all
+ * the longer if several threads read them.
+ */
+static struct cache_entry *cache_use_or_begin(struct object_cache *cache,
+                                              const struct file_key *key,
+                                              struct cache_reading *reading)
 {
     pthread_mutex_lock(&cache->lock);
-    struct cache_entry *entry = cache_use_known(cache, &read->key);
-    if (!entry && cache_insert(cache, read) == 0) {
+    struct cache_entry *entry = cache_use_known(cache, key);
+    while (!entry && cache_is_reading(cache, key)) {
+        pthread_cond_wait(&cache->read, &cache->lock);
+        entry = cache_use_known(cache, key);
+    }
+    if (!entry) {
+        reading->key = key;
+        LL_PREPEND(cache->reading, reading);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return entry;
+}
+
+/* Ends READING, and puts what was read into the cache, in use. READ is NULL if that failed. */
+static struct cache_entry *cache_end_reading(struct object_cache *cache,
+                                             struct cache_reading *reading,
+                                             struct cache_entry *read)
+{
+    struct cache_entry *entry = NULL;
+    pthread_mutex_lock(&cache->lock);
+    LL_DELETE(cache->reading, reading);
+    if (read && cache_insert(cache, read) == 0) {
         entry = read;
         entry->users = 1;
     }
+    pthread_cond_broadcast(&cache->read);
     pthread_mutex_unlock(&cache->lock);
-    if (entry != read)
+    if (!entry)
         cache_entry_free(read);
     return entry;
 }
@@ -166,16 +214,15 @@ int object_cache_get(struct object_cache *cache, int fd, struct object **object,
     if (!S_ISREG(file.st_mode))
         return error_set(error, EINVAL, "not a regular file");
     struct file_key key = file_key_of(&file);
-    pthread_mutex_lock(&cache->lock);
-    struct cache_entry *entry = cache_use_known(cache, &key);
-    pthread_mutex_unlock(&cache->lock);
+    struct cache_reading reading;
+    struct cache_entry *entry = cache_use_or_begin(cache, &key, &reading);
     *new = !entry;
     if (!entry) {
         /* Without the lock: a file that is slow must not hold up others. */
         struct cache_entry *read = cache_read(cache, &key, fd, &status, error);
+        entry = cache_end_reading(cache, &reading, read);
         if (!read)
             return status;
-        entry = cache_keep(cache, read);
     }
     if (!entry)
         return error_memory(error);
