@@ -5,6 +5,7 @@
 #include "common/waiting.h"
 #include "shared/clock.h"
 #include "workers/channel.h"
+#include "workers/corpses.h"
 #include "workers/late.h"
 
 #include <errno.h>
@@ -21,14 +22,17 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
+#include <uthash.h>
 #include <utlist.h>
 
 enum {
     ANSWER_SECONDS = 1,
     IDLE_SECONDS = 30,
     CHANNELS_MAX = 32, /* that are kept open for the next calls */
-    CORPSES_MAX = 4,   /* of one user */
-    WORKERS_MAX = 128, /* at the same time */
+    CORPSES_MAX = 64,  /* of one user */
+    MANY = 64,         /* with more workers than these, idle ones end sooner: */
+    IDLE_SECONDS_OF_MANY = 5,
     EVENTS_AT_ONCE = 16,
 };
 
@@ -47,7 +51,7 @@ struct worker {
     bool listed;    /* gets new calls */
     bool abandoned; /* was ended because it did not answer */
     time_t idle_since;
-    struct worker *prev, *next;
+    UT_hash_handle hh;
 };
 
 /* A channel with a call that is under way; a record of whoever makes it. */
@@ -56,23 +60,16 @@ struct busy_channel {
     struct busy_channel *prev, *next;
 };
 
-/* A worker that was killed and has not been seen dead yet. */
-struct corpse {
-    uid_t uid;
-    int pidfd;
-    struct corpse *next;
-};
-
 struct workers {
     struct workers_options options;
     pthread_mutex_t lock;
-    int wake;   /* an eventfd: a worker became idle or was given up, or all are to end */
-    int events; /* an epoll: of `wake`, and of each worker's end */
-    struct worker *list;
-    struct corpse *corpses;
+    int wake;             /* an eventfd: a worker became idle or was given up, or all are to end */
+    int events;           /* an epoll: of `wake`, and of each worker's end */
+    struct worker *table; /* by identity */
+    struct corpses corpses;
     bool ending;
-    bool lost;      /* one was given up, since the sweeper has looked */
-    bool none_idle; /* the sweeper waits until one is */
+    bool lost;         /* one was given up, since the sweeper has looked */
+    time_t next_sweep; /* when the sweeper ends idle ones; 0: it waits until one is */
     pthread_t sweeper;
     struct late_calls *late_calls; /* calls whose answer nobody waits for */
 };
@@ -110,10 +107,9 @@ static void watch_end(const struct workers *workers, const struct worker *worker
     epoll_ctl(workers->events, EPOLL_CTL_ADD, worker->pidfd, &event);
 }
 
-static int worker_start(struct workers *workers, const struct worker_identity *identity,
-                        struct worker **result)
+static int worker_try_start(struct workers *workers, const struct worker_identity *identity,
+                            struct worker **result)
 {
-    static const struct log_reason no_start = {.most = 5};
     int ends[2];
     const struct workers_options *options = &workers->options;
     const struct worker_setup setup = {
@@ -136,8 +132,6 @@ static int worker_start(struct workers *workers, const struct worker_identity *i
     if (status < 0) {
         close(ends[0]);
         free(worker);
-        log_limited(identity->uid, &no_start, PROBE_LOG_ERROR,
-                    "cannot start a worker for user %u: %s", identity->uid, strerror(-status));
         return status;
     }
     worker->workers = workers;
@@ -176,7 +170,7 @@ static void worker_unlist(struct worker *worker)
 {
     if (!worker->listed)
         return;
-    DL_DELETE(worker->workers->list, worker);
+    HASH_DEL(worker->workers->table, worker);
     worker->listed = false;
     close(worker->control);
     while (worker->channel_count > 0)
@@ -185,18 +179,8 @@ static void worker_unlist(struct worker *worker)
         worker_free(worker);
 }
 
-static void add_corpse(struct workers *workers, const struct worker *worker)
-{
-    struct corpse *corpse = malloc(sizeof(*corpse));
-    if (!corpse)
-        return;
-    *corpse = (struct corpse){.uid = worker->identity.uid,
-                              .pidfd = fcntl(worker->pidfd, F_DUPFD_CLOEXEC, 0)};
-    LL_PREPEND(workers->corpses, corpse);
-}
-
 /* Ends a worker that does not answer, as far as it can be ended. */
-static void worker_abandon(struct worker *worker)
+static void worker_abandon(struct worker *worker, const struct call *call)
 {
     static const struct log_reason no_answer = {.most = 5};
     if (worker->abandoned)
@@ -207,7 +191,7 @@ static void worker_abandon(struct worker *worker)
     DL_FOREACH(worker->busy, busy)
     shutdown(busy->channel, SHUT_RDWR);
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-    add_corpse(worker->workers, worker);
+    corpses_add(&worker->workers->corpses, worker->identity.uid, worker->pidfd, call);
     log_limited(worker->identity.uid, &no_answer, PROBE_LOG_WARNING,
                 "worker %d of user %u did not answer in time and was ended: something that this "
                 "user's processes have mapped does not answer",
@@ -222,22 +206,10 @@ static bool is_dead(int pidfd)
     return pidfd < 0 || poll(&poller, 1, 0) > 0;
 }
 
-static unsigned int count_corpses(struct workers *workers, uid_t uid)
+/* How long one may be idle. */
+static time_t idle_seconds(const struct workers *workers)
 {
-    unsigned int count = 0;
-    struct corpse *corpse = NULL;
-    struct corpse *next = NULL;
-    LL_FOREACH_SAFE(workers->corpses, corpse, next)
-    {
-        if (is_dead(corpse->pidfd)) {
-            LL_DELETE(workers->corpses, corpse);
-            close(corpse->pidfd);
-            free(corpse);
-        } else if (corpse->uid == uid) {
-            count++;
-        }
-    }
-    return count;
+    return HASH_COUNT(workers->table) > MANY ? IDLE_SECONDS_OF_MANY : IDLE_SECONDS;
 }
 
 /* Ends those that are idle for long; returns when the next will be, or 0. */
@@ -247,11 +219,11 @@ static time_t end_idle(struct workers *workers)
     time_t next = 0;
     struct worker *worker = NULL;
     struct worker *following = NULL;
-    DL_FOREACH_SAFE(workers->list, worker, following)
-    {
+    time_t idle = idle_seconds(workers);
+    HASH_ITER (hh, workers->table, worker, following) {
         if (worker->users > 0)
             continue;
-        time_t end = worker->idle_since + IDLE_SECONDS;
+        time_t end = worker->idle_since + idle;
         if (end <= now || workers->ending)
             worker_unlist(worker);
         else if (next == 0 || end < next)
@@ -284,7 +256,7 @@ static void *sweep_forever(void *data)
     pthread_mutex_lock(&workers->lock);
     while (!workers->ending) {
         time_t next = end_idle(workers);
-        workers->none_idle = next == 0;
+        workers->next_sweep = next;
         pthread_mutex_unlock(&workers->lock);
         bool ended = wait_for_event(workers, next);
         pthread_mutex_lock(&workers->lock);
@@ -356,42 +328,53 @@ void workers_free(struct workers *workers)
     late_calls_free(workers->late_calls);
     struct worker *worker = NULL;
     struct worker *next = NULL;
-    DL_FOREACH_SAFE(workers->list, worker, next)
-    worker_unlist(worker);
-    struct corpse *corpse = NULL;
-    struct corpse *following = NULL;
-    LL_FOREACH_SAFE(workers->corpses, corpse, following)
-    {
-        close(corpse->pidfd);
-        free(corpse);
-    }
+    HASH_ITER (hh, workers->table, worker, next)
+        worker_unlist(worker);
+    corpses_done(&workers->corpses);
     workers_done(workers);
 }
 
-static bool is_identity(const struct worker *worker, const struct worker_identity *identity)
+/* Ends the worker that is idle for the longest time; false if there is none. */
+static bool end_one_idle(struct workers *workers)
 {
-    return worker->identity.uid == identity->uid && worker->identity.gid == identity->gid &&
-           worker->identity.role == identity->role;
-}
-
-/* Makes room for one more: the one that is idle for the longest time ends. */
-static int make_room(struct workers *workers)
-{
-    unsigned int count = 0;
     struct worker *worker = NULL;
+    struct worker *next = NULL;
     struct worker *oldest = NULL;
-    DL_FOREACH(workers->list, worker)
-    {
-        count++;
+    HASH_ITER (hh, workers->table, worker, next) {
         if (worker->users == 0 && (!oldest || worker->idle_since < oldest->idle_since))
             oldest = worker;
     }
-    if (count < WORKERS_MAX)
+    if (oldest)
+        worker_unlist(oldest);
+    return oldest;
+}
+
+/* Where a limit of the system is reached, one that is idle makes room. */
+static int worker_start(struct workers *workers, const struct worker_identity *identity,
+                        struct worker **worker)
+{
+    static const struct log_reason no_start = {.most = 5};
+    int status = worker_try_start(workers, identity, worker);
+    bool is_limit =
+        status == -EAGAIN || status == -EMFILE || status == -ENFILE || status == -ENOMEM;
+    if (is_limit && end_one_idle(workers))
+        status = worker_try_start(workers, identity, worker);
+    if (status < 0)
+        log_limited(identity->uid, &no_start, PROBE_LOG_ERROR,
+                    "cannot start a worker for user %u: %s", identity->uid, strerror(-status));
+    return status;
+}
+
+/* It must not be in the table. */
+static int worker_list(struct workers *workers, struct worker *worker)
+{
+    HASH_ADD(hh, workers->table, identity, sizeof(worker->identity), worker);
+    worker->listed = worker->hh.tbl != NULL;
+    if (worker->listed)
         return 0;
-    if (!oldest)
-        return -EAGAIN;
-    worker_unlist(oldest);
-    return 0;
+    close(worker->control);
+    worker_free(worker);
+    return -ENOMEM;
 }
 
 int workers_get(struct workers *workers, const struct worker_identity *identity,
@@ -400,25 +383,17 @@ int workers_get(struct workers *workers, const struct worker_identity *identity,
     int status = 0;
     pthread_mutex_lock(&workers->lock);
     struct worker *worker = NULL;
-    DL_FOREACH(workers->list, worker)
-    {
-        if (is_identity(worker, identity))
-            break;
-    }
+    HASH_FIND(hh, workers->table, identity, sizeof(*identity), worker);
     /* Its user may kill it; that is no reason to refuse the next call. */
     if (worker && is_dead(worker->pidfd)) {
         worker_unlist(worker);
         worker = NULL;
     }
-    if (!worker && count_corpses(workers, identity->uid) >= CORPSES_MAX)
+    if (!worker && corpses_count(&workers->corpses, identity->uid) >= CORPSES_MAX)
         status = -ETIMEDOUT;
-    else if (!worker && (status = make_room(workers)) == 0)
-        status = worker_start(workers, identity, &worker);
+    else if (!worker && (status = worker_start(workers, identity, &worker)) == 0)
+        status = worker_list(workers, worker);
     if (status == 0) {
-        if (!worker->listed) {
-            DL_APPEND(workers->list, worker);
-            worker->listed = true;
-        }
         worker->users++;
         *result = worker;
     }
@@ -439,11 +414,11 @@ void worker_put(struct worker *worker)
     pthread_mutex_lock(&workers->lock);
     if (--worker->users == 0) {
         worker->idle_since = now_seconds();
+        time_t end = worker->idle_since + idle_seconds(workers);
         if (!worker->listed)
             worker_free(worker);
-        if (workers->none_idle)
+        else if (workers->next_sweep == 0 || end < workers->next_sweep)
             sweeper_wake(workers);
-        workers->none_idle = false;
     }
     pthread_mutex_unlock(&workers->lock);
 }
@@ -468,10 +443,20 @@ static int take_channel(struct worker *worker)
     return status;
 }
 
-static int begin_call(struct worker *worker, struct busy_channel *busy)
+/*
+ * Where a worker is stuck for good, the next would be, too. Giving holds back is tried all the
+ * same: nobody would do it later.
+ */
+static bool is_hopeless(struct worker *worker, const struct call *call)
+{
+    return call->request.operation <= OPERATION_HOLD_TAKE &&
+           corpses_have(&worker->workers->corpses, call);
+}
+
+static int begin_call(struct worker *worker, const struct call *call, struct busy_channel *busy)
 {
     pthread_mutex_lock(&worker->workers->lock);
-    busy->channel = take_channel(worker);
+    busy->channel = is_hopeless(worker, call) ? -ETIMEDOUT : take_channel(worker);
     if (busy->channel >= 0)
         DL_APPEND(worker->busy, busy);
     pthread_mutex_unlock(&worker->workers->lock);
@@ -519,12 +504,12 @@ static bool is_stopped(pid_t pid)
 }
 
 /* The call failed on its way: what does that say about the worker? Called with the lock held. */
-static int fail_call(struct worker *worker, int status)
+static int fail_call(struct worker *worker, const struct call *call, int status)
 {
     if (status == -ETIMEDOUT && is_stopped(worker->pid))
         status = -ESHUTDOWN;
     if (status == -ETIMEDOUT || status == -ESHUTDOWN)
-        worker_abandon(worker);
+        worker_abandon(worker, call);
     else if (status == -EPIPE)
         worker_bury(worker);
     if (status == -EPIPE)
@@ -541,7 +526,7 @@ static int end_call(struct worker *worker, struct busy_channel *busy, const stru
         worker->channels[worker->channel_count++] = busy->channel;
     else
         close(busy->channel);
-    status = fail_call(worker, status);
+    status = fail_call(worker, call, status);
     pthread_mutex_unlock(&worker->workers->lock);
     return status;
 }
@@ -550,7 +535,7 @@ int worker_call(struct worker *worker, struct call *call, int64_t wait)
 {
     struct busy_channel busy;
     const struct timespec deadline = clock_after(wait);
-    int status = begin_call(worker, &busy);
+    int status = begin_call(worker, call, &busy);
     if (status < 0)
         return status;
     status = channel_call(busy.channel, call, &deadline);
@@ -607,7 +592,7 @@ int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_la
     this->late_call.call = call;
     this->late_call.done = finish_late;
     this->late_call.deadline = clock_add(now, ANSWER_SECONDS * CLOCK_SECOND);
-    int status = begin_call(worker, &this->busy);
+    int status = begin_call(worker, call, &this->busy);
     if (status < 0) {
         free(this);
         return status;

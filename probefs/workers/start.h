@@ -20,7 +20,7 @@ enum worker_role {
 };
 
 /* Whose processes a worker looks into, and as whom. */
-struct worker_identity {
+struct worker_identity { /* no padding: it is a key */
     uid_t uid;
     gid_t gid;
     enum worker_role role;

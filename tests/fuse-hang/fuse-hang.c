@@ -5,7 +5,7 @@
  * Serves copies of FILE as MOUNTPOINT/file, file1, ... file9, in the foreground. At SIGUSR1 it
  * makes the kernel drop the pages that it has of them, never answers a read again, and says
  * `silent`: from then on whoever touches a page of a file, or of a mapping of it, sleeps. At
- * SIGUSR2 it drops the pages and is `slow`: each answer to a read takes a fifth of a second.
+ * SIGUSR2 it drops the pages and is `slow`: each answer to a read takes a tenth of a second.
  */
 #define FUSE_USE_VERSION 310
 #include <fuse_lowlevel.h>
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FILE_NUMBER = 2, FILES = 10, SLOW_NS = 200000000 };
+enum { FILE_NUMBER = 2, FILES = 10, SLOW_NS = 100000000 };
 
 static char *content;
 static size_t content_size;

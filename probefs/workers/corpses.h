@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers that were killed, and have not died yet: the kernel lets nobody out of some waits. Each
+ * is stuck at one process, at which the next worker would be stuck, too. All functions are called
+ * with the pool's lock held.
+ */
+#ifndef PROBEFS_CORPSES_H
+#define PROBEFS_CORPSES_H
+
+#include "service/protocol.h"
+
+struct corpse;
+
+struct corpses {
+    struct corpse *list;
+};
+
+/* Remembers the worker behind PIDFD, of user UID, which did not answer CALL. */
+void corpses_add(struct corpses *corpses, uid_t uid, int pidfd, const struct call *call);
+void corpses_done(struct corpses *corpses);
+
+/* How many of UID there are still. */
+unsigned int corpses_count(struct corpses *corpses, uid_t uid);
+/* Is one stuck at the process that CALL is about? */
+bool corpses_have(struct corpses *corpses, const struct call *call);
+
+#endif
