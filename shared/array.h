@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@ static inline int array_reserve(void *array, size_t *room, size_t needed, size_t
     void *items = NULL;
     if (needed <= *room)
         return 0;
+    if (needed > SIZE_MAX / 2 / size)
+        return -ENOMEM;
     size_t larger = *room + *room / 2;
     if (larger < ARRAY_ROOM_MIN)
         larger = ARRAY_ROOM_MIN;

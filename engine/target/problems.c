@@ -26,9 +26,10 @@ void problems_add(struct problems *problems, const char *sentence, bool minor)
         return;
     if (ARRAY_RESERVE(problems->items, problems->room, problems->count + 1) < 0)
         return;
-    char *copy = strdup(problems->count + 1 == PROBLEMS_MAX ? more : sentence);
-    if (copy)
-        problems->items[problems->count++] = (struct problem){copy, minor};
+    struct problem *problem = &problems->items[problems->count];
+    problem->sentence = strdup(problems->count + 1 == PROBLEMS_MAX ? more : sentence);
+    problem->minor = minor;
+    problems->count += problem->sentence != NULL;
 }
 
 const char *problems_get(const struct problems *problems, size_t i, bool minor)

@@ -178,9 +178,9 @@ static int merge_probes(const struct loaded_list *list, bool all, struct merged 
         }
     }
     if (list->count > 1)
-        qsort(merged->parts, count, sizeof(*merged->parts), compare_parts);
+        qsort(merged->parts, merged->part_count, sizeof(*merged->parts), compare_parts);
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < merged->part_count; i++) {
         const char *name = merged->parts[i].probe->name;
         if (i > 0 && strcmp(name, merged->parts[i - 1].probe->name) == 0)
             merged->probes[merged->probe_count - 1].part_count++;

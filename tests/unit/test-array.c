@@ -9,6 +9,14 @@ struct numbers {
     size_t count, room;
 };
 
+/* An analyser does not know that a failed assertion ends the test. */
+static bool numbers_reserve(struct numbers *numbers, size_t needed)
+{
+    int status = ARRAY_RESERVE(numbers->items, numbers->room, needed);
+    assert_int_equal(status, 0);
+    return status == 0;
+}
+
 static void keeps_items_while_it_grows(void **state)
 {
     (void)state;
@@ -16,7 +24,8 @@ static void keeps_items_while_it_grows(void **state)
     size_t growths = 0;
     for (long i = 0; i < 10000; i++) {
         size_t room = numbers.room;
-        assert_int_equal(ARRAY_RESERVE(numbers.items, numbers.room, numbers.count + 1), 0);
+        if (!numbers_reserve(&numbers, numbers.count + 1))
+            return;
         growths += numbers.room != room;
         assert_true(numbers.room > numbers.count);
         numbers.items[numbers.count++] = i;
@@ -31,7 +40,8 @@ static void makes_room_for_many_at_once(void **state)
 {
     (void)state;
     struct numbers numbers = {.items = NULL};
-    assert_int_equal(ARRAY_RESERVE(numbers.items, numbers.room, 1000), 0);
+    if (!numbers_reserve(&numbers, 1000))
+        return;
     assert_int_equal(numbers.room, 1000);
     memset(numbers.items, 0, 1000 * sizeof(*numbers.items));
     const long *items = numbers.items;
@@ -44,7 +54,8 @@ static void keeps_the_array_without_memory(void **state)
 {
     (void)state;
     struct numbers numbers = {.items = NULL};
-    assert_int_equal(ARRAY_RESERVE(numbers.items, numbers.room, 1), 0);
+    if (!numbers_reserve(&numbers, 1))
+        return;
     numbers.items[0] = 7;
     size_t room = numbers.room;
     /* A number of bytes that no size_t holds; volatile, as the compiler would warn of it. */
