@@ -147,6 +147,8 @@ static int run(struct fuse_args *args, const struct options *options)
     clock_gettime(CLOCK_REALTIME, &server.started);
     status = loop_block_signals();
     if (status == 0)
+        status = budgets_init(&server.budgets, server.uid);
+    if (status == 0)
         status = inodes_init(&server.inodes);
     if (status == 0)
         status = waiting_new(&server.waiting);
@@ -162,6 +164,7 @@ static int run(struct fuse_args *args, const struct options *options)
     }
     waiting_free(server.waiting);
     inodes_done(&server.inodes);
+    budgets_done(&server.budgets);
     return status;
 }
 

@@ -145,7 +145,7 @@ others_work_quickly() {
     cp "$BATS_TEST_DIRNAME/lib/crowd.py" "$work/bin"
     start_command c python3 "$work/bin/crowd.py" "$mnt/$c/plug_hit/hold" 700
     wait_until 'grep -q ^crowded "$out"'
-    wait_until '[ "$(ls "/proc/$server/task" | wc -l)" -gt 250 ]'
+    wait_until '[ "$(ls "/proc/$server/task" | wc -l)" -gt 60 ]'
     others_work_quickly 10
     assert_equal "$(grep "a worker cannot start a thread" "$log")" ""
 }

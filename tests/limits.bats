@@ -144,3 +144,37 @@ EOF
     assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 0
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
+
+# Open until it fails, of a file that needs no worker to stay open. Says how many, and the errno.
+hoard_files() {
+    run_as a python3 -I -S - "$1" <<'END'
+import errno, os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+held = []
+try:
+    while len(held) < 17000:
+        held.append(os.open(sys.argv[1], os.O_RDONLY))
+    print(len(held), "OK")
+except OSError as error:
+    print(len(held), errno.errorcode[error.errno])
+for each in held[:1]:
+    os.close(each)
+held[0] = os.open(sys.argv[1], os.O_RDONLY)
+END
+}
+
+@test "a user may have 16,384 files open: then that user gets EMFILE, and nobody else" {
+    start_server
+    ulimit -n 20000
+    start_as a demo-ocaml_1 -q
+    hoard_files "$mnt/$pid/info" > "$work/first" &
+    adopt $!
+    wait_until '[ -s "$work/first" ]' 60
+    assert_equal "$(cat "$work/first")" "16384 EMFILE"
+    wait "$!"
+    # All is given back with the end of who had it, and says why it was not enough.
+    grep -q "user $(id -u "$(user_name a)") has 16384 files and directories of this mount open" \
+        "$mnt/$pid/error_log"
+    assert_equal "$(hoard_files "$mnt/$pid/info")" "16384 EMFILE"
+    all_works
+}

@@ -9,10 +9,10 @@
  *     time of a tick
  *
  * so there are as many threads as slow requests under way, a few that serve, and some idle ones.
- * One user's slow requests get half of the threads that there may be, and what is beyond that is
- * refused: the rest is for the others. The watchdog is armed by the first request after a pause,
- * and sleeps while none come. It takes the signals that end the server, too, and gets whoever
- * receives out of that.
+ * Of one user's requests, so many are served at a time as budget.h says, and what is beyond that is
+ * refused: the rest of the threads is for the others. The watchdog is armed by the first request
+ * after a pause, and sleeps while none come. It takes the signals that end the server, too, and
+ * gets whoever receives out of that.
  *
  * Whoever has just answered knows that its caller may ask again within microseconds (a READ after
  * an OPEN): it tries to receive for a moment before it sleeps. For which requests that is worth it,
@@ -20,6 +20,7 @@
  */
 #include "fuse/loop.h"
 
+#include "common/log-limit.h"
 #include "fuse/answer.h"
 #include "fuse/raw-requests.h"
 #include "fuse/spin.h"
@@ -42,12 +43,6 @@ enum { IDLE_MAX = 16, THREADS_MAX = 512 };
 
 /* How long it is waited for requests at the end: for more than what a request can wait for. */
 enum { END_SECONDS = 6 };
-
-/* So many serve requests of the same user, unless it is root or the server's own. */
-enum { USER_MAX = THREADS_MAX / 2 };
-
-/* It is not said more often than once in this time that some are refused. */
-static const uint64_t TELL_NS = 60000000000;
 
 /*
  * When a request counts as slow, how long it is tried to receive before sleeping, and after which
@@ -91,8 +86,7 @@ struct loop {
     uint64_t received;    /* requests, since the start */
     uint64_t seen;        /* by the watchdog */
     struct served *served;
-    uint64_t told; /* when it was last logged that a user's are refused; 0: never */
-    int status;    /* of the first thread that failed to receive */
+    int status; /* of the first thread that failed to receive */
 };
 
 static void set_of_signals(sigset_t *set)
@@ -265,22 +259,20 @@ static bool can_be_refused(uint32_t opcode)
 /* Is it one more than its user gets served at the same time? */
 static bool is_one_too_many(struct loop *loop, const struct fuse_in_header *header)
 {
+    static const struct log_reason many = {.most = 1};
     unsigned int count = 0;
     const struct served *served = NULL;
-    if (loop->threads - loop->idle <= USER_MAX || header->uid == 0 || header->uid == loop->uid ||
-        !can_be_refused(header->opcode))
+    if (loop->threads - loop->idle <= BUDGET_REQUESTS || header->uid == 0 ||
+        header->uid == loop->uid || !can_be_refused(header->opcode))
         return false;
     DL_FOREACH(loop->served, served)
     count += served->header.uid == header->uid;
-    if (count <= USER_MAX)
+    if (count <= BUDGET_REQUESTS)
         return false;
-    if (loop->told == 0 || now() - loop->told >= TELL_NS) {
-        log_message(PROBE_LOG_WARNING,
-                    "user %u has more than %d requests that wait for processes which do not "
-                    "answer: what comes beside them is refused",
-                    header->uid, USER_MAX);
-        loop->told = now();
-    }
+    log_limited(header->uid, &many, PROBE_LOG_WARNING,
+                "user %u has more than %d requests that wait for processes which do not answer: "
+                "what comes beside them is refused",
+                header->uid, BUDGET_REQUESTS);
     return true;
 }
 
@@ -393,7 +385,7 @@ static void *serve_requests(void *data)
         bool refused = is_one_too_many(loop, &served.header);
         pthread_mutex_unlock(&loop->lock);
         if (refused)
-            answer_directly(loop->session, served.header.unique, -ETIMEDOUT);
+            answer_directly(loop->session, served.header.unique, -EAGAIN);
         else if (!raw_request_serve(loop->server, buffer.mem, buffer.size))
             fuse_session_process_buf(loop->session, &buffer);
         waiting_end(loop->waiting, slot);

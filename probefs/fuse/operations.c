@@ -155,7 +155,7 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
     struct inode *inode = inodes_find(&server->inodes, number);
     struct caller caller = answer_caller(request);
     struct probe_error error = {.text = ""};
-    struct file file;
+    struct file file = {.inode = NULL};
     char *path = NULL;
     size_t length = 0;
     if (!inode->target) {
@@ -197,8 +197,8 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     info->fh = (uintptr_t)directory;
     inodes_opened(&server->inodes, inode);
     if (fuse_reply_open(request, info) < 0) {
+        directory_close(server, directory);
         inodes_closed(&server->inodes, inode);
-        directory_close(directory);
     }
     forget_ended(server);
 }
@@ -237,11 +237,15 @@ static int open_file(struct server *server, uint64_t number, const struct caller
     struct file *file = calloc(1, sizeof(*file));
     if (!file)
         return -ENOMEM;
-    int status = file_open(server, inode, kind, caller, write, file, error);
-    if (status < 0 && !file_has_hold(file))
+    int status = file_count(server, file, caller->uid, error);
+    if (status == 0)
+        status = file_open(server, inode, kind, caller, write, file, error);
+    if (status < 0 && !file_has_hold(file)) {
+        file_uncount(server, file);
         free(file);
-    else
+    } else {
         *result = file;
+    }
     return status;
 }
 

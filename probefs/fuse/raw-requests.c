@@ -57,8 +57,9 @@ static void release_directory(struct server *server, const struct raw *raw)
 {
     struct directory *directory = handle_of(raw);
     if (directory) {
-        inodes_closed(&server->inodes, directory->inode);
-        directory_close(directory);
+        struct inode *inode = directory->inode;
+        directory_close(server, directory);
+        inodes_closed(&server->inodes, inode);
     }
     answer_directly(server->session, raw->header.unique, 0);
 }

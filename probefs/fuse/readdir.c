@@ -85,20 +85,20 @@ static int buffer_find_owner(struct reply_buffer *buffer, struct server *server,
 static bool buffer_add_node(struct reply_buffer *buffer, struct server *server,
                             const struct directory *directory, off_t offset)
 {
-    const struct directory_entry *node = &directory->entries[offset - 2];
+    const struct directory_entry node = directory_entry(directory, (size_t)offset - 2);
     struct fuse_entry_param entry;
     struct inode *inode = NULL;
-    buffer->status = look_up_entry(server, directory, node, &inode);
+    buffer->status = look_up_entry(server, directory, &node, &inode);
     if (buffer->status < 0)
         return false;
-    unsigned int kind = node->kind >= 0 ? (unsigned int)node->kind : tree_directory(inode->place);
+    unsigned int kind = node.kind >= 0 ? (unsigned int)node.kind : tree_directory(inode->place);
     uint64_t number = inode_number(inode, kind);
     int found = buffer_find_owner(buffer, server, inode);
     bool added = found == 0;
     buffer->status = found == -ENOMEM ? found : 0;
     if (added) {
         answer_fill_entry(server, inode, number, &buffer->owner, &entry);
-        added = buffer_add_entry(buffer, node->name, &entry, offset + 1);
+        added = buffer_add_entry(buffer, node.name, &entry, offset + 1);
     }
     if (!added || !buffer->plus)
         inodes_forget(&server->inodes, number, 1);

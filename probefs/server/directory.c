@@ -13,15 +13,76 @@ enum { LIST_AT_ONCE = 1 << 20, PID_DIGITS = 12 };
 /* No process has so many names; a service that says so is broken. */
 enum { LIST_MAX = 256 << 20 };
 
-static void forget(struct directory *directory)
+/* ---- lists ------------------------------------------------------------------------------ */
+
+/*
+ * The entries of a process's directory, sorted, as bytes that can be shared: how many they are,
+ * where each name begins, and the names, each ended by a NUL.
+ */
+static uint32_t list_number(const struct shared_bytes *list, size_t index)
 {
+    uint32_t number = 0;
+    memcpy(&number, list->bytes + index * sizeof(number), sizeof(number));
+    return number;
+}
+
+static const char *list_name(const struct shared_bytes *list, size_t index)
+{
+    return list->bytes + list_number(list, index + 1);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Makes a list of COUNT names, which it sorts. */
+static int list_new(const char **names, size_t count, char **result, size_t *result_length)
+{
+    size_t numbers = (count + 1) * sizeof(uint32_t);
+    size_t length = numbers;
+    for (size_t i = 0; i < count; i++)
+        length += strlen(names[i]) + 1;
+    char *list = malloc(length);
+    if (!list)
+        return -ENOMEM;
+    qsort(names, count, sizeof(*names), compare_names);
+    uint32_t number = (uint32_t)count;
+    memcpy(list, &number, sizeof(number));
+    number = (uint32_t)numbers;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(names[i]) + 1;
+        memcpy(list + (i + 1) * sizeof(number), &number, sizeof(number));
+        memcpy(list + number, names[i], size);
+        number += (uint32_t)size;
+    }
+    *result = list;
+    *result_length = length;
+    return 0;
+}
+
+/* ---- directories ------------------------------------------------------------------------ */
+
+struct directory_entry directory_entry(const struct directory *directory, size_t index)
+{
+    if (!directory->list)
+        return directory->entries[index];
+    const char *name = list_name(directory->list, index);
+    return (struct directory_entry){name, tree_find(PLACE_PROCESS, name), NULL};
+}
+
+static void forget(struct server *server, struct directory *directory)
+{
+    shared_bytes_put(&server->budgets, directory->list);
+    budget_give(&server->budgets, directory->caller.uid, BUDGET_MEMORY, directory->counted);
     free(directory->entries);
     free(directory->processes);
     free(directory->names);
+    directory->list = NULL;
     directory->entries = NULL;
     directory->processes = NULL;
     directory->names = NULL;
-    directory->count = 0;
+    directory->count = directory->counted = 0;
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -32,8 +93,15 @@ static int compare_entries(const void *a, const void *b)
 }
 
 /* Makes room for COUNT entries beside the files that the tree has in this place. */
-static int begin(struct directory *directory, size_t count)
+static int begin(struct server *server, struct directory *directory, size_t count,
+                 struct probe_error *error)
 {
+    size_t memory = (count + node_kind_count) * sizeof(*directory->entries) +
+                    count * (sizeof(*directory->processes) + PID_DIGITS);
+    int status = budget_take(&server->budgets, directory->caller.uid, BUDGET_MEMORY, memory, error);
+    if (status < 0)
+        return status;
+    directory->counted = memory;
     directory->entries = calloc(count + node_kind_count, sizeof(*directory->entries));
     return directory->entries ? 0 : -ENOMEM;
 }
@@ -47,7 +115,7 @@ static void add_files(struct directory *directory)
     }
 }
 
-static int fill_root(struct server *server, struct directory *directory)
+static int fill_root(struct server *server, struct directory *directory, struct probe_error *error)
 {
     size_t count = 0;
     struct listed_process *processes = NULL;
@@ -55,8 +123,11 @@ static int fill_root(struct server *server, struct directory *directory)
     if (status < 0)
         return status;
     directory->processes = processes;
+    status = begin(server, directory, count, error);
+    if (status < 0)
+        return status;
     directory->names = malloc(count * PID_DIGITS + 1);
-    if (!directory->names || begin(directory, count) < 0)
+    if (!directory->names)
         return -ENOMEM;
     char *name = directory->names;
     for (size_t i = 0; i < count; i++) {
@@ -69,31 +140,52 @@ static int fill_root(struct server *server, struct directory *directory)
     return 0;
 }
 
-/* Reads all names of probes, each ended by a NUL, from the service. */
-static int read_names(struct server *server, struct directory *directory, size_t *length,
+/* What a worker says of a process's probes, for as long as a list is made of it. */
+struct read_names {
+    char *bytes;
+    size_t length, counted;
+};
+
+static void read_names_done(struct server *server, const struct directory *directory,
+                            struct read_names *names)
+{
+    budget_give(&server->budgets, directory->caller.uid, BUDGET_MEMORY, names->counted);
+    free(names->bytes);
+}
+
+static int add_piece(struct server *server, const struct directory *directory,
+                     struct read_names *names, const char *piece, size_t length,
+                     struct probe_error *error)
+{
+    int status = budget_take(&server->budgets, directory->caller.uid, BUDGET_MEMORY, length, error);
+    if (status < 0)
+        return status;
+    names->counted += length;
+    char *larger = realloc(names->bytes, names->length + length + 1);
+    if (!larger)
+        return -ENOMEM;
+    names->bytes = larger;
+    if (length > 0)
+        memcpy(names->bytes + names->length, piece, length);
+    names->length += length;
+    names->bytes[names->length] = '\0';
+    return names->length > LIST_MAX ? -EIO : 0;
+}
+
+/* Reads all names of probes, each ended by a NUL, from the worker. */
+static int read_names(struct server *server, struct directory *directory, struct read_names *names,
                       struct probe_error *error)
 {
-    struct file file;
+    struct file file = {.inode = NULL};
     int status = file_open(server, directory->inode, &node_kinds[tree_directory(PLACE_PROCESS)],
                            &directory->caller, false, &file, error);
     if (status < 0)
         return status;
-    *length = 0;
     for (size_t got = 1; got > 0 && status == 0;) {
         char *piece = NULL;
-        status = file_read(server, &file, *length, LIST_AT_ONCE, &piece, &got, error);
-        char *names = status == 0 ? realloc(directory->names, *length + got + 1) : NULL;
-        if (names) {
-            directory->names = names;
-            if (got > 0)
-                memcpy(names + *length, piece, got);
-            *length += got;
-            names[*length] = '\0';
-        } else if (status == 0) {
-            status = -ENOMEM;
-        }
-        if (*length > LIST_MAX)
-            status = -EIO;
+        status = file_read(server, &file, names->length, LIST_AT_ONCE, &piece, &got, error);
+        if (status == 0)
+            status = add_piece(server, directory, names, piece, got, error);
         free(piece);
     }
     file_close(server, &file);
@@ -107,39 +199,70 @@ static int read_names(struct server *server, struct directory *directory, size_t
 static bool is_name(const char *name, size_t length)
 {
     char escaped[3 * PROBE_NAME_SIZE];
-    if (length == 0 || length >= PROBE_NAME_SIZE || strchr(name, '/') || name[0] == '.')
+    if (length == 0 || length >= PROBE_NAME_SIZE || strchr(name, '/') || name[0] == '.' ||
+        tree_find(PLACE_PROCESS, name) >= 0)
         return false;
     probe_escape(name, length, escaped, sizeof(escaped));
     return strcmp(name, escaped) == 0;
 }
 
+/* Pointers to all names that stand in the directory, those of its files, too; to be freed. */
+static const char **collect_names(const struct read_names *read, size_t *result_count)
+{
+    size_t room = node_kind_count;
+    size_t count = 0;
+    for (size_t i = 0; i < read->length; i++)
+        room += read->bytes[i] == '\0';
+    const char **names = calloc(room + 1, sizeof(*names));
+    if (!names)
+        return NULL;
+    for (size_t at = 0; at < read->length;) {
+        size_t length = strlen(read->bytes + at);
+        if (is_name(read->bytes + at, length))
+            names[count++] = read->bytes + at;
+        at += length + 1;
+    }
+    for (unsigned int i = 0; i < node_kind_count; i++) {
+        if (node_kinds[i].place == PLACE_PROCESS && node_kinds[i].name)
+            names[count++] = node_kinds[i].name;
+    }
+    *result_count = count;
+    return names;
+}
+
+static int make_list(struct server *server, struct directory *directory,
+                     const struct read_names *read, struct probe_error *error)
+{
+    size_t count = 0;
+    size_t length = 0;
+    char *list = NULL;
+    const char **names = collect_names(read, &count);
+    int status = names ? list_new(names, count, &list, &length) : -ENOMEM;
+    free(names);
+    if (status == 0)
+        status = shared_bytes_get(&server->budgets, directory->caller.uid, list, length,
+                                  &directory->inode->target->names, &directory->list, error);
+    if (status == 0)
+        directory->count = count;
+    return status;
+}
+
 static int fill_process(struct server *server, struct directory *directory,
                         struct probe_error *error)
 {
-    size_t length = 0;
-    size_t count = 0;
-    int status = read_names(server, directory, &length, error);
-    if (status < 0)
-        return status;
-    for (size_t i = 0; i < length; i++)
-        count += directory->names[i] == '\0';
-    if (begin(directory, count + 1) < 0)
-        return -ENOMEM;
-    for (const char *name = directory->names; name < directory->names + length;) {
-        size_t name_length = strlen(name);
-        if (is_name(name, name_length))
-            directory->entries[directory->count++] = (struct directory_entry){name, -1, NULL};
-        name += name_length + 1;
-    }
-    add_files(directory);
-    qsort(directory->entries, directory->count, sizeof(*directory->entries), compare_entries);
-    return 0;
+    struct read_names read = {.bytes = NULL};
+    int status = read_names(server, directory, &read, error);
+    if (status == 0)
+        status = make_list(server, directory, &read, error);
+    read_names_done(server, directory, &read);
+    return status;
 }
 
-static int fill_probe(struct directory *directory)
+static int fill_probe(struct server *server, struct directory *directory, struct probe_error *error)
 {
-    if (begin(directory, 0) < 0)
-        return -ENOMEM;
+    int status = begin(server, directory, 0, error);
+    if (status < 0)
+        return status;
     add_files(directory);
     qsort(directory->entries, directory->count, sizeof(*directory->entries), compare_entries);
     return 0;
@@ -148,10 +271,10 @@ static int fill_probe(struct directory *directory)
 int directory_fill(struct server *server, struct directory *directory, struct probe_error *error)
 {
     int status = 0;
-    forget(directory);
+    forget(server, directory);
     switch (directory->inode->place) {
     case PLACE_ROOT:
-        status = fill_root(server, directory);
+        status = fill_root(server, directory, error);
         break;
     case PLACE_PROCESS:
         status = fill_process(server, directory, error);
@@ -159,33 +282,39 @@ int directory_fill(struct server *server, struct directory *directory, struct pr
     default:
         status = file_check(server, directory->inode, &directory->caller, error);
         if (status == 0)
-            status = fill_probe(directory);
+            status = fill_probe(server, directory, error);
         break;
     }
     if (status < 0)
-        forget(directory);
+        forget(server, directory);
     return status;
 }
 
 int directory_open(struct server *server, struct inode *inode, const struct caller *caller,
                    struct directory **result, struct probe_error *error)
 {
+    int status = budget_take(&server->budgets, caller->uid, BUDGET_FILES, 1, error);
+    if (status < 0)
+        return status;
     struct directory *directory = calloc(1, sizeof(*directory));
-    if (!directory)
+    if (!directory) {
+        budget_give(&server->budgets, caller->uid, BUDGET_FILES, 1);
         return -ENOMEM;
+    }
     directory->inode = inode;
     directory->caller = *caller;
     caller_record(&directory->caller);
-    int status = directory_fill(server, directory, error);
+    status = directory_fill(server, directory, error);
     if (status < 0)
-        directory_close(directory);
+        directory_close(server, directory);
     else
         *result = directory;
     return status;
 }
 
-void directory_close(struct directory *directory)
+void directory_close(struct server *server, struct directory *directory)
 {
-    forget(directory);
+    forget(server, directory);
+    budget_give(&server->budgets, directory->caller.uid, BUDGET_FILES, 1);
     free(directory);
 }

@@ -30,10 +30,14 @@ static int error_log_make(struct server *server, struct file *file, struct probe
     struct failures *failures = &file->inode->target->failures;
     char *problems = NULL;
     size_t length = 0;
-    int status = file_handle_read(server, file, 0, PROBLEMS_SIZE, &problems, &length, error);
-    if (status < 0)
+    int status = -ENODATA;
+    if (atomic_load(&file->inode->target->identified))
+        status = file_handle_read(server, file, 0, PROBLEMS_SIZE, &problems, &length, error);
+    if (status == -ESRCH || status == -ENOMEM)
         return status;
-    error_log_take_problems(failures, problems, length);
+    /* Where the worker cannot say what was left out, the failures say why. */
+    if (status == 0)
+        error_log_take_problems(failures, problems, length);
     free(problems);
     struct text text;
     FILE *out = text_open(&text);
@@ -43,22 +47,23 @@ static int error_log_make(struct server *server, struct file *file, struct probe
     status = text_close(&text, out);
     if (status < 0)
         return status;
-    free(file->text);
-    file->text = text.bytes;
-    file->length = text.length;
-    return 0;
+    shared_bytes_put(&server->budgets, file->text);
+    file->text = NULL;
+    return shared_bytes_get(&server->budgets, file->user, text.bytes, text.length,
+                            &file->inode->target->log, &file->text, error);
 }
 
 static int error_log_copy(const struct file *file, uint64_t offset, size_t size, char **bytes,
                           size_t *length)
 {
-    size_t left = offset < file->length ? file->length - offset : 0;
+    const struct shared_bytes *text = file->text;
+    size_t left = offset < text->length ? text->length - offset : 0;
     *length = left < size ? left : size;
     *bytes = malloc(*length + 1);
     if (!*bytes)
         return -ENOMEM;
     if (*length > 0)
-        memcpy(*bytes, file->text + offset, *length);
+        memcpy(*bytes, text->bytes + offset, *length);
     return 0;
 }
 

@@ -13,16 +13,17 @@ struct file {
     struct route route;
     uint64_t number; /* what requests call it: never used again */
     bool write;
-    atomic_bool lent;         /* it was opened with an image that was lent */
+    uid_t user;       /* who opened it, and whose budget it counts for */
+    size_t counted;   /* so much memory of that; 0: it is not counted, as it is closed at once */
+    atomic_bool lent; /* it was opened with an image that was lent */
     atomic_bool has_text;     /* a worker keeps the rest of what was read */
     atomic_uint_fast64_t end; /* where what was read last ends; 0: not known */
     atomic_bool is_cut;       /* a hint: `cut` is not empty */
     struct hold_entry held;   /* in the target's list, if this is a hold */
     pthread_mutex_t lock; /* guards what follows: calls for one file come at the same time, too */
     struct cut_line cut;
-    char *text; /* what the server made of a read: see has_failures */
-    size_t length;
-    struct file *prev, *next; /* of a user's holds that wait to be closed */
+    struct shared_bytes *text; /* what the server made of a read: see has_failures */
+    struct file *prev, *next;  /* of a user's holds that wait to be closed */
 };
 
 /* Is it one that holds a reference, once it is open? */

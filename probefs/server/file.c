@@ -57,6 +57,16 @@ static int identify(struct server *server, struct target *target, const struct r
     return status < 0 ? status : inodes_identify(&server->inodes, target, &call.reply.id);
 }
 
+/*
+ * What says why all else fails can be read when all else fails: the failures are with the server.
+ * A target that has gone is no such thing.
+ */
+static bool opens_anyway(const struct file *file, int status)
+{
+    return file->kind->has_failures && status != -ESRCH && status != -ENOENT && status != -ESTALE &&
+           status != -ENOMEM;
+}
+
 static int open_by_route(struct server *server, struct file *file, struct probe_error *error)
 {
     struct target *target = file->inode->target;
@@ -65,8 +75,9 @@ static int open_by_route(struct server *server, struct file *file, struct probe_
         status = hold_file_wait(target, error);
     if (status < 0)
         return status;
-    return file_is_hold(file) ? hold_file_open(server, file, error)
-                              : file_handle_open(server, file, error);
+    status = file_is_hold(file) ? hold_file_open(server, file, error)
+                                : file_handle_open(server, file, error);
+    return status;
 }
 
 /* If the target was FOUND since PROCESS was opened, and that has not ended, it is the target's. */
@@ -84,18 +95,48 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
     struct target *target = inode->target;
     int kept = inodes_get_process(target);
     int process = kept < 0 ? process_open(target->pid) : -1;
-    *result = (struct file){.inode = inode, .kind = kind, .write = write};
+    *result = (struct file){.inode = inode,
+                            .kind = kind,
+                            .write = write,
+                            .user = caller->uid,
+                            .counted = result->counted};
     result->number = atomic_fetch_add(&server->last_file, 1) + 1;
     int status =
         find_route(server, target, kept < 0 ? process : kept, caller, &result->route, error);
-    if (status == 0)
+    if (status == 0) {
         status = open_by_route(server, result, error);
+        if (status < 0 && opens_anyway(result, status))
+            status = 0;
+    }
     keep_process(server, target, status == 0, process);
     if (status < 0 && !file_has_hold(result))
         return status == -ESRCH ? -ESTALE : status;
     pthread_mutex_init(&result->lock, NULL);
     inodes_opened(&server->inodes, inode);
     return status;
+}
+
+int file_count(struct server *server, struct file *file, uid_t user, struct probe_error *error)
+{
+    int status = budget_take(&server->budgets, user, BUDGET_FILES, 1, error);
+    if (status < 0)
+        return status;
+    status = budget_take(&server->budgets, user, BUDGET_MEMORY, sizeof(*file), error);
+    if (status < 0)
+        budget_give(&server->budgets, user, BUDGET_FILES, 1);
+    else
+        file->counted = sizeof(*file);
+    file->user = user;
+    return status;
+}
+
+void file_uncount(struct server *server, struct file *file)
+{
+    if (file->counted == 0)
+        return;
+    budget_give(&server->budgets, file->user, BUDGET_MEMORY, file->counted);
+    budget_give(&server->budgets, file->user, BUDGET_FILES, 1);
+    file->counted = 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -125,15 +166,29 @@ static int write_text(struct server *server, struct file *file, const char *text
     return hold_file_change(server, file, &call, error);
 }
 
+void file_forget_cut(struct server *server, struct file *file)
+{
+    budget_give(&server->budgets, file->user, BUDGET_MEMORY, file->cut.length);
+    cut_line_free(&file->cut);
+}
+
 /* A worker gets whole lines; what is behind them stays here. Called with the file's lock held. */
 static int write_lines(struct server *server, struct file *file, uint64_t owner, const char *bytes,
                        size_t length, struct probe_error *error)
 {
     struct cut_text text;
+    size_t before = file->cut.length;
     int status = cut_line_join(&file->cut, owner, bytes, length, &text, error);
+    budget_give(&server->budgets, file->user, BUDGET_MEMORY, before);
     if (status < 0)
         return status;
-    status = write_text(server, file, text.bytes, text.lines, error);
+    size_t rest = text.rest.length;
+    status = budget_take(&server->budgets, file->user, BUDGET_MEMORY, rest, error);
+    if (status == 0) {
+        status = write_text(server, file, text.bytes, text.lines, error);
+        if (status < 0)
+            budget_give(&server->budgets, file->user, BUDGET_MEMORY, rest);
+    }
     if (status == 0)
         file->cut = text.rest;
     else
@@ -168,7 +223,7 @@ int file_flush(struct server *server, struct file *file, uint64_t owner, struct 
     /* Not that of others, which inherited the descriptor and close it. */
     if (file->cut.length > 0 && file->cut.owner == owner) {
         status = write_text(server, file, file->cut.text, file->cut.length, error);
-        cut_line_free(&file->cut);
+        file_forget_cut(server, file);
         atomic_store(&file->is_cut, false);
     }
     pthread_mutex_unlock(&file->lock);
@@ -178,7 +233,7 @@ int file_flush(struct server *server, struct file *file, uint64_t owner, struct 
 int file_check(struct server *server, struct inode *inode, const struct caller *caller,
                struct probe_error *error)
 {
-    struct file file;
+    struct file file = {.inode = NULL};
     int status = file_open(server, inode, &node_kinds[tree_directory(inode->place)], caller, false,
                            &file, error);
     if (status == 0)

@@ -14,6 +14,16 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
               const struct caller *caller, bool write, struct file *file,
               struct probe_error *error);
 
+/*
+ * Counts FILE, which is to stay open, for the budget of USER, and ends that. Errors: EMFILE,
+ * ENOMEM.
+ */
+int file_count(struct server *server, struct file *file, uid_t user, struct probe_error *error);
+void file_uncount(struct server *server, struct file *file);
+
+/* Drops the line that no write has ended. */
+void file_forget_cut(struct server *server, struct file *file);
+
 /* Closes it. For a hold, file_expect_close() must have been called when the request came. */
 void file_close(struct server *server, struct file *file);
 void file_expect_close(struct file *file);

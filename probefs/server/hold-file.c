@@ -36,7 +36,8 @@ static int lock_holds(struct target *target, struct probe_error *error)
 
 /* The claims on the probes in NAMES, each ended by a NUL, have ended. Called with the holds' lock.
  */
-static void hold_file_end_claims(struct hold_list *held, const char *names, size_t length)
+static void hold_file_end_claims(struct server *server, struct hold_list *held, const char *names,
+                                 size_t length)
 {
     struct hold_entry *file = NULL;
     DL_FOREACH(held->files, file)
@@ -45,7 +46,7 @@ static void hold_file_end_claims(struct hold_list *held, const char *names, size
         for (size_t at = 0; at < length && file->saved;
              at += strnlen(names + at, length - at) + 1) {
             if (strncmp(names + at, probe, length - at) == 0)
-                hold_list_end_claim(file);
+                hold_list_end_claim(&server->budgets, file);
         }
     }
 }
@@ -64,19 +65,32 @@ static int take_in(struct server *server, struct file *file, struct worker *work
         file->held = (struct hold_entry){.file = file, .worker = worker};
         hold_list_add(&file->inode->target->held, &file->held);
     }
-    if (status == 0 && call.out_length > 0) {
-        file->held.saved = call.out;
-        file->held.saved_length = call.out_length;
-        call.out = NULL;
+    if (status < 0 || call.out_length == 0) {
+        free(call.out);
+        return status;
     }
-    free(call.out);
+    /* What was there a moment ago, may be used up by now: then nobody takes this hold over. */
+    struct probe_error ignored;
+    shared_bytes_get(&server->budgets, file->user, call.out, call.out_length, &file->inode->saved,
+                     &file->held.saved, &ignored);
+    return 0;
+}
+
+/* Is there as much left of the user's budget as it may be saved in? */
+static int check_budget(struct server *server, const struct file *file, struct probe_error *error)
+{
+    int status = budget_take(&server->budgets, file->user, BUDGET_MEMORY, SAVED_MAX, error);
+    if (status == 0)
+        budget_give(&server->budgets, file->user, BUDGET_MEMORY, SAVED_MAX);
     return status;
 }
 
 static int hold_file_take(struct server *server, struct file *file, struct probe_error *error)
 {
     struct worker *worker = NULL;
-    int status = router_get_worker(server->router, &file->route, &worker);
+    int status = check_budget(server, file, error);
+    if (status == 0)
+        status = router_get_worker(server->router, &file->route, &worker);
     if (status < 0)
         return status;
     status = take_in(server, file, worker, error);
@@ -153,7 +167,7 @@ int hold_file_change(struct server *server, struct file *file, struct call *call
     if (status == 0)
         status = file_handle_call(server, file, call, error);
     if (status == 0 && call->out_length > 0) {
-        hold_file_end_claims(held, call->out, call->out_length);
+        hold_file_end_claims(server, held, call->out, call->out_length);
         hold_file_forward_forgets(file, call);
     }
     pthread_mutex_unlock(&held->lock);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/hold-list.h"
 
+#include "server/shared-bytes.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -37,11 +39,10 @@ void hold_list_remove(struct hold_list *held, struct hold_entry *file)
     atomic_fetch_sub(&held->count, 1);
 }
 
-void hold_list_end_claim(struct hold_entry *file)
+void hold_list_end_claim(struct budgets *budgets, struct hold_entry *file)
 {
-    free(file->saved);
+    shared_bytes_put(budgets, file->saved);
     file->saved = NULL;
-    file->saved_length = 0;
 }
 
 void hold_list_expect_release(struct hold_list *held)

@@ -21,7 +21,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct budgets;
 struct file;
+struct shared_bytes;
 struct worker;
 
 /* One open hold. */
@@ -29,8 +31,7 @@ struct hold_entry {
     struct file *file;
     struct worker *worker; /* which keeps it; in use */
     /* What another worker needs to take it over from one that has ended; NULL: its claim has. */
-    char *saved;
-    size_t saved_length;
+    struct shared_bytes *saved;
     bool warned; /* that it cannot be taken over */
     struct hold_entry *prev, *next;
 };
@@ -55,7 +56,7 @@ void hold_list_done(struct hold_list *held);
 void hold_list_add(struct hold_list *held, struct hold_entry *file);
 void hold_list_remove(struct hold_list *held, struct hold_entry *file);
 /* Writing the counters has ended the claim of FILE: there is nothing to give back. */
-void hold_list_end_claim(struct hold_entry *file);
+void hold_list_end_claim(struct budgets *budgets, struct hold_entry *file);
 
 /* A release was received; it is done, with that status. */
 void hold_list_expect_release(struct hold_list *held);

@@ -47,7 +47,7 @@ static bool close_hold(struct server *server, struct hold_list *held, struct fil
     bool done = status != -ENOMEM && (status != -EIO || !takeover_is_due(&file->held));
     *result = file->held.saved ? status : 0;
     if (done) {
-        hold_list_end_claim(&file->held);
+        hold_list_end_claim(&server->budgets, &file->held);
         hold_list_remove(held, &file->held);
     }
     pthread_mutex_unlock(&held->lock);
@@ -73,7 +73,7 @@ static int close_hold_at_last(struct server *server, struct file *file, struct p
     }
     if (!done) { /* the worker's end releases it */
         pthread_mutex_lock(&held->lock);
-        hold_list_end_claim(&file->held);
+        hold_list_end_claim(&server->budgets, &file->held);
         hold_list_remove(held, &file->held);
         pthread_mutex_unlock(&held->lock);
     }
@@ -101,9 +101,10 @@ static int close_any(struct server *server, struct file *file)
                     "process %d: a hold was not given back: %s", file->inode->target->pid,
                     error.text[0] ? error.text : strerror(-status));
     pthread_mutex_destroy(&file->lock);
-    cut_line_free(&file->cut);
-    free(file->text);
+    file_forget_cut(server, file);
+    shared_bytes_put(&server->budgets, file->text);
     inodes_closed(&server->inodes, file->inode);
+    file_uncount(server, file);
     return status;
 }
 

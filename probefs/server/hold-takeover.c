@@ -25,8 +25,8 @@ static int takeover_move(struct server *server, struct hold_entry *held, struct 
     if (status < 0)
         return status;
     file_handle_init_call(&call, file, OPERATION_HOLD_KEEP);
-    call.in = held->saved;
-    call.in_length = held->saved_length;
+    call.in = held->saved->bytes;
+    call.in_length = held->saved->length;
     status = router_call_worker(server->router, &file->route, worker, &call);
     if (status < 0)
         *error = call.reply.sentence;
@@ -43,7 +43,7 @@ int takeover_one(struct server *server, struct hold_entry *held, struct probe_er
     struct target *target = held->file->inode->target;
     int status = takeover_move(server, held, error);
     if (status == -ESRCH || status == -ENOENT)
-        hold_list_end_claim(held);
+        hold_list_end_claim(&server->budgets, held);
     else if (status < 0 && !held->warned)
         log_limited(held->file->route.identity.uid, &stuck, PROBE_LOG_WARNING,
                     "process %d: a hold cannot be taken over yet: %s", target->pid, error->text);

@@ -14,6 +14,7 @@
 
 #include "server/failures.h"
 #include "server/hold-list.h"
+#include "server/shared-bytes.h"
 #include "server/silence.h"
 #include "nodes/tree.h"
 
@@ -42,7 +43,8 @@ struct target {
     uint8_t seed[SEED_SIZE];
     struct failures failures;
     struct hold_list held;
-    struct silence silence; /* the router's `silences` guard it */
+    struct shared_bytes *names, *log; /* what was read last of them, as long as somebody has it */
+    struct silence silence;           /* the router's `silences` guard it */
     atomic_bool is_asked;   /* a look-up has asked a worker for it, who has not answered yet */
     atomic_bool identified; /* once it is, the image never changes: */
     struct probe_image_id id;
@@ -65,8 +67,9 @@ struct target {
 struct inode {
     uint64_t key; /* 0: the root */
     enum place place;
-    struct target *target; /* NULL for the root */
-    char *probe;           /* NULL, but for a probe's directory */
+    struct target *target;      /* NULL for the root */
+    char *probe;                /* NULL, but for a probe's directory */
+    struct shared_bytes *saved; /* what the last hold in it is saved as, likewise */
     /* Guarded by the lock of `inodes`: */
     uint64_t lookups; /* of the directory and its files together */
     unsigned int open;

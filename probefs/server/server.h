@@ -3,6 +3,7 @@
 #ifndef PROBEFS_SERVER_H
 #define PROBEFS_SERVER_H
 
+#include "server/budget.h"
 #include "server/inodes.h"
 #include "server/router.h"
 
@@ -26,6 +27,7 @@ struct server {
     struct router *router;
     struct waiting *waiting;
     struct inodes inodes;
+    struct budgets budgets;
     struct look_up_waits waits;
     atomic_ullong last_file; /* the number of the file that was opened last */
     struct fuse_session *session;
