@@ -3,9 +3,11 @@
 
 #include "probe-engine.h"
 
+#include <errno.h>
 #include <sha2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A name that was cut ends in '~' and this many hex digits: 64 bits of the SHA-256 of the whole. */
@@ -206,4 +208,39 @@ void name_show(const char *provider, const char *name, const char *const *reserv
     /* A name that looks like one that was cut is cut too, or two probes could share a name. */
     if (!fits || looks_cut(shown, used))
         name_cut(provider, name, shown, used);
+}
+
+static int digit_value(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Replaces each %XX by its byte, in place. A byte of 0 is in no name, and stays as it is. */
+static void unescape(char *text)
+{
+    char *out = text;
+    for (const char *at = text; *at; at++) {
+        int high = *at == '%' ? digit_value(at[1]) : -1;
+        int low = high >= 0 ? digit_value(at[2]) : -1;
+        bool escaped = low >= 0 && (high > 0 || low > 0);
+        *out++ = escaped ? (char)(high << 4 | low) : *at;
+        at += escaped ? ESCAPE_LENGTH - 1 : 0;
+    }
+    *out = '\0';
+}
+
+int name_show_full(const char *full, char shown[NAME_LENGTH + 1])
+{
+    char *name = strdup(full);
+    if (!name)
+        return -ENOMEM;
+    char *colon = strchr(name, ':');
+    if (colon) {
+        *colon = '\0';
+        unescape(colon + 1);
+    }
+    unescape(name);
+    name_show(colon ? name : NULL, colon ? colon + 1 : name, NULL, shown);
+    free(name);
+    return 0;
 }

@@ -24,6 +24,12 @@ void name_show(const char *provider, const char *name, const char *const *reserv
                char shown[NAME_LENGTH + 1]);
 
 /*
+ * The same for a name in its full form, escaped but not cut: how one that is longer than
+ * NAME_LENGTH is shown. Errors: ENOMEM.
+ */
+int name_show_full(const char *full, char shown[NAME_LENGTH + 1]);
+
+/*
  * Escapes LENGTH bytes of TEXT into OUT of SIZE, NUL-ended; returns the length written. Text that
  * does not fit is cut behind a whole character. COLUMN also escapes space, '%' and '\'.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "names/select.h"
 
+#include "names/name.h"
 #include "names/regex-check.h"
 
 #include <errno.h>
@@ -30,8 +31,10 @@ struct selection {
 
 static int selection_no_match(const struct selection *selection, const char *pattern)
 {
+    char shown[NAME_LENGTH + 1];
+    text_escape(pattern, strlen(pattern), false, shown, sizeof(shown));
     return error_set(selection->error, ENOENT, "%s has no probe that matches '%s'",
-                     selection->names->owner, pattern);
+                     selection->names->owner, shown);
 }
 
 static int selection_add(struct selection *selection, size_t index)
@@ -42,9 +45,17 @@ static int selection_add(struct selection *selection, size_t index)
     return status;
 }
 
+/* A name that is shown cut is also found by its full form. */
 static int selection_add_name(struct selection *selection, const char *name)
 {
-    ssize_t index = selection->names->find(selection->names->data, name);
+    const struct select_names *names = selection->names;
+    ssize_t index = names->find(names->data, name);
+    if (index < 0 && strlen(name) > NAME_LENGTH) {
+        char shown[NAME_LENGTH + 1];
+        if (name_show_full(name, shown) < 0)
+            return error_memory(selection->error);
+        index = names->find(names->data, shown);
+    }
     return index < 0 ? selection_no_match(selection, name)
                      : selection_add(selection, (size_t)index);
 }

@@ -360,6 +360,39 @@ static void test_cut_names_differ(void **state)
     free(second);
 }
 
+static void check_full(const char *provider, const char *name, const char *full)
+{
+    char shown[NAME_LENGTH + 1];
+    char *expected = show(provider, name);
+    assert_true(strlen(full) > NAME_LENGTH);
+    assert_int_equal(name_show_full(full, shown), 0);
+    assert_string_equal(shown, expected);
+    free(expected);
+}
+
+/* The full form of a name, escaped, means the one that is shown cut. */
+static void test_full_form_of_cut_names(void **state)
+{
+    (void)state;
+    char *name = repeat("ab", 200);
+    char *spaces = repeat("a b", 100);
+    char *escaped = repeat("a%20b", 100);
+    char *text = NULL;
+    check_full(NULL, name, name);
+    check_full(NULL, spaces, escaped);
+    check_full(NULL, spaces, spaces);
+    assert_true(asprintf(&text, "web:%s", escaped) > 0);
+    check_full("web", spaces, text);
+    free(text);
+    /* Only the first colon ends a provider, and what is no escape is none. */
+    assert_true(asprintf(&text, "web:x:%%zz%%2%%00%s", name) > 0);
+    check_full("web", text + 4, text);
+    free(text);
+    free(name);
+    free(spaces);
+    free(escaped);
+}
+
 static void test_names_that_look_cut(void **state)
 {
     (void)state;
@@ -546,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_names_that_do_not_fit),
         cmocka_unit_test(test_cut_at_every_place),
         cmocka_unit_test(test_cut_names_differ),
+        cmocka_unit_test(test_full_form_of_cut_names),
         cmocka_unit_test(test_names_that_look_cut),
         cmocka_unit_test(test_listed_names),
         cmocka_unit_test(test_no_two_look_the_same),
