@@ -63,6 +63,15 @@ extern const uint8_t arch_breakpoint_passed;
 /* The offset of the program counter in struct user_regs_struct. */
 extern const size_t arch_counter_offset;
 
+/* What glibc's loader calls libraries for this machine in its cache (_DL_CACHE_DEFAULT_ID). */
+extern const uint32_t arch_library_kind;
+
+/* The subfolders of glibc-hwcaps that this processor can use, best first; NULL-ended. */
+const char *const *arch_hwcaps(void);
+
+/* What glibc's loader puts in place of $PLATFORM. */
+const char *arch_platform(void);
+
 /* Code that ends the process with STATUS. */
 enum { EXIT_WORDS = 2 };
 void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS]);

@@ -10,9 +10,11 @@
  */
 #include "arch/arch.h"
 
+#include <cpuid.h>
 #include <elf.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/user.h>
 
 enum { NOP = 0x90, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
@@ -73,6 +75,66 @@ bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_L
     if (memory[0] != file[0] && is_uprobe(memory[0]))
         return true;
     return memcmp(file, combination, sizeof(combination)) == 0 && is_uprobe(memory[1]);
+}
+
+/* ---- libraries -------------------------------------------------------------------------- */
+
+/* FLAG_X8664_LIB64 | FLAG_ELF_LIBC6 */
+const uint32_t arch_library_kind = 0x0303;
+
+enum {
+    CPUID_EXTENDED = 0x80000001,
+    BASIC_CX16 = 1 << 13,
+    BASIC_MOVBE = 1 << 22,
+    BASIC_F16C = 1 << 29,
+    EXTENDED_LAHF = 1 << 0,
+    EXTENDED_LZCNT = 1 << 5,
+};
+
+/* Has ecx of cpuid's LEAF all of these BITS? For what __builtin_cpu_supports() does not know. */
+static bool has_bits(unsigned int leaf, unsigned int bits)
+{
+    unsigned int a = 0;
+    unsigned int b = 0;
+    unsigned int c = 0;
+    unsigned int d = 0;
+    return __get_cpuid(leaf, &a, &b, &c, &d) && (c & bits) == bits;
+}
+
+/* The level of the x86-64 psABI: 1 to 4. */
+static int find_level(void)
+{
+    __builtin_cpu_init();
+    if (!has_bits(1, BASIC_CX16) || !has_bits(CPUID_EXTENDED, EXTENDED_LAHF) ||
+        !__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("sse3") ||
+        !__builtin_cpu_supports("ssse3") || !__builtin_cpu_supports("sse4.1") ||
+        !__builtin_cpu_supports("sse4.2"))
+        return 1;
+    if (!has_bits(1, BASIC_MOVBE | BASIC_F16C) || !has_bits(CPUID_EXTENDED, EXTENDED_LZCNT) ||
+        !__builtin_cpu_supports("avx") || !__builtin_cpu_supports("avx2") ||
+        !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
+        !__builtin_cpu_supports("fma"))
+        return 2;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return 3;
+    return 4;
+}
+
+const char *const *arch_hwcaps(void)
+{
+    static const char *const names[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2", NULL};
+    return names + 4 - find_level();
+}
+
+const char *arch_platform(void)
+{
+    unsigned long platform = getauxval(AT_PLATFORM);
+    /* glibc replaces the kernel's name on these processors. */
+    if (find_level() >= 3 && __builtin_cpu_is("intel"))
+        return "haswell";
+    return platform ? (const char *)(uintptr_t)platform : "x86_64";
 }
 
 void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the seeds of the fuzzers that read binary files: FOLDER/note and FOLDER/object.
+"""Writes the seeds of the fuzzers that read binary files: FOLDER/note, FOLDER/object,
+FOLDER/ld-cache and FOLDER/elf-dynamic.
 
     seeds.py FOLDER
 
@@ -82,6 +83,59 @@ def tiny_object():
     return bytes(content) + headers
 
 
+def dynamic_program():
+    """A program with a loader, two libraries and a path, and no sections."""
+    strings = b"\0libone.so\0libtwo.so\0libme.so\0$ORIGIN/lib\0"
+    loader = b"/lib/ld.so\0"
+    tags = [(1, b"libone.so"), (1, b"libtwo.so"), (14, b"libme.so"), (29, b"$ORIGIN/lib"),
+            (15, b"$ORIGIN/lib")]
+    headers = 64 + 3 * 56
+    entries_size = 16 * (len(tags) + 4)
+    strings_at = headers + entries_size
+    entries = b"".join(struct.pack("<QQ", tag, strings.index(name)) for tag, name in tags)
+    entries += struct.pack("<8Q", 5, strings_at, 10, len(strings), 0x6ffffffb, 1, 0, 0)
+    loader_at = strings_at + len(strings)
+    size = loader_at + len(loader)
+    return (struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0, 0, 64, 56,
+                        3, 0, 0, 0) +
+            struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, size, size, 16) +
+            struct.pack("<IIQQQQQQ", 2, 4, headers, headers, 0, entries_size, entries_size, 8) +
+            struct.pack("<IIQQQQQQ", 3, 4, loader_at, 0, 0, len(loader), len(loader), 1) +
+            entries + strings + loader)
+
+
+def ld_cache():
+    """A cache with one library, once for any processor and once for some."""
+    strings = b"libz.so.1\0/lib/libz.so.1\0/lib/v3/libz.so.1\0x86-64-v3\0"
+    start = 48 + 2 * 24
+
+    def at(string):
+        return start + strings.index(string)
+
+    extension = start + len(strings) + -(start + len(strings)) % 8
+    cache = struct.pack("<20sIIB3xI12x", b"glibc-ld.so.cache1.1", 2, len(strings), 2, extension)
+    for path, high in (b"/lib/v3", 1 << 30), (b"/lib/libz", 0):
+        cache += struct.pack("<6I", 0x303, at(b"libz.so.1"), at(path), 0, 0, high)
+    cache += strings + bytes(extension - start - len(strings))
+    return cache + struct.pack("<7I", 0xeaa42174, 1, 1, 0, extension + 24, 4, at(b"x86-64-v3"))
+
+
+def old_ld_cache():
+    """The same behind one entry of the older format."""
+    return struct.pack("<11sxI", b"ld.so-1.7.0", 1) + bytes(12 + 4) + ld_cache()
+
+
+def write_loaders_files(root):
+    """What fuzz-ld-cache reads is a name, and the cache."""
+    for kind, seeds in (("elf-dynamic", {"program": dynamic_program()}),
+                        ("ld-cache", {"new": b"libz.so.1\0" + ld_cache(),
+                                      "behind-old": b"libz.so.1\0" + old_ld_cache()})):
+        folder = os.path.join(root, kind)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in seeds.items():
+            write(folder, name, data)
+
+
 def write(folder, name, data):
     with open(os.path.join(folder, name), "wb") as out:
         out.write(data)
@@ -91,6 +145,7 @@ def main():
     note_folder, object_folder = (os.path.join(sys.argv[1], kind) for kind in ("note", "object"))
     for folder in (note_folder, object_folder):
         os.makedirs(folder, exist_ok=True)
+    write_loaders_files(sys.argv[1])
     for number, descriptor in enumerate(descriptors()):
         write(note_folder, f"note-{number}", descriptor)
         write(note_folder, f"cut-{number}", descriptor[:-8])
