@@ -12,10 +12,11 @@ _probe_run_directories() {
     done | sort -u
 }
 
-# Names for -e: the program's, or, while no program is given, those of all processes.
+# Names for -e and -d: the program's, or, while no program is given, those of all processes.
 _probe_run_names() {
     if [ "$1" ]; then
-        "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null
+        # Those without a semaphore are marked, behind a space.
+        "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null | grep -v ' '
     else
         _probe_run_directories '[0-9]*/*/' | sed 's,/$,,; s,.*/,,' | sort -u
     fi
@@ -27,7 +28,7 @@ _probe_run_find_program() {
     local i
     for ((i = 1; i < ${#words[@]}; i++)); do
         case ${words[i]} in
-        -e | --enable) ((i++)) ;;
+        -e | -d | --enable | --disable) ((i++)) ;;
         --) ;;
         -*) ;;
         *)
@@ -67,7 +68,7 @@ _probe_run_programs() {
 }
 
 # Readline replaces only what is after the word's last = or :, so the reply omits what is before.
-_probe_run_enable() {
+_probe_run_name() {
     local pair='' last=$1 head
     if [[ $last == *,* ]]; then
         pair=${last%,*},
@@ -112,10 +113,11 @@ _probe_run() {
     fi
     [ "$place" != "$here" ] || program=
     case $previous:$current in
-    -e:* | --enable:*) _probe_run_enable "$current" ;;
-    *:--enable=*) _probe_run_enable "${current#--enable=}" ;;
+    -[ed]:* | --enable:* | --disable:*) _probe_run_name "$current" ;;
+    *:--enable=* | *:--disable=*) _probe_run_name "${current#--*=}" ;;
     *:-*)
-        mapfile -t COMPREPLY < <(compgen -W '-e --enable= -l --list --help --version' -- "$current")
+        local options='-e --enable= -d --disable= -f --follow -l --list --help --version'
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
         [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace
         ;;
     *) _probe_run_programs "$current" ;;

@@ -580,11 +580,12 @@ PROBE_API void probe_reference_free(struct probe_reference *reference);
 struct probe_program;
 
 /*
- * Finds NAME along PATH (unless there is a slash in it), and reads its probes. Nothing of it is
- * run, but its loader is, to list the libraries, in ENVIRONMENT (NULL: the caller's): where the
- * loader belongs to root or to the caller, and the program changes no privileges. Else the log says
- * that the libraries are not known. Errors: ENOENT there is no such program, or no interpreter of
- * it; EACCES it may not be executed or read; ELOOP; EAGAIN; EMFILE; ENFILE; ENOMEM; EIO.
+ * Finds NAME along PATH (unless there is a slash in it), and reads its probes. Nothing of it runs,
+ * nor of its loader or its libraries: these are found by reading, as the loaders of glibc and musl
+ * would find them in ENVIRONMENT (NULL: the caller's). A library that is not found is left out,
+ * with a line in the log. Errors: ENOENT there is no such program, or no interpreter of it; EACCES
+ * it may not be executed or read; ELOOP; E2BIG it needs more libraries than any real program;
+ * EMFILE; ENFILE; ENOMEM; EIO.
  */
 PROBE_API int probe_program_open(struct probe_engine *engine, const char *name,
                                  char *const *environment, struct probe_program **program,
@@ -597,27 +598,53 @@ PROBE_API const char *probe_program_path(const struct probe_program *program);
 /* How many probes there are, and the name of probe INDEX; they are sorted by byte value. */
 PROBE_API size_t probe_program_count(const struct probe_program *program);
 PROBE_API const char *probe_program_name(const struct probe_program *program, size_t index);
+/* Has it a semaphore? A probe without one can be watched, but not switched. */
+PROBE_API bool probe_program_is_switchable(const struct probe_program *program, size_t index);
 
 /*
- * How many probes PATTERN means, as in probe_update_add_pattern(). Errors: ENOENT none; EINVAL not
- * a pattern; ENOMEM.
+ * How many probes that can be switched PATTERN means, as for probe_update_add_pattern(). Errors:
+ * ENOENT none (the sentence says so if there are others of that name); EINVAL no such pattern;
+ * ENOMEM.
  */
 PROBE_API ssize_t probe_program_match(const struct probe_program *program, const char *pattern,
                                       struct probe_error *error);
 
+/* How a program is started. NULL for arrays of 0. */
+struct probe_launch_options {
+    const char *const *on; /* patterns of probes to switch on */
+    size_t on_count;
+    const char *const *off; /* of probes to switch off: these win over ON */
+    size_t off_count;
+    /*
+     * If no probe of the program is meant, follow it through each exec, until one of the programs
+     * that it becomes has a probe that is; children of setuid and setgid programs (sudo, su) are
+     * followed as well. If none comes, the log hook is told before the process's parent learns of
+     * its end.
+     */
+    bool follow;
+};
+
 /*
- * Executes the program in the calling process, as execve() does, with all probes on that the COUNT
- * PATTERNS mean: those of the executable before its first instruction, those of libraries before
- * its entry point. Nothing else about it is other than after execve(). Patterns that mean none are
- * passed over. Returns only if it fails, with the process as before. Errors: EPERM the program is
- * setuid, setgid or has capabilities, and would lose them, as the caller has no CAP_SYS_PTRACE; or
- * the kernel lets nobody trace the caller; EAGAIN, EMFILE, ENFILE no helper can be started; ENOMEM;
- * those of execve().
+ * Executes the program in the calling process, as execve() does, with probes switched as OPTIONS
+ * say: those of the executable before its first instruction, those of libraries before its entry
+ * point. Nothing else about it is other than after execve(). Patterns that mean no probe are told
+ * to the log hook, once the program is at its entry point. Returns only if it fails, with the
+ * process as before. Errors: EPERM the program is setuid, setgid or has capabilities, and would
+ * lose them, as the caller has no CAP_SYS_PTRACE; or the kernel lets nobody trace the caller;
+ * EAGAIN, EMFILE, ENFILE no helper can be started; ENOMEM; those of execve().
  *
- * The caller must have one thread. A program whose probes cannot be switched on after all is ended
- * with status 126 where its code would begin, and the log hook, called in a helper process, says
- * why. A process that is the first of its pid namespace finds that helper among its orphans.
+ * The caller must have one thread. A program whose probes cannot be switched after all, or that is
+ * not the file that was read (it was replaced since), is ended with status 126 before any of its
+ * code runs, and the log hook says why. The hook is called in a helper process; with FOLLOW, that
+ * has no descriptors of the caller's but the standard error and those that an exec closes. A
+ * process that is the first of its pid namespace finds the helper among its orphans.
  */
+PROBE_API int probe_launch_exec_with(const struct probe_program *program, char *const *arguments,
+                                     char *const *environment,
+                                     const struct probe_launch_options *options,
+                                     struct probe_error *error);
+
+/* The same, to switch on all probes that the COUNT PATTERNS mean. */
 PROBE_API int probe_launch_exec(const struct probe_program *program, char *const *arguments,
                                 char *const *environment, const char *const *patterns, size_t count,
                                 struct probe_error *error);
@@ -631,7 +658,8 @@ struct probe_paused;
 /*
  * Starts the program as a child, with the caller's signal mask and no handlers, and holds it before
  * its first instruction. The stops of the child send SIGCHLD, as does its end. On failure there is
- * no child. Errors: those of probe_launch_exec(), of fork() and of probe_target_open().
+ * no child. Errors: those of probe_launch_exec(), of fork() and of probe_target_open(); ESTALE the
+ * program, or its loader, is not the file any more that was read.
  */
 PROBE_API int probe_paused_start(const struct probe_program *program, char *const *arguments,
                                  char *const *environment, struct probe_paused **paused,

@@ -17,19 +17,23 @@ enum { STATUS_USAGE = 2, STATUS_NOT_RUN = 126, STATUS_NOT_FOUND = 127 };
 enum { OPTION_HELP = 256, OPTION_VERSION };
 
 struct options {
-    const char **names; /* of probes to switch on */
-    size_t name_count;
+    struct probe_launch_options launch;
+    const char **on, **off; /* NAMEs, with room for all arguments */
     bool list;
 };
 
 static const char help[] =
-    "usage: probe-run [-e NAME]... [--] PROGRAM [ARG]...\n"
+    "usage: probe-run [-f] [-e NAME]... [-d NAME]... [--] PROGRAM [ARG]...\n"
     "       probe-run -l PROGRAM\n"
     "\n"
     "Runs PROGRAM with its static tracing probes on from its first instruction.\n"
     "\n"
     "  -e, --enable=NAME   switch on NAME: a probe, a glob, ~REGEX or START,STOP\n"
     "                      (default: all probes)\n"
+    "  -d, --disable=NAME  switch off NAME, even if it is on in PROGRAM's file or\n"
+    "                      -e means it, too\n"
+    "  -f, --follow        follow PROGRAM when it becomes another by exec (env, a\n"
+    "                      script, sudo) until one has a probe that NAME means\n"
     "  -l, --list          list the program's probes instead of running it\n"
     "      --help          show this help\n"
     "      --version       show the version\n"
@@ -78,6 +82,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
         {"enable", required_argument, NULL, 'e'},
+        {"disable", required_argument, NULL, 'd'},
+        {"follow", no_argument, NULL, 'f'},
         {"list", no_argument, NULL, 'l'},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
@@ -85,9 +91,13 @@ static int parse_options(int argc, char **argv, struct options *options)
     };
     int option = 0;
     /* '+': what follows PROGRAM is left alone. */
-    while ((option = getopt_long(argc, argv, "+e:l", names, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+e:d:fl", names, NULL)) != -1) {
         if (option == 'e')
-            options->names[options->name_count++] = optarg;
+            options->on[options->launch.on_count++] = optarg;
+        else if (option == 'd')
+            options->off[options->launch.off_count++] = optarg;
+        else if (option == 'f')
+            options->launch.follow = true;
         else if (option == 'l')
             options->list = true;
         else if (option == OPTION_HELP)
@@ -101,34 +111,59 @@ static int parse_options(int argc, char **argv, struct options *options)
         complain(0, "PROGRAM is missing");
         return refer_to_help();
     }
-    if (options->list && (options->name_count > 0 || optind + 1 < argc)) {
+    const struct probe_launch_options *launch = &options->launch;
+    bool more = launch->on_count > 0 || launch->off_count > 0 || launch->follow;
+    if (options->list && (more || optind + 1 < argc)) {
         complain(0, "-l takes PROGRAM and nothing else");
         return refer_to_help();
     }
     return 0;
 }
 
+/* A probe a line; a space cannot be part of a name. */
 static int list_probes(const struct probe_program *program)
 {
     for (size_t i = 0; i < probe_program_count(program); i++)
-        puts(probe_program_name(program, i));
+        printf("%s%s\n", probe_program_name(program, i),
+               probe_program_is_switchable(program, i) ? "" : " (no semaphore)");
     return finish_output();
+}
+
+/*
+ * Does each NAME mean a probe of the program? With FOLLOW it may be one of a program to come.
+ * Returns 0 or an exit status.
+ */
+static int check_names(const struct probe_program *program, const char *const *names, size_t count,
+                       bool follow)
+{
+    struct probe_error error;
+    for (size_t i = 0; i < count; i++) {
+        ssize_t matched = probe_program_match(program, names[i], &error);
+        if (matched < 0 && !(follow && matched == -ENOENT))
+            return complain(STATUS_USAGE, error.text);
+    }
+    return 0;
 }
 
 /* Becomes the program; returns an exit status only if that fails. */
 static int run_program(const struct probe_program *program, const struct options *options,
                        char **arguments)
 {
-    static const char *all[] = {"*"};
-    bool chosen = options->name_count > 0;
+    static const char *const all[] = {"*"};
+    struct probe_launch_options launch = options->launch;
     struct probe_error error;
-    for (size_t i = 0; i < options->name_count; i++) {
-        ssize_t matched = probe_program_match(program, options->names[i], &error);
-        if (matched < 0)
-            return complain(STATUS_USAGE, error.text);
+    launch.on = options->on;
+    launch.off = options->off;
+    int status = check_names(program, launch.on, launch.on_count, launch.follow);
+    if (status == 0)
+        status = check_names(program, launch.off, launch.off_count, launch.follow);
+    if (status != 0)
+        return status;
+    if (launch.on_count == 0) {
+        launch.on = all;
+        launch.on_count = 1;
     }
-    int status = probe_launch_exec(program, arguments, NULL, chosen ? options->names : all,
-                                   chosen ? options->name_count : 1, &error);
+    status = probe_launch_exec_with(program, arguments, NULL, &launch, &error);
     return complain(status_of(status), error.text);
 }
 
@@ -152,8 +187,11 @@ int main(int argc, char **argv)
         .reserved_names = reserved_names,
     };
     struct probe_engine *engine = NULL;
-    struct options options = {.names = calloc((size_t)argc + 1, sizeof(*options.names))};
-    if (!options.names)
+    struct options options = {
+        .on = calloc((size_t)argc + 1, sizeof(*options.on)),
+        .off = calloc((size_t)argc + 1, sizeof(*options.off)),
+    };
+    if (!options.on || !options.off)
         return complain(STATUS_NOT_RUN, "out of memory");
     int status = parse_options(argc, argv, &options);
     if (status == 0) {
@@ -162,6 +200,7 @@ int main(int argc, char **argv)
                             : open_and_run(engine, &options, argv + optind);
     }
     probe_engine_free(engine);
-    free(options.names);
+    free(options.on);
+    free(options.off);
     return status;
 }

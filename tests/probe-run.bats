@@ -300,19 +300,184 @@ END
     says_line "idle: round 0"
 }
 
-@test "a stranger's loader is not run to list libraries" {
-    cp "$report" "$work/bin/strange"
-    cp "$(readlink -f /lib64/ld-linux-x86-64.so.2)" "$work/ld"
-    chown "$(user_name c)" "$work/ld"
-    # The path of the loader in the program becomes the other's, which must be no longer.
-    ln -s "$work/ld" /tmp/probe-run-ld
-    sed -i 's,/lib64/ld-linux-x86-64.so.2,/tmp/probe-run-ld\x0\x0\x0\x0\x0\x0\x0\x0\x0\x0,' \
-        "$work/bin/strange"
-    status=0
-    has_status 0 run_as a "$probe_run" -l "$work/bin/strange" || status=1
-    rm /tmp/probe-run-ld
-    assert_match "$(cat "$work/out/command")" "*belongs to another user*early"
-    [ $status = 0 ]
+# make_marked_program NAME [ARGUMENT]...: a program with the probe app:alpha, linked as the ARGUMENTs
+# say, in $work/bin; and next to it mark.so, which makes a file `ran` if anything of it runs.
+make_marked_program() {
+    local name=$1
+    shift
+    cat >"$work/mark.c" <<'END'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void mark(void) { close(open("ran", O_CREAT | O_WRONLY, 0666)); }
+unsigned int la_version(unsigned int version) { mark(); return version; }
+__attribute__((constructor)) static void construct(void) { mark(); }
+/* As a loader, before anything is relocated. */
+static long call(long number, const void *a, long b, long c)
+{
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+    return number;
+}
+void _start(void)
+{
+    call(SYS_open, "ran", O_CREAT | O_WRONLY, 0666);
+    call(SYS_exit, 0, 0, 0);
+}
+END
+    cat >"$work/app.c" <<'END'
+#define _SDT_HAS_SEMAPHORES 1
+#include <sys/sdt.h>
+unsigned short app_alpha_semaphore __attribute__((section(".probes")));
+int main(int argc, char **argv)
+{
+    (void)argv;
+    STAP_PROBE1(app, alpha, argc);
+    return app_alpha_semaphore;
+}
+END
+    "${CC:-gcc}" -shared -fPIC -o "$work/bin/mark.so" "$work/mark.c"
+    "${CC:-gcc}" -O1 -Wl,--no-as-needed -o "$work/bin/$name" "$work/app.c" "$@"
+    cd "$work"
+    chmod 1777 .
+    rm -f ran
+}
+
+@test "-l, and -e before it starts a program, run nothing of the program's author" {
+    make_marked_program audit -Wl,--audit="$work/bin/mark.so"
+    make_marked_program depaudit -Wl,--depaudit="$work/bin/mark.so"
+    make_marked_program linked "$work/bin/mark.so"
+    make_marked_program loaded -Wl,--dynamic-linker="$work/bin/mark.so"
+    chown "$(user_name c)" bin/audit bin/depaudit bin/linked bin/loaded bin/mark.so
+    for each in audit depaudit linked loaded; do
+        for as in root a c; do
+            has_status 0 run_as "$as" "$probe_run" -l "bin/$each"
+            assert_equal "$(cat "$work/out/command")" app:alpha
+            has_status 2 run_as "$as" "$probe_run" -e nosuch "bin/$each"
+            has_status 2 run_as "$as" "$probe_run" -d nosuch "bin/$each"
+            [ ! -e ran ]
+        done
+        # The check bites: it does run in the end.
+        "bin/$each" || true
+        [ -e ran ]
+        rm ran
+    done
+}
+
+@test "a program, or its loader, that is swapped before it is executed does not run" {
+    swap=$(target swap)
+    for how in exec paused; do
+        make_marked_program app
+        cp bin/app bin/other
+        has_status "$([ $how = exec ] && echo 126 || echo 1)" \
+            "$swap" $how bin/app bin/other "$work/bin/app"
+        assert_match "$(cat "$work/out/command")" "*the program '$work/bin/app' is not the file any more*"
+        # Not a setuid program either: bin/app was none when it was read.
+        make_marked_program app
+        install -m 4755 bin/app bin/other
+        has_status "$([ $how = exec ] && echo 126 || echo 1)" \
+            "$swap" $how bin/app bin/other "$work/bin/app"
+        cp /lib64/ld-linux-x86-64.so.2 loader
+        cp bin/mark.so other
+        make_marked_program app -Wl,--dynamic-linker="$work/loader"
+        has_status "$([ $how = exec ] && echo 126 || echo 1)" \
+            "$swap" $how loader other "$work/bin/app"
+        assert_match "$(cat "$work/out/command")" "*the loader of the program '$work/bin/app' is not*"
+        [ ! -e ran ]
+    done
+    # For an ordinary user, too, who can only look at the loader by its path.
+    make_marked_program app
+    cp bin/app bin/other
+    chmod 777 bin
+    has_status 126 run_as a "$swap" exec bin/app bin/other "$work/bin/app"
+    cp /lib64/ld-linux-x86-64.so.2 loader
+    make_marked_program app -Wl,--dynamic-linker="$work/loader"
+    cp bin/mark.so other
+    chmod 777 .
+    has_status 126 run_as a "$swap" exec loader other "$work/bin/app"
+    assert_match "$(cat "$work/out/command")" "*the loader of the program*"
+    [ ! -e ran ]
+    # Where nothing is swapped, it runs.
+    cp /lib64/ld-linux-x86-64.so.2 loader
+    cp bin/app bin/other
+    has_status 1 run_as a "$swap" exec spare bin/other "$work/bin/app"
+}
+
+@test "-d switches off what is on from the start, and wins over -e" {
+    demo=$(target demo-ocaml_1)
+    has_status 0 "$probe_run" -e idle -d boot "$demo" -n 2 -i 0
+    says_line "idle: round 0"
+    ! grep boot "$work/out/command"
+    has_status 0 "$probe_run" -d '*' "$demo" -n 2 -i 0
+    ! grep round "$work/out/command"
+    has_status 0 "$probe_run" --disable=boot,idle "$demo" -n 2 -i 0
+    says_line "gc_start: round 0"
+    ! grep 'boot\|idle' "$work/out/command"
+    has_status 0 "$probe_run" -e 'gc_*' -d gc_stop "$demo" -n 1 -i 0
+    says_line "gc_start: round 0"
+    ! grep gc_stop "$work/out/command"
+    has_status 0 "$probe_run" -d late "$report"
+    says_line "early 1"
+    says_line "late 0"
+    has_status 2 "$probe_run" -d nope "$demo" -n 1 -i 0
+}
+
+@test "a name over 255 bytes, in full and as it is shown" {
+    local long
+    long=$(printf 'x%.0s' $(seq 300))
+    cat >"$work/long.c" <<END
+#define _SDT_HAS_SEMAPHORES 1
+#include <sys/sdt.h>
+unsigned short app_${long}_semaphore __attribute__((section(".probes")));
+int main(void)
+{
+    STAP_PROBE(app, $long);
+    return app_${long}_semaphore;
+}
+END
+    "${CC:-gcc}" -o "$work/bin/long" "$work/long.c"
+    shown=$("$probe_run" -l "$work/bin/long")
+    assert_equal "${#shown}" 255 "length of the name that is shown"
+    has_status 1 "$probe_run" -e "$shown" "$work/bin/long"
+    has_status 1 "$probe_run" -e "app:$long" "$work/bin/long"
+    has_status 1 "$probe_run" -f -e "app:$long" env "$work/bin/long"
+    has_status 0 "$probe_run" -d "app:$long" "$work/bin/long"
+    has_status 2 "$probe_run" -e "app:${long}x" "$work/bin/long"
+}
+
+@test "messages escape what others named" {
+    make_marked_program app
+    cp bin/app $'bin/a\e[31mb\nc'
+    has_status 2 "$probe_run" -e $'no\e' $'bin/a\e[31mb\nc'
+    assert_equal "$(cat "$work/out/command")" \
+        "probe-run: program 'bin/a%1B[31mb%0Ac' has no probe that matches 'no%1B'"
+    has_status 127 "$probe_run" $'/none\e\n'
+    assert_equal "$(cat "$work/out/command")" \
+        "probe-run: cannot run '/none%1B%0A': No such file or directory"
+    printf '#!/none\e[m\n' >script
+    chmod +x script
+    has_status 127 "$probe_run" ./script
+    [ "$(grep -c $'\e' "$work/out/command")" = 0 ]
+    # Names of libraries, too.
+    make_marked_program app
+    sed -i 's,libc\.so\.6,lib\x1b.so.6,' bin/app
+    has_status 0 "$probe_run" -l bin/app
+    assert_match "$(cat "$work/out/command")" "*the library 'lib%1B.so.6' that '*' needs is not found*"
+}
+
+@test "no device and no FIFO is opened as a program" {
+    mkfifo "$work/bin/fifo"
+    chmod +x "$work/bin/fifo"
+    printf '#!%s\n' "$work/bin/fifo" >"$work/script"
+    chmod +x "$work/script"
+    has_status 126 timeout 10 "$probe_run" -l "$work/bin/fifo"
+    has_status 126 timeout 10 "$probe_run" -l "$work/script"
+    for each in $(seq 8); do
+        printf '#!%s\n' "$work/loop$((each % 8 + 1))" >"$work/loop$each"
+        chmod +x "$work/loop$each"
+    done
+    has_status 126 timeout 10 "$probe_run" -l "$work/loop1"
+    assert_match "$(cat "$work/out/command")" "*symbolic links*"
 }
 
 @test "scripts: the interpreter's probes" {
@@ -347,4 +512,179 @@ END
     has_status 1 env CONSTRUCTOR=exit "$pauser" "$report"
     assert_match "$(tail -n 1 "$work/out/command")" "*failed: *ended before*"
     has_status 7 run_as a "$pauser" "$report" exit 7
+}
+
+# ---- -f ------------------------------------------------------------------------------------
+
+# shim NAME TEXT...: an executable file of these lines in $work/bin.
+shim() {
+    local file=$work/bin/$1
+    shift
+    printf '%s\n' "$@" >"$file"
+    chmod +x "$file"
+    echo "$file"
+}
+
+@test "-f follows a program that becomes another, and is the program all the same" {
+    local env python shell
+    env=$(shim env-script "#!/usr/bin/env -S $report exit")
+    python=$(shim python-shim '#!/usr/bin/python3' 'import os, sys' 'os.execvp(sys.argv[1], sys.argv[1:])')
+    shell=$(shim shell-shim '#!/bin/sh' 'ls / >/dev/null' 'x=$(echo a child)' 'exec nice -n 0 "$@"')
+    # Without it, a script is its interpreter.
+    has_status 2 "$probe_run" -e late "$env"
+    has_status 0 "$probe_run" -f -e late "$env"
+    says_line "late 1"
+    says_line "early 0"
+    for each in "env" "nice" "$python" "$shell" "setsid -w" "timeout 10" "sh -c"; do
+        case $each in
+        'sh -c') set -- sh -c "exec \"$report\" exit 7" ;;
+        'setsid -w') set -- setsid "$report" exit 7 ;;
+        'timeout 10') set -- "$shell" "$python" env nice "$report" exit 7 ;;
+        *) set -- "$each" "$report" exit 7 ;;
+        esac
+        has_status 7 "$probe_run" -f -e late "$@"
+        says_line "late 1"
+        says_line "early 0"
+        assert_match "$(cat "$work/out/command")" "*children no*"
+        assert_equal "$(grep -c "probe-run:" "$work/out/command" || true)" 0 "messages"
+    done
+}
+
+@test "-f: a program with a probe that matches needs no following" {
+    has_status 7 "$probe_run" -f "$report" exit 7
+    says_line "early 1"
+    says_line "late 1"
+    has_status 42 "$probe_run" -f "$(target first)"
+    has_status 42 "$probe_run" -f env "$(target first)"
+    has_status 0 "$probe_run" -f -d boot -e idle env "$(target demo-ocaml_1)" -n 1 -i 0
+    says_line "idle: round 0"
+    ! grep boot "$work/out/command"
+}
+
+@test "-f: exec from a thread, and from a constructor" {
+    start_command root "$probe_run" -f -e late "$(target execer)" -i 10 -q "$report" exit 5
+    wait_until 'grep -q "^pid " "$out"'
+    kill -USR2 "$pid"
+    ends_with 5
+    grep -x "late 1" "$out"
+    # The loader of `report` runs a constructor that becomes `echo`, which has none of the probes.
+    has_status 0 env CONSTRUCTOR=exec "$probe_run" -f -e nope "$report"
+    assert_match "$(cat "$work/out/command")" "replaced*no program that it became had a probe*'nope'"
+}
+
+@test "-f: a program that never comes is told when the process ends, before its parent knows" {
+    for each in 0 3; do
+        has_status $each "$probe_run" -f -e nope -e 'none*' sh -c "exec sh -c 'exit $each'"
+        assert_match "$(cat "$work/out/command")" \
+            "probe-run: '*/sh' has ended, and no program that it became had a probe that matches 'nope' or another NAME"
+    done
+    has_status 143 "$probe_run" -f -e nope sh -c 'kill $$'
+    assert_match "$(cat "$work/out/command")" "*has ended, and no program*"
+    # A NAME that cannot be one is refused at once.
+    has_status 2 "$probe_run" -f -e '~(' true
+    has_status 127 "$probe_run" -f -e nope "$work/none"
+}
+
+# wrapped TEXT...: starts a shell under -f that does this and then becomes `report`.
+start_wrapped() {
+    start_command root "$probe_run" -f -e late sh -c "echo pid \$\$; $1; exec '$report' ${2:-exit 3}"
+    wait_until 'grep -q "^pid" "$out"'
+}
+
+@test "-f: signals reach the wrapper, stop it and end it" {
+    start_wrapped 'trap "echo trapped" USR1; while [ ! -e go ]; do sleep 0.02; done'
+    tracer=$(status_field "$pid" TracerPid)
+    [ "$tracer" != 0 ]
+    kill -USR1 "$pid"
+    wait_until 'grep -q "^trapped" "$out"'
+    kill -STOP "$pid"
+    wait_until '[[ $(status_field $pid State) = [tT] ]]'
+    python3 -c '
+import os, sys
+# Its parent sees a stopped child, as without a tracer.
+assert os.popen("ps -o stat= -p " + sys.argv[1]).read()[0] in "tT"' "$pid"
+    kill -CONT "$pid"
+    kill -TERM "$pid"
+    ends_with 143
+    wait_until "! is_running $tracer"
+    start_wrapped 'while [ ! -e '"$work/go"' ]; do sleep 0.02; done' sleep
+    touch "$work/go"
+    wait_until 'grep -q "^late 1" "$out"'
+    assert_equal "$(status_field "$pid" TracerPid)" 0 "tracer"
+    kill -TERM "$pid"
+    ends_with 143
+}
+
+@test "-f: a shell's job control sees it stop and go on" {
+    cat >"$work/job.sh" <<END
+set -m
+"$probe_run" -f -e late sh -c 'kill -STOP \$\$; exec "$report" exit 9' &
+wait %1
+echo "stopped \$?"
+jobs
+fg %1
+echo "ended \$?"
+END
+    run bash "$work/job.sh" 3>&-
+    echo "$output"
+    assert_match "$output" "*stopped 147*Stopped*late 1*ended 9"
+}
+
+@test "-f: the terminal is the program's" {
+    output=$(printf 'typed\n' |
+        script -qec "tty && '$probe_run' -f -e late sh -c 'exec \"$report\" cat'" /dev/null & wait $!)
+    assert_match "$output" '*/dev/pts/*late 1*read typed*'
+}
+
+@test "-f: the helper holds nothing of the program's open" {
+    mkdir "$work/cwd"
+    cd "$work/cwd"
+    # Whoever reads the program's output sees its end while the program is still followed.
+    start_command root sh -c "{ '$probe_run' -f -e nope sh -c 'exec >/dev/null 8<&-; exec sleep 60' \
+        8</etc/hostname 2>/dev/null & echo \$! >'$work/wrapped'; } | cat; echo closed"
+    wait_until 'grep -q closed "$out"'
+    wrapped=$(cat "$work/wrapped")
+    adopt "$wrapped"
+    helper=$(status_field "$wrapped" TracerPid)
+    [ "$helper" != 0 ]
+    assert_equal "$(readlink "/proc/$helper/cwd")" / "the helper's directory"
+    ! readlink "/proc/$helper/fd"/* | grep hostname
+    kill "$wrapped"
+    wait_until "! is_running $helper"
+}
+
+@test "-f: a program that changes the user is followed into its child" {
+    has_status 6 "$probe_run" -f -e late su -s /bin/sh "$(user_name a)" -c "exec '$report' exit 6"
+    says_line "late 1"
+    assert_match "$(cat "$work/out/command")" "*CapEff:?0000000000000000*"
+    has_status 6 "$probe_run" -f -e late setpriv --reuid "$(user_name a)" --clear-groups \
+        "$report" exit 6
+    says_line "late 1"
+    # Other programs' children are not.
+    has_status 0 "$probe_run" -f -e late sh -c "'$report'; true"
+    says_line "late 0"
+    # Who may not trace such a program cannot follow it, and is told before it runs.
+    has_status 126 run_as a "$probe_run" -f -e late su --version
+    assert_match "$(cat "$work/out/command")" "*it is setuid*"
+}
+
+@test "-f: an ordinary user" {
+    has_status 7 run_as a "$probe_run" -f -e late sh -c "exec nice '$report' exit 7"
+    says_line "late 1"
+    # A program that this user may not read is not looked into, and followed on.
+    cp /usr/bin/env "$work/bin/unreadable"
+    chmod 711 "$work/bin/unreadable"
+    has_status 7 run_as a "$probe_run" -f -e late nice "$work/bin/unreadable" "$report" exit 7
+    says_line "late 1"
+    has_status 0 run_as a "$probe_run" -f -e nope nice "$work/bin/unreadable" true
+    assert_match "$(cat "$work/out/command")" "*no program that it became had a probe*"
+}
+
+@test "-f: a helper that is killed leaves the program to run" {
+    start_wrapped 'while [ ! -e '"$work/go"' ]; do sleep 0.02; done'
+    kill -KILL "$(status_field "$pid" TracerPid)"
+    wait_until '[ "$(status_field $pid TracerPid)" = 0 ]'
+    touch "$work/go"
+    ends_with 3
+    grep -x "late 0" "$out"
 }

@@ -12,6 +12,7 @@
 #include <elf.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/user.h>
 
 enum { INSTRUCTION = sizeof(uint32_t) };
@@ -68,6 +69,24 @@ bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_L
 {
     uint32_t instruction = instruction_at(memory);
     return instruction != instruction_at(file) && (instruction & brk_mask) == brk;
+}
+
+/* ---- libraries -------------------------------------------------------------------------- */
+
+/* FLAG_AARCH64_LIB64 | FLAG_ELF_LIBC6 */
+const uint32_t arch_library_kind = 0x0a03;
+
+/* glibc defines none here. */
+const char *const *arch_hwcaps(void)
+{
+    static const char *const none[] = {NULL};
+    return none;
+}
+
+const char *arch_platform(void)
+{
+    unsigned long platform = getauxval(AT_PLATFORM);
+    return platform ? (const char *)(uintptr_t)platform : "aarch64";
 }
 
 void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS])

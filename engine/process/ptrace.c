@@ -22,6 +22,14 @@ int ptrace_seize(pid_t tid, bool at_exec)
     return status_of(ptrace(PTRACE_SEIZE, tid, NULL, at_exec ? (void *)PTRACE_O_TRACEEXEC : NULL));
 }
 
+int ptrace_follow(pid_t tid, bool processes)
+{
+    unsigned long options = PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE;
+    if (processes)
+        options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+    return status_of(ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)options));
+}
+
 int ptrace_interrupt(pid_t tid)
 {
     return status_of(ptrace(PTRACE_INTERRUPT, tid, NULL, NULL));
@@ -36,12 +44,14 @@ static struct ptrace_event event_of(int status)
         return event;
     }
     int kind = status >> 16;
-    if (kind == PTRACE_EVENT_EXEC)
+    if (kind == PTRACE_EVENT_EXEC) {
         event.exec = true;
-    else if (kind == PTRACE_EVENT_STOP)
+    } else if (kind == PTRACE_EVENT_STOP) {
         event.grouped = WSTOPSIG(status) != SIGTRAP;
-    else
+        event.paused = !event.grouped;
+    } else if (kind == 0) {
         event.signal = WSTOPSIG(status);
+    }
     return event;
 }
 

@@ -17,6 +17,13 @@
  */
 int ptrace_seize(pid_t tid, bool at_exec);
 
+/*
+ * From here on a stopped thread, which was seized with AT_EXEC, also stops after it started a
+ * thread, and with PROCESSES after any fork. What it starts is traced as it is itself, and begins
+ * with a stop.
+ */
+int ptrace_follow(pid_t tid, bool processes);
+
 /* Asks the thread to stop, before it runs user code again. */
 int ptrace_interrupt(pid_t tid);
 
@@ -24,6 +31,7 @@ int ptrace_interrupt(pid_t tid);
 struct ptrace_event {
     bool ended;   /* it has exited */
     bool exec;    /* it stopped after an exec */
+    bool paused;  /* it stopped for its tracer alone: it is new, or was interrupted or continued */
     bool grouped; /* its whole process is stopped (SIGSTOP and the like) */
     int signal;   /* the signal that was about to be delivered, to be handed back; or 0 */
 };

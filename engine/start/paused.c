@@ -14,13 +14,16 @@
 #include "arch/arch.h"
 #include "process/proc.h"
 #include "process/ptrace.h"
+#include "start/program-file.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- running on ------------------------------------------------------------------------- */
 
@@ -49,10 +52,10 @@ int paused_wait_for_exec(pid_t pid)
     return status;
 }
 
-/* ---- the entry point -------------------------------------------------------------------- */
+/* ---- what was executed ------------------------------------------------------------------ */
 
-/* Where the program itself begins, after its loader; 0 if the kernel does not say. */
-static uint64_t entry_of(const struct probe_paused *paused)
+/* What the kernel told the program under TYPE; 0 if it did not. */
+static uint64_t auxiliary_value(const struct probe_paused *paused, uint64_t type)
 {
     char text[2048];
     Elf64_auxv_t item;
@@ -60,11 +63,62 @@ static uint64_t entry_of(const struct probe_paused *paused)
         proc_read(paused->engine->proc, paused->pid, paused->pid, "auxv", text, sizeof(text));
     for (ssize_t at = 0; at + (ssize_t)sizeof(item) <= length; at += (ssize_t)sizeof(item)) {
         memcpy(&item, text + at, sizeof(item));
-        if (item.a_type == AT_ENTRY)
+        if (item.a_type == type)
             return item.a_un.a_val;
     }
     return 0;
 }
+
+static int check_executable(const struct probe_paused *paused, const struct probe_program *program)
+{
+    struct stat status;
+    int fd = proc_open(paused->engine->proc, paused->pid, paused->pid, "exe", O_PATH);
+    if (fd < 0)
+        return fd;
+    int result = fstat(fd, &status) < 0 ? -errno : 0;
+    close(fd);
+    if (result < 0)
+        return result;
+    return program_file_is_same(&status, &program->executable) ? 0 : -ESTALE;
+}
+
+/* The loader is mapped where the kernel tells the program. */
+static int check_loader(const struct probe_paused *paused, const struct probe_program *program)
+{
+    struct stat status;
+    uint64_t base = auxiliary_value(paused, AT_BASE);
+    const struct mapping *mapping = base ? maps_find(&paused->target->maps, base) : NULL;
+    if (!mapping)
+        return base == 0 && program->loader.st_ino == 0 ? 0 : -ESTALE;
+    int result = image_stat_file(paused->engine, &paused->target->image, mapping, &status);
+    if (result == 0 && !program_file_is_same(&status, &program->loader))
+        result = -ESTALE;
+    return result == -ENOENT ? -ESTALE : result;
+}
+
+int paused_check_program(struct probe_paused *paused, const struct probe_program *program,
+                         struct probe_error *error)
+{
+    char shown[PROGRAM_SHOWN];
+    const char *what = "the program";
+    int status = check_executable(paused, program);
+    if (status == 0) {
+        what = "the loader of the program";
+        status = check_loader(paused, program);
+    }
+    if (status == -ESTALE)
+        return error_set(error, ESTALE,
+                         "%s '%s' is not the file any more that was read before, or was changed "
+                         "since: try again",
+                         what, program_show(program->path, shown));
+    if (status < 0)
+        return error_set(error, -status,
+                         "cannot tell whether %s '%s' is the file that was read: %s", what,
+                         program_show(program->path, shown), strerror(-status));
+    return 0;
+}
+
+/* ---- the entry point -------------------------------------------------------------------- */
 
 /* Writes BITS, as many as a breakpoint has, at ADDRESS; OLD gets what was there. */
 static int exchange_code(pid_t pid, uint64_t address, uint64_t bits, uint64_t *old)
@@ -105,7 +159,8 @@ static int run_to_breakpoint(struct probe_paused *paused, uint64_t entry)
 
 int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *error)
 {
-    uint64_t entry = entry_of(paused);
+    /* Where the program itself begins, after its loader. */
+    uint64_t entry = auxiliary_value(paused, AT_ENTRY);
     uint64_t counter = 0;
     uint64_t bits = 0;
     int status = paused->stopped ? ptrace_get_counter(paused->pid, &counter) : -ESRCH;

@@ -3,6 +3,7 @@
 #ifndef ENGINE_PAUSED_H
 #define ENGINE_PAUSED_H
 
+#include "start/program.h"
 #include "target/target.h"
 
 struct probe_paused {
@@ -24,6 +25,14 @@ int paused_wait_for_exec(pid_t pid);
  */
 int paused_init(struct probe_paused *paused, struct probe_engine *engine, pid_t pid,
                 struct probe_error *error);
+
+/*
+ * Did the kernel execute the very files that PROGRAM was read from, its loader included? Asked
+ * while the process is held after its exec, so before anything of another file runs. Errors: ESTALE
+ * it did not; ESRCH; those of reading /proc.
+ */
+int paused_check_program(struct probe_paused *paused, const struct probe_program *program,
+                         struct probe_error *error);
 
 /*
  * Makes the process exit with STATUS as the next thing it does: none of its own code runs. Errors:

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "start/program-file.h"
 
+#include "names/name.h"
+#include "start/regular-file.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,12 @@ enum { DEPTH_MAX = 5 };
 
 #define DEFAULT_PATH  "/bin:/usr/bin"
 #define DEFAULT_SHELL "/bin/sh"
+
+const char *program_show(const char *path, char shown[PROGRAM_SHOWN])
+{
+    text_escape(path, strlen(path), false, shown, PROGRAM_SHOWN);
+    return shown;
+}
 
 /* ---- finding ---------------------------------------------------------------------------- */
 
@@ -58,6 +66,7 @@ static int search_path(const char *name, const char *directories, char **result)
 int program_file_find(const char *name, char **result, struct probe_error *error)
 {
     const char *directories = getenv("PATH");
+    char shown[PROGRAM_SHOWN];
     int status = -ENOENT;
     char *path = NULL;
     if (strchr(name, '/')) {
@@ -69,7 +78,8 @@ int program_file_find(const char *name, char **result, struct probe_error *error
         status = search_path(name, directories ? directories : DEFAULT_PATH, &path);
     }
     if (status < 0)
-        return error_set(error, -status, "cannot run '%s': %s", name, strerror(-status));
+        return error_set(error, -status, "cannot run '%s': %s", program_show(name, shown),
+                         strerror(-status));
     *result = path;
     return 0;
 }
@@ -83,64 +93,69 @@ static char *script_interpreter(const char *head)
     return strndup(path, strcspn(path, " \t\n"));
 }
 
-static int open_head(const char *path, int *fd, char head[PROGRAM_HEAD])
+static int open_head(const char *path, struct program_file *file, char head[PROGRAM_HEAD])
 {
-    struct stat status;
     memset(head, 0, PROGRAM_HEAD);
-    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (*fd < 0)
-        return -errno;
-    if (fstat(*fd, &status) == 0 && S_ISREG(status.st_mode) &&
-        pread(*fd, head, PROGRAM_HEAD - 1, 0) >= 0)
-        return 0;
-    close(*fd);
-    return -EACCES;
+    int fd = regular_file_open(path, &file->status);
+    if (fd < 0)
+        return fd;
+    if (pread(fd, head, PROGRAM_HEAD - 1, 0) < 0) {
+        int status = -errno;
+        close(fd);
+        return status;
+    }
+    file->fd = fd;
+    return 0;
 }
 
 /* One step: opens PATH, or finds its interpreter (NEXT, freed by the caller). */
-static int open_step(const char *path, bool first, struct program_file *file, char **next,
-                     bool *unknown)
+static int open_step(const char *path, bool first, struct program_file *file, char **next)
 {
     char head[PROGRAM_HEAD];
-    int fd = -1;
-    int status = open_head(path, &fd, head);
+    int status = open_head(path, file, head);
     if (status < 0)
         return status;
     bool elf = memcmp(head, ELFMAG, SELFMAG) == 0;
-    bool script = strncmp(head, "#!", 2) == 0;
+    bool script = strncmp(head, "#!", 2) == 0 && head[2 + strspn(head + 2, " \t\n")];
     if (!elf && (script || first)) {
-        close(fd);
-        *unknown = *unknown || !script;
+        close(file->fd);
+        file->fd = -1;
+        file->unknown = file->unknown || !script;
         *next = script ? script_interpreter(head) : strdup(DEFAULT_SHELL);
         return *next ? 0 : -ENOMEM;
     }
-    file->fd = fd;
     file->path = strdup(path);
     return file->path ? 0 : -ENOMEM;
 }
 
-int program_file_open(const char *path, struct program_file *file, bool *unknown,
-                      struct probe_error *error)
+static int explain_step(const char *path, const char *step, int status, struct probe_error *error)
+{
+    char shown[PROGRAM_SHOWN];
+    char shown_step[PROGRAM_SHOWN];
+    return error_set(error, -status, "cannot read '%s', which running '%s' needs: %s",
+                     program_show(step, shown_step), program_show(path, shown), strerror(-status));
+}
+
+int program_file_open(const char *path, struct program_file *file, struct probe_error *error)
 {
     char *at = strdup(path);
-    int status = 0;
-    *unknown = false;
-    if (!at)
-        return error_memory(error);
+    int status = at ? 0 : error_memory(error);
+    *file = (struct program_file){.fd = -1};
     for (int depth = 0; status == 0; depth++) {
         char *next = NULL;
-        status = depth > DEPTH_MAX ? -ELOOP : open_step(at, depth == 0, file, &next, unknown);
+        status = depth > DEPTH_MAX ? -ELOOP : open_step(at, depth == 0, file, &next);
         if (status == 0 && !next)
             break;
         if (status < 0) {
-            error_set(error, -status, "cannot read '%s', which running '%s' needs: %s", at, path,
-                      strerror(-status));
+            explain_step(path, at, status, error);
             break;
         }
         free(at);
         at = next;
     }
     free(at);
+    if (status < 0)
+        program_file_done(file);
     return status;
 }
 
@@ -169,45 +184,13 @@ bool program_file_is_privileged(int fd)
     return user || group || fgetxattr(fd, "security.capability", NULL, 0) > 0;
 }
 
-/* ---- the loader ------------------------------------------------------------------------- */
-
-static bool read_exactly(int fd, void *bytes, size_t length, uint64_t offset)
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
 {
-    return offset <= INT64_MAX && pread(fd, bytes, length, (off_t)offset) == (ssize_t)length;
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* The program header of the loader's path; its size is 0 if there is none. */
-static Elf64_Phdr find_interpreter(int fd)
+bool program_file_is_same(const struct stat *a, const struct stat *b)
 {
-    Elf64_Ehdr file;
-    Elf64_Phdr found = {0};
-    if (!read_exactly(fd, &file, sizeof(file), 0) || memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 ||
-        file.e_ident[EI_CLASS] != ELFCLASS64 || file.e_phentsize != sizeof(found))
-        return found;
-    for (unsigned int i = 0; i < file.e_phnum; i++) {
-        Elf64_Phdr header;
-        uint64_t offset = 0;
-        if (__builtin_add_overflow(file.e_phoff, (uint64_t)i * sizeof(header), &offset) ||
-            !read_exactly(fd, &header, sizeof(header), offset))
-            break;
-        if (header.p_type == PT_INTERP && header.p_filesz > 1 && header.p_filesz <= PATH_MAX)
-            return header;
-    }
-    return found;
-}
-
-int program_file_loader(int fd, char **loader)
-{
-    Elf64_Phdr header = find_interpreter(fd);
-    *loader = NULL;
-    if (header.p_filesz == 0)
-        return 0;
-    char *path = calloc(1, header.p_filesz + 1);
-    if (!path)
-        return -ENOMEM;
-    if (read_exactly(fd, path, header.p_filesz, header.p_offset))
-        *loader = path;
-    else
-        free(path);
-    return 0;
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           is_same_time(&a->st_mtim, &b->st_mtim) && is_same_time(&a->st_ctim, &b->st_ctim);
 }

@@ -5,13 +5,20 @@
 
 #include "error.h"
 
-/* The bytes at the beginning of a file that exec looks at. */
-enum { PROGRAM_HEAD = 256 };
+#include <sys/stat.h>
+
+/* The bytes at the beginning of a file that exec looks at; the room for a path in a sentence. */
+enum { PROGRAM_HEAD = 256, PROGRAM_SHOWN = 200 };
 
 struct program_file {
-    int fd;
+    int fd; /* open for reading */
     char *path;
+    struct stat status; /* when it was opened */
+    bool unknown; /* the kernel may not know the format, and shells would run it as a script */
 };
+
+/* PATH as messages have it, in SHOWN, which is returned. */
+const char *program_show(const char *path, char shown[PROGRAM_SHOWN]);
 
 /*
  * Finds NAME as a shell does: along $PATH, unless there is a slash in it. The caller frees PATH.
@@ -21,20 +28,16 @@ int program_file_find(const char *name, char **path, struct probe_error *error);
 
 /*
  * Opens the file that the kernel runs when PATH is executed: PATH itself, or its interpreter.
- * UNKNOWN: the kernel may not know the format of PATH, and shells would run it as a script.
- * Errors: those of open(); ELOOP too many interpreters of interpreters; ENOMEM.
+ * Errors: those of open(); EACCES it is no regular file; ELOOP too many interpreters of
+ * interpreters; ENOMEM.
  */
-int program_file_open(const char *path, struct program_file *file, bool *unknown,
-                      struct probe_error *error);
+int program_file_open(const char *path, struct program_file *file, struct probe_error *error);
 void program_file_done(struct program_file *file);
 
 /* Does the program get other privileges than the caller's? (setuid, setgid, capabilities) */
 bool program_file_is_privileged(int fd);
 
-/*
- * The path of the loader that an ELF program names (PT_INTERP), freed by the caller; NULL if it
- * names none. Errors: ENOMEM.
- */
-int program_file_loader(int fd, char **loader);
+/* Do A and B tell of the same file, and of the same contents and mode? */
+bool program_file_is_same(const struct stat *a, const struct stat *b);
 
 #endif

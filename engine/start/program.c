@@ -8,7 +8,7 @@
 #include "shared/array.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +26,16 @@ static int keep_object(struct probe_program *program, struct object *object)
     return 0;
 }
 
-static int add_file(struct probe_program *program, int fd, const char *path,
-                    struct probe_error *error)
+static int read_object(struct probe_program *program, int fd, const char *path,
+                       struct probe_error *error)
 {
     struct object *object = NULL;
     bool new = false;
     int status = object_cache_get(program->engine->cache, fd, &object, &new, error);
     if (status < 0)
         return status;
-    char shown[200];
-    text_escape(path, strlen(path), false, shown, sizeof(shown));
+    char shown[PROGRAM_SHOWN];
+    program_show(path, shown);
     for (size_t i = 0; i < object->problem_count && new; i++)
         engine_log(program->engine, PROBE_LOG_WARNING, "object '%s' %s", shown,
                    object->problems[i]);
@@ -49,44 +49,44 @@ static int add_file(struct probe_program *program, int fd, const char *path,
 }
 
 /* A library that cannot be read is the loader's to complain about. */
-static int add_library(void *data, const char *path, struct probe_error *error)
+static int read_library(void *data, int fd, const char *path, struct probe_error *error)
 {
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    int status = add_file(data, fd, path, error);
-    close(fd);
+    int status = read_object(data, fd, path, error);
     return status == -ENOMEM ? status : 0;
 }
 
-/*
- * The loader is a program that the file names: it is only run where it is the system's or the
- * caller's own, so that listing a stranger's program does not run what the stranger likes.
- */
-static bool loader_is_trusted(const char *loader)
+/* What /proc/self/exe will lead to, which $ORIGIN depends on; freed by the caller. */
+static char *resolve_path(const struct program_file *file)
 {
-    struct stat status;
-    return stat(loader, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid());
+    char link[64];
+    char path[PATH_MAX];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", file->fd);
+    ssize_t length = readlink(link, path, sizeof(path));
+    return length > 0 && length < (ssize_t)sizeof(path) ? strndup(path, (size_t)length)
+                                                        : strdup(file->path);
 }
 
-static int add_libraries(struct probe_program *program, const struct program_file *file,
-                         char *const *environment, struct probe_error *error)
+/* Are its libraries found as those of a program with privileges are? See ld.so(8). */
+static bool is_secure(const struct probe_program *program)
 {
-    char *loader = NULL;
-    int status = program_file_loader(file->fd, &loader);
-    if (status < 0)
+    return program->privileged || getuid() != geteuid() || getgid() != getegid();
+}
+
+static int read_libraries(struct probe_program *program, const struct program_file *file,
+                          char *const *environment, struct probe_error *error)
+{
+    char *path = resolve_path(file);
+    if (!path)
         return error_memory(error);
-    if (!loader)
-        return 0;
-    program->partial = program->privileged || !loader_is_trusted(loader);
-    if (program->partial)
-        engine_log(program->engine, PROBE_LOG_WARNING,
-                   "the libraries of '%s' are not looked at, as %s", file->path,
-                   program->privileged ? "it changes its privileges"
-                                       : "its loader belongs to another user");
-    else
-        status = libraries_list(loader, file->path, environment, add_library, program, error);
-    free(loader);
+    const struct libraries_start start = {
+        .engine = program->engine,
+        .program = file->fd,
+        .path = path,
+        .environment = environment,
+        .secure = is_secure(program),
+    };
+    int status = libraries_find(&start, read_library, program, &program->loader, error);
+    free(path);
     return status;
 }
 
@@ -94,7 +94,23 @@ static int add_libraries(struct probe_program *program, const struct program_fil
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const struct program_name *x = a;
+    const struct program_name *y = b;
+    return strcmp(x->text, y->text);
+}
+
+/* Sorts COUNT names and makes one of those that are the same; returns how many are left. */
+static size_t sort_names(struct program_name *names, size_t count)
+{
+    size_t kept = 0;
+    qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && strcmp(names[kept - 1].text, names[i].text) == 0)
+            names[kept - 1].switchable |= names[i].switchable;
+        else
+            names[kept++] = names[i];
+    }
+    return kept;
 }
 
 static int gather_names(struct probe_program *program)
@@ -107,28 +123,30 @@ static int gather_names(struct probe_program *program)
         return -ENOMEM;
     size_t used = 0;
     for (size_t i = 0; i < program->object_count; i++) {
-        for (size_t p = 0; p < program->objects[i]->probe_count; p++)
-            program->names[used++] = program->objects[i]->probes[p].name;
+        const struct object *object = program->objects[i];
+        for (size_t p = 0; p < object->probe_count; p++)
+            program->names[used++] = (struct program_name){
+                .text = object->probes[p].name,
+                .switchable = object->probes[p].counter_count > 0,
+            };
     }
-    qsort(program->names, count, sizeof(*program->names), compare_names);
-    for (size_t i = 0; i < count; i++) {
-        if (i == 0 || strcmp(program->names[i], program->names[i - 1]) != 0)
-            program->names[program->name_count++] = program->names[i];
-    }
+    program->name_count = sort_names(program->names, used);
     return 0;
 }
 
 static int read_program(struct probe_program *program, char *const *environment,
                         struct probe_error *error)
 {
-    struct program_file file = {.fd = -1};
-    int status = program_file_open(program->path, &file, &program->unknown, error);
-    if (status == 0) {
-        program->privileged = program_file_is_privileged(file.fd);
-        status = add_file(program, file.fd, file.path, error);
-    }
+    struct program_file file;
+    int status = program_file_open(program->path, &file, error);
+    if (status < 0)
+        return status;
+    program->unknown = file.unknown;
+    program->executable = file.status;
+    program->privileged = program_file_is_privileged(file.fd);
+    status = read_object(program, file.fd, file.path, error);
     if (status == 0)
-        status = add_libraries(program, &file, environment, error);
+        status = read_libraries(program, &file, environment, error);
     program_file_done(&file);
     if (status == 0 && gather_names(program) < 0)
         status = error_memory(error);
@@ -178,7 +196,12 @@ size_t probe_program_count(const struct probe_program *program)
 
 const char *probe_program_name(const struct probe_program *program, size_t index)
 {
-    return program->names[index];
+    return program->names[index].text;
+}
+
+bool probe_program_is_switchable(const struct probe_program *program, size_t index)
+{
+    return program->names[index].switchable;
 }
 
 static const char *name_of(const void *data, size_t index)
@@ -189,24 +212,46 @@ static const char *name_of(const void *data, size_t index)
 static ssize_t find_name(const void *data, const char *name)
 {
     const struct probe_program *program = data;
-    const char **found =
-        bsearch(&name, program->names, program->name_count, sizeof(*program->names), compare_names);
+    const struct program_name key = {.text = name};
+    const struct program_name *found =
+        bsearch(&key, program->names, program->name_count, sizeof(key), compare_names);
     return found ? found - program->names : -ENOENT;
 }
 
-static int count_only(void *data, size_t index, struct probe_error *error)
+struct matching {
+    const struct probe_program *program;
+    ssize_t switchable;
+    const char *other; /* one that matches and has no semaphore */
+};
+
+static int count_matching(void *data, size_t index, struct probe_error *error)
 {
-    (void)data, (void)index, (void)error;
+    struct matching *matching = data;
+    (void)error;
+    if (probe_program_is_switchable(matching->program, index))
+        matching->switchable++;
+    else
+        matching->other = probe_program_name(matching->program, index);
     return 0;
 }
 
 ssize_t probe_program_match(const struct probe_program *program, const char *pattern,
                             struct probe_error *error)
 {
-    char owner[300];
-    snprintf(owner, sizeof(owner), "program '%s'", program->path);
+    char shown[PROGRAM_SHOWN];
+    char owner[PROGRAM_SHOWN + 16];
+    snprintf(owner, sizeof(owner), "program '%s'", program_show(program->path, shown));
     const struct select_names names = {owner, program, program->name_count, name_of, find_name};
-    return select_names(&names, pattern, true, count_only, NULL, error);
+    struct matching matching = {.program = program};
+    ssize_t status = select_names(&names, pattern, true, count_matching, &matching, error);
+    if (status < 0)
+        return status;
+    if (matching.other && (matching.switchable == 0 || select_is_pair(pattern)))
+        return error_set(error, ENOENT,
+                         "%s has no probe that '%s' could switch: '%s' has no semaphore, so it can "
+                         "be watched, not switched",
+                         owner, program_show(pattern, shown), matching.other);
+    return matching.switchable;
 }
 
 /* ---- executing -------------------------------------------------------------------------- */
@@ -242,12 +287,13 @@ int program_call_init(const struct probe_program *program, char *const *argument
                       char *const *environment, struct program_call *call,
                       struct probe_error *error)
 {
+    char shown[PROGRAM_SHOWN];
     if (program->privileged && !may_trace_privileged())
         return error_set(error, EPERM,
                          "cannot run '%s' with its probes on: it is setuid, setgid or has "
                          "capabilities, which a traced program does not get; run probe-run as "
                          "root",
-                         program->path);
+                         program_show(program->path, shown));
     *call = (struct program_call){
         .path = program->path,
         .arguments = arguments,
@@ -262,4 +308,11 @@ int program_call(const struct program_call *call)
     if (errno == ENOEXEC && call->shell)
         execve(call->shell[0], call->shell, call->environment);
     return -errno;
+}
+
+int program_call_failed(const struct program_call *call, int status, struct probe_error *error)
+{
+    char shown[PROGRAM_SHOWN];
+    return error_set(error, -status, "cannot run '%s': %s", program_show(call->path, shown),
+                     strerror(-status));
 }

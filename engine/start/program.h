@@ -5,15 +5,22 @@
 
 #include "engine.h"
 
+#include <sys/stat.h>
+
+struct program_name {
+    const char *text; /* owned by an object */
+    bool switchable;  /* one of the probes of this name has a semaphore */
+};
+
 struct probe_program {
     struct probe_engine *engine;
-    char *path;      /* what is executed */
-    bool unknown;    /* the kernel may not know its format; then a shell runs it */
-    bool privileged; /* its process gets other privileges than the caller's */
-    bool partial;    /* its libraries are not known */
+    char *path;                     /* what is executed */
+    bool unknown;                   /* the kernel may not know its format; then a shell runs it */
+    bool privileged;                /* its process gets other privileges than the caller's */
+    struct stat executable, loader; /* what was read; no LOADER: st_ino is 0 */
     struct object **objects;
     size_t object_count, object_room;
-    const char **names; /* sorted, without duplicates; owned by the objects */
+    struct program_name *names; /* sorted, without duplicates */
     size_t name_count;
 };
 
@@ -32,5 +39,8 @@ int program_call_init(const struct probe_program *program, char *const *argument
 
 /* Calls exec; returns only if that fails: -errno. Safe in a signal handler. */
 int program_call(const struct program_call *call);
+
+/* Sets the sentence on a call that failed, and returns its STATUS. */
+int program_call_failed(const struct program_call *call, int status, struct probe_error *error);
 
 #endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening files that others chose the paths of. */
+#ifndef ENGINE_REGULAR_FILE_H
+#define ENGINE_REGULAR_FILE_H
+
+#include <sys/stat.h>
+
+/*
+ * Opens the regular file at PATH for reading, and tells its STATUS (NULL: not wanted). Whatever
+ * else may be at that path is never opened: opening a device can have effects, and opening a FIFO
+ * can wait. Returns a descriptor, or a negative errno value: EACCES it is no regular file; those of
+ * open().
+ */
+int regular_file_open(const char *path, struct stat *status);
+
+#endif
