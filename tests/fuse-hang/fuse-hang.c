@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuse-hang FILE MOUNTPOINT
+ * fuse-hang [-f] [-s SECONDS] FILE MOUNTPOINT
  *
  * Serves copies of FILE as MOUNTPOINT/file, file1, ... file9, in the foreground. At SIGUSR1 it
  * makes the kernel drop the pages that it has of them, never answers a read again, and says
  * `silent`: from then on whoever touches a page of a file, or of a mapping of it, sleeps. At
  * SIGUSR2 it drops the pages and is `slow`: each answer to a read takes a tenth of a second.
+ *
+ *     -f  once silent, it answers no flush either, and says `flush` when the first has come
+ *     -s  a process of its own, which is started before it mounts, kills it after that time
  */
 #define FUSE_USE_VERSION 310
 #include <fuse_lowlevel.h>
@@ -19,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +31,8 @@ enum { FILE_NUMBER = 2, FILES = 10, SLOW_NS = 100000000 };
 
 static char *content;
 static size_t content_size;
-static atomic_bool silent, slow;
+static atomic_bool silent, slow, flush_told;
+static bool keeps_flushes;
 
 static void fill_attributes(fuse_ino_t number, struct stat *attributes)
 {
@@ -91,7 +96,18 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     fuse_reply_buf(request, content + at, left < size ? left : size);
 }
 
+static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+    (void)number;
+    (void)info;
+    if (!silent || !keeps_flushes)
+        fuse_reply_err(request, 0);
+    else if (!atomic_exchange(&flush_told, true))
+        printf("flush\n");
+}
+
 static const struct fuse_lowlevel_ops operations = {
+    .flush = op_flush,
     .lookup = op_lookup,
     .getattr = op_getattr,
     .open = op_open,
@@ -139,6 +155,21 @@ static int read_file(const char *path)
     return complete ? 0 : -1;
 }
 
+/* Whoever hangs in it is freed by its end, for certain: no other process has its device open. */
+static void end_after(unsigned int seconds)
+{
+    pid_t pid = getpid();
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int fd = 0; fd < 64; fd++)
+        close(fd);
+    while (seconds > 0)
+        seconds = sleep(seconds);
+    kill(pid, SIGKILL);
+    _exit(0);
+}
+
 int main(int argc, char **argv)
 {
     char *words[] = {argv[0], "-ofsname=fuse-hang,subtype=hang"};
@@ -148,14 +179,20 @@ int main(int argc, char **argv)
     pthread_t thread;
     int status;
 
-    if (argc != 3 || read_file(argv[1]) < 0) {
-        fprintf(stderr, "usage: fuse-hang FILE MOUNTPOINT\n");
+    for (int option; (option = getopt(argc, argv, "fs:")) != -1;) {
+        if (option == 'f')
+            keeps_flushes = true;
+        else if (option == 's')
+            end_after((unsigned int)strtoul(optarg, NULL, 10));
+    }
+    if (argc - optind != 2 || read_file(argv[optind]) < 0) {
+        fprintf(stderr, "usage: fuse-hang [-f] [-s SECONDS] FILE MOUNTPOINT\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     sigprocmask(SIG_BLOCK, &set, NULL);
     session = fuse_session_new(&args, &operations, sizeof(operations), NULL);
-    if (!session || fuse_session_mount(session, argv[2]) < 0)
+    if (!session || fuse_session_mount(session, argv[optind + 1]) < 0)
         return 1;
     if (pthread_create(&thread, NULL, wait_for_signals, session) != 0)
         return 1;

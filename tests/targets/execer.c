@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * execer [-i MILLISECONDS] [-q] PROGRAM [ARGUMENT]...
+ * execer -r [-i MILLISECONDS] -n ROUNDS [-q]
  *
  * Goes round with a probe gc_start until SIGUSR1, and then becomes PROGRAM: same pid, another
- * image. SIGUSR2 does so from a thread, which takes the main thread's pid by that.
+ * image. SIGUSR2 does so from a thread, which takes the main thread's pid by that. With -r it
+ * becomes itself, whenever that many rounds are over.
  */
 #include "ocaml-probes.h"
 #include "pace.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,15 +39,18 @@ int main(int argc, char **argv)
 {
     pthread_t thread;
     int signal = 0;
+    bool again = false;
 
-    while (pace_getopt(&pace, argc, argv, "") != -1)
-        continue;
-    if (optind >= argc) {
+    for (int option; (option = pace_getopt(&pace, argc, argv, "r")) != -1;)
+        again |= option == 'r';
+    if (again)
+        optind = 0;
+    else if (optind >= argc) {
         fprintf(stderr, "usage: execer [-i MS] [-q] PROGRAM [ARGUMENT]...\n");
         return 2;
     }
     pace_begin();
-    for (; signal == 0; pace.round++) {
+    for (; signal == 0 && pace_more(&pace); pace.round++) {
         PROBE_SITE(gc_start);
         signal = pace_wait(&pace);
     }
