@@ -7,6 +7,7 @@
 #include "fuse/mount.h"
 #include "options.h"
 #include "server/hold-takeover.h"
+#include "server/lent-find.h"
 #include "workers/worker.h"
 
 #include <errno.h>
@@ -156,6 +157,8 @@ static int run(struct fuse_args *args, const struct options *options)
         status = new_router(&server, options);
     if (status == 0) {
         status = mount_and_serve(args, options, &server);
+        if (!lent_finds_end())
+            _exit(EXIT_FAILURE);
         router_free(server.router);
         /* Files that are still open refer to what would be freed below, and end with the process.
          */

@@ -10,6 +10,7 @@
 #include "server/listing.h"
 
 #include "common/log-limit.h"
+#include "server/lent-find.h"
 #include "server/look-up.h"
 #include "shared/array.h"
 
@@ -281,28 +282,50 @@ static int ask_all(struct listing *listing)
     return 0;
 }
 
-/* What a user's own authority does not reach, root's does: each is asked for by itself. */
-static void find_with_image(struct listing *listing, struct candidate *candidate)
+static bool is_left_open(int status)
 {
-    struct call call = CALL_INIT;
-    struct route route;
-    candidate->answer = SCAN_UNKNOWN;
-    find_route(listing, &candidate->user, &route);
-    if (clock_is_past(&listing->end) || route.authority == AUTHORITY_NONE)
-        return;
-    call.request.operation = OPERATION_FIND;
-    call.request.pid = candidate->pid;
-    call.request.any_image = true;
-    call.request.lent = true;
-    call.request.listed = true;
-    int status = router_call(listing->server->router, &route, &call);
-    free(call.out);
-    candidate->id = call.reply.id;
+    return status == -EINPROGRESS || status == -ETIMEDOUT || status == -EIO || status == -EMFILE ||
+           status == -ENFILE || status == -EAGAIN || status == -ENOMEM;
+}
+
+static void take_lent(struct listing *listing, const struct lent_find *finds, size_t count)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < listing->count && at < count; i++) {
+        struct candidate *candidate = &listing->candidates[i];
+        if (candidate->answer != SCAN_NEEDS_IMAGE)
+            continue;
+        const struct lent_find *find = &finds[at++];
+        candidate->id = find->id;
+        candidate->answer = find->status == 0            ? SCAN_HAS_PROBES
+                            : is_left_open(find->status) ? SCAN_UNKNOWN
+                                                         : SCAN_HAS_NONE;
+    }
+}
+
+/* What a user's own authority does not reach, root's does: each is asked for by itself. */
+static int find_with_images(struct listing *listing)
+{
+    struct lent_find *finds = NULL;
+    size_t count = 0;
+    size_t room = 0;
+    int status = 0;
+    for (size_t i = 0; i < listing->count && status == 0; i++) {
+        const struct candidate *candidate = &listing->candidates[i];
+        if (candidate->answer != SCAN_NEEDS_IMAGE)
+            continue;
+        status = ARRAY_RESERVE(finds, room, count + 1);
+        if (status < 0)
+            continue;
+        finds[count] = (struct lent_find){.pid = candidate->pid, .listed = true};
+        find_route(listing, &candidate->user, &finds[count++].route);
+    }
     if (status == 0)
-        candidate->answer = SCAN_HAS_PROBES;
-    else if (status != -ETIMEDOUT && status != -EIO && status != -EMFILE && status != -ENFILE &&
-             status != -EAGAIN && status != -ENOMEM)
-        candidate->answer = SCAN_HAS_NONE;
+        status = lent_finds_make(listing->server->router, finds, count, &listing->end);
+    if (status == 0)
+        take_lent(listing, finds, count);
+    free(finds);
+    return status;
 }
 
 static int find_answers(struct listing *listing)
@@ -315,12 +338,7 @@ static int find_answers(struct listing *listing)
         before = unknown;
         unknown = clock_left(&listing->end) > ROUND_MINIMUM ? count_unknown(listing) : 0;
     }
-    for (size_t i = 0; i < listing->count; i++) {
-        struct candidate *candidate = &listing->candidates[i];
-        if (candidate->answer == SCAN_NEEDS_IMAGE && listing->is_admin)
-            find_with_image(listing, candidate);
-    }
-    return 0;
+    return listing->is_admin ? find_with_images(listing) : 0;
 }
 
 /* ---- the result ------------------------------------------------------------------------- */

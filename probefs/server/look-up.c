@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/look-up.h"
 
+#include "server/lent-find.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +101,18 @@ static void take_late_answer(struct call *call, int status, void *data)
     question_free(question);
 }
 
+/* Where the user's own authority does not reach: in what is left of the wait that began at START.
+ */
+static int ask_with_image(struct question *question, const struct timespec *start, int64_t wait)
+{
+    const struct timespec end = clock_add(*start, wait);
+    struct lent_find find = {.pid = question->target->pid, .route = question->route};
+    find.route.silence = NULL; /* it may outlive the target */
+    int status = lent_finds_make(question->server->router, &find, 1, &end);
+    question->call.reply.id = find.id;
+    return status < 0 ? status : find.status;
+}
+
 /*
  * Asks whether the process has probes. Returns 0, with the image in ID; -EINPROGRESS nobody has
  * answered yet; or the error.
@@ -115,10 +129,8 @@ static int ask(struct question *question, struct probe_image_id *id)
         charge_wait(server, &start);
         return status;
     }
-    if (status < 0 && question->call.reply.needs_image) {
-        question->call.request.lent = true;
-        status = router_call(server->router, &question->route, &question->call);
-    }
+    if (status < 0 && question->call.reply.needs_image)
+        status = ask_with_image(question, &start, wait);
     charge_wait(server, &start);
     *id = question->call.reply.id;
     atomic_store(&target->is_asked, false);
