@@ -430,10 +430,10 @@ status_of_worker() {
     for _ in {1..20}; do
         # It may fail, as the worker may be killed at any moment; but it must come back.
         status=0
-        run_as a timeout 5 cat "$mnt/$(head -n1 "$work/out"/1-* | sed 's/pid //')/boot/enabled" \
+        run_as a timeout "$(patient 5)" cat "$mnt/$(head -n1 "$work/out"/1-* | sed 's/pid //')/boot/enabled" \
             > "$work/read" 2>&1 || status=$?
         [ $status != 124 ]
-        timeout 5 ls "$mnt" > /dev/null
+        timeout "$(patient 5)" ls "$mnt" > /dev/null
     done
     start demo-ocaml_1 -q
     assert_equal "$(state_of "$pid" gc_start)" 0

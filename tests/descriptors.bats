@@ -94,6 +94,7 @@ passes() {
     start_command a sleep 60
     holder=$pid
     exec 8>&-
+    look "$b"
     assert_equal "$(memory_of "$b" gc_start)" "1 on"
     stop "$holder"
     assert_equal "$(cat "$mnt/$b/gc_start/hold")" 0

@@ -19,7 +19,7 @@ setup() {
 hostile() {
     local user=$1
     shift
-    cp "$tests"/targets/{hostile,elffile}.py "$work/bin"
+    cp "$tests"/targets/{hostile.py,elffile.py,opcodes.h} "$work/bin"
     start_command "$user" /usr/bin/python3 -B "$work/bin/hostile.py" "$@"
     wait_until 'grep -q ^pid "$out"'
 }
@@ -146,9 +146,9 @@ EOF
     start_as a undumpable -q
     rm "$work/bin/undumpable"
     mkfifo "$work/bin/undumpable"
-    timeout 10 cat "$mnt/$pid/enabled" > /dev/null
+    timeout "$(patient 10)" cat "$mnt/$pid/enabled" > /dev/null
     hostile a map /dev/zero /dev/full "$work/forged" /etc/passwd
-    timeout 10 ls "$mnt" > /dev/null
+    timeout "$(patient 10)" ls "$mnt" > /dev/null
     assert_equal "$(others_than_pythons)" ""
     others_work
 }

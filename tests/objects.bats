@@ -29,7 +29,7 @@ works_like_demo() {
     assert_equal "$(cat "$mnt/$pid/enabled")" 0
 }
 
-# What peek.py sees is from the notes and the symbols; where both are gone it cannot say.
+# What peek sees is from the notes and the symbols; where both are gone it cannot say.
 memory_agrees() {
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(peek "$pid" | awk '{ print $4 }' | sort -u)" 1 "counters"

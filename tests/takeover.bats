@@ -31,12 +31,6 @@ kill_worker() {
     run_as "$1" kill -KILL "$worker"
 }
 
-# What was closed before is gone for a look that starts now, and then from the memory, too.
-shows_after_look() {
-    cat "$folder/enabled" > /dev/null
-    shows "$1"
-}
-
 @test "closed after its worker was killed: the reference is given back, root's and a user's" {
     for user in root a; do
         start_with_hold "$user"

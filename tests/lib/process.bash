@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# Target programs, and what an independent reader (tests/targets/peek.py) sees in them.
+# Target programs, and what an independent reader (tests/targets/peek.c) sees in them.
 
 targets=$build/tests/targets
 
@@ -105,7 +105,7 @@ is_silent() {
 }
 
 peek() {
-    python3 "$tests/targets/peek.py" "$@"
+    "$targets/peek" "$@"
 }
 
 # memory_of PID NAME [OBJECT]: `COUNT WORD` of each note of the probe, in an order of its own. WORD
@@ -165,6 +165,17 @@ start_probe() {
 # shows MEMORY: what memory_of says of the chosen probe.
 shows() {
     assert_equal "$(memory_of "$pid" "$probe")" "$1" "counter and sites"
+}
+
+# look PID: finishes what is under way. A close has returned before the server hears of it: a look
+# through the tree that starts now waits for it, one at the memory does not.
+look() {
+    cat "$mnt/$1/enabled" >/dev/null
+}
+
+shows_after_look() {
+    look "$pid"
+    shows "$1"
 }
 
 state_of() {

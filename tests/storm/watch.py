@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: MIT
 """What the storms look at on their own: text, counters, threads, descriptors and memory of processes.
 
-Nothing here believes the tree; see tests/targets/peek.py, whose reader this builds on.
+Nothing here believes the tree, or shares code with the engine.
 """
+import contextlib
 import hashlib
 import os
 import pathlib
-import sys
+import signal
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "targets"))
+import image
 
-import peek  # noqa: E402
-
-OFF, ON = 0x3d, 0xe8
+OFF, ON = image.elffile.opcode("OFF"), image.elffile.opcode("ON")
 
 # Both ends of those that a server keeps for a worker, and of those that are in use.
 CHANNELS_MAX = 2 * (32 + 16)
+
+
+# How much longer than on an idle machine everything may take: see tests/lib/patience.bash.
+SLOWNESS = float(os.environ.get("PROBEFS_SLOWNESS", "100")) / 100
 
 
 class Failure(Exception):
@@ -31,10 +34,19 @@ def demand(condition, sentence):
 def wait_for(condition, what, seconds=10.0):
     """Waits until condition() is true; returns how long that took."""
     start = time.monotonic()
+    seconds *= SLOWNESS
     while not condition():
         demand(time.monotonic() - start < seconds, f"waited {seconds} s in vain for: {what}")
         time.sleep(0.002)
     return time.monotonic() - start
+
+
+def until_in_time(action):
+    """Does what can be done again until it is answered in time, as it is not on a busy machine."""
+    for _ in range(20):
+        with contextlib.suppress(TimeoutError):
+            return action()
+    raise Failure("nothing is answered in time")
 
 
 class Target:
@@ -42,18 +54,21 @@ class Target:
 
     def __init__(self, pid):
         self.pid = pid
-        self.process = peek.Process(pid)
+        self.process = image.Process(pid)
         self.counters, self.switches = {}, {}
-        for elf, bias, _ in peek.instances(self.process):
+        for elf, bias, _ in image.instances(self.process):
             symbols = set(elf.symbols())
             for note in elf.notes():
                 if not note.patched:
                     continue
                 name = note.name.decode()
-                counter = note.semaphore + bias + peek.counter_offset(note, symbols)
+                counter = note.semaphore + bias + image.counter_offset(note, symbols)
                 self.counters[name] = counter
                 if note.site:
                     self.switches.setdefault(name, []).append(note.site + bias + 1)
+        # Probes that an update of all reaches first, half way, and last.
+        names = sorted(self.switches, key=self.counters.get)
+        self.ends = [names[0], names[len(names) // 2], names[-1]]
         self.files = {}
 
     def counter(self, name):
@@ -70,6 +85,12 @@ class Target:
 
     def states(self):
         return {name: self.state(name) for name in self.counters}
+
+    def is_between(self):
+        """Is an update of all probes under way: is a part of the counters and switches on already?"""
+        seen = {self.counter(name) > 0 for name in self.ends}
+        seen.update(self.process.read(self.switches[name][-1], 1)[0] == ON for name in self.ends)
+        return len(seen) > 1
 
     def file_of(self, mapping):
         if mapping.file not in self.files:
@@ -120,7 +141,7 @@ def is_free(pid):
 
 def memory_of(pid):
     """A digest of all that a process that is stopped has in its memory."""
-    process = peek.Process(pid)
+    process = image.Process(pid)
     digest = hashlib.sha256()
     for mapping in process.maps:
         if mapping.path in (b"[vvar]", b"[vsyscall]", b"[vvar_vclock]") or b"r" not in mapping.perms:
@@ -144,6 +165,56 @@ def workers_of(server):
         except OSError:
             continue
     return result
+
+
+def uid_of(pid):
+    """Whose process it is, also one that may not be looked into, whose files in /proc are root's."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(text.split("Uid:", 1)[1].split()[0])
+
+
+def workers_for(server, target):
+    """The server's workers that run as TARGET's user."""
+    user = uid_of(target.pid)
+    result = []
+    for pid in workers_of(server):
+        with contextlib.suppress(OSError):
+            if uid_of(pid) == user:
+                result.append(pid)
+    return result
+
+
+def are_stopped(pids):
+    """All of their threads, by a signal."""
+    return all(state == "T" for pid in pids for _, state, _ in threads_of(pid))
+
+
+def is_ended(pids):
+    """Has one of them ended? Then it has no threads but dead ones."""
+    return any(state in "ZX" for pid in pids for _, state, _ in threads_of(pid))
+
+
+def stop_between(server, target, seconds):
+    """
+    Stops the workers for TARGET in the middle of an update of all of its probes, while somebody makes
+    one after the other, and returns them. A death that comes now cuts off an update.
+    """
+    end = time.monotonic() + seconds * SLOWNESS
+    while time.monotonic() < end:
+        if not target.is_between():
+            continue
+        workers = workers_for(server, target)
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            for worker in workers:
+                os.kill(worker, signal.SIGSTOP)
+            wait_for(lambda pids=workers: is_ended(pids) or are_stopped(pids), "workers to stop",
+                     seconds)
+            if target.is_between() and are_stopped(workers):
+                return workers
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
+    raise Failure(f"{target.pid}: no update was met in {seconds} s")
 
 
 class Usage:

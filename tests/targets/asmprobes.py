@@ -8,6 +8,8 @@ import os
 import subprocess
 import tempfile
 
+import elffile
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 HEAD = """\
@@ -66,7 +68,7 @@ def write_program(out, probes):
         for _ in range(probe.sites):
             out.write(f".Ls{number}: nop\n")
             if probe.patched:
-                out.write(".byte 0x3d\n.long wrapper - . - 4\n")
+                out.write(f".byte {elffile.opcode('OFF')}\n.long wrapper - . - 4\n")
             number += 1
     out.write(TAIL)
     write_semaphores(out, probes)

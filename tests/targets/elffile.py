@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A small reader of 64-bit ELF files for the test tools. Shares nothing with the engine."""
+import pathlib
+import re
 import struct
 
 EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -13,6 +15,12 @@ SHT_SYMTAB, SHT_NOBITS = 2, 8
 ET_EXEC, ET_DYN = 2, 3
 
 OCAML_PROVIDERS = (b"ocaml", b"ocaml.1", b"ocaml_1", b"ocaml_2")
+
+
+def opcode(word):
+    """The byte that opcodes.h, which all tests have theirs from, calls OPCODE_word."""
+    text = pathlib.Path(__file__).with_name("opcodes.h").read_text(encoding="ascii")
+    return int(re.search(rf"#define OPCODE_{word} +(\w+)", text)[1], 0)
 
 
 class Segment:

@@ -19,9 +19,11 @@ import signal
 import struct
 import sys
 import time
+
+import elffile
 PAGE = 4096
 ALL = 2 ** 46
-SITE = b"\x90\x3d\0\0\0\0"
+SITE = bytes([elffile.opcode("NOP"), elffile.opcode("OFF"), 0, 0, 0, 0])
 
 
 def map_file(path, prot):

@@ -29,15 +29,15 @@ PROBE_DEFINE(spread);
     ".type " #function ", @function\n" #function ":\n"                                             \
     "990:\n"                                                                                       \
     "\tnop\n"                                                                                      \
-    "\t.byte 0x3d\n"                                                                               \
+    "\t.byte " PROBE_BYTE_OFF "\n"                                                                 \
     "\t.4byte probe_wrapper_spread - . - 4\n"                                                      \
     "\tret\n" PROBE_NOTE("990b", spread, "")
 
 __asm__(".pushsection .huge, \"ax\", @progbits\n"
         "\t.balign 0x200000\n"
-        "huge_code:\n" SITE(pass_first) "\t.fill 0x200000 - 32, 1, 0xcc\n" SITE(
-            pass_last) "\t.balign 0x200000\n"
-                       ".popsection\n");
+        "huge_code:\n" SITE(pass_first) "\t.fill 0x200000 - 32, 1, " OPCODE_TEXT(
+            OPCODE_TRAP) "\n" SITE(pass_last) "\t.balign 0x200000\n"
+                                              ".popsection\n");
 
 extern char huge_code[] __attribute__((visibility("hidden")));
 void pass_first(void);

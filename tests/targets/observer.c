@@ -26,8 +26,9 @@
             use(22) use(23) use(24) use(25) use(26) use(27) use(28) use(29) use(30) use(31)
 
 /* The switch byte of a site as a symbol: it is the byte that was just assembled. */
-#define WATCHED_SITE(n) PROBE_SITE_AS(watched_##n, "0x3d\n\t.set switch_" #n ", . - 1", "", );
-#define DEFINE(n)       PROBE_DEFINE(watched_##n);
+#define WATCHED_SITE(n)                                                                            \
+    PROBE_SITE_AS(watched_##n, PROBE_BYTE_OFF "\n\t.set switch_" #n ", . - 1", "", );
+#define DEFINE(n) PROBE_DEFINE(watched_##n);
 #define DECLARE(n)                                                                                 \
     extern const volatile uint8_t switch_##n __attribute__((visibility("hidden")));                \
     extern const volatile uint16_t caml_probes_semaphore_watched_##n[2]                            \
@@ -64,7 +65,8 @@ static void look(void)
     unsigned int wrong = 0;
 
     for (int i = 0; i < COUNT; i++)
-        wrong += *counters[i] != before % 2 || *switches[i] != (before % 2 ? 0xe8 : 0x3d);
+        wrong +=
+            *counters[i] != before % 2 || *switches[i] != (before % 2 ? OPCODE_ON : OPCODE_OFF);
     if (caml_probes_semaphore_epoch[1] != before)
         return;
     __atomic_store_n(&looks, looks + 1, __ATOMIC_RELAXED);

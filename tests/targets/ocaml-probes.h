@@ -32,6 +32,8 @@
 #ifndef OCAML_PROBES_H
 #define OCAML_PROBES_H
 
+#include "opcodes.h"
+
 #if defined(LAYOUT_OCAML)
 #define PROBE_PROVIDER "ocaml"
 #elif defined(LAYOUT_OCAML_PLUS2)
@@ -183,10 +185,13 @@ __asm__(
                      PROBE_NOTE("990b", name, arguments)                                    \
                      : : operands : "cc", "memory")
 
+#define PROBE_BYTE_OFF OPCODE_TEXT(OPCODE_OFF)
+#define PROBE_BYTE_ON  OPCODE_TEXT(OPCODE_ON)
+
 /* A site that is off (cmp eax) or on (call) from the start; one with an argument. */
-#define PROBE_SITE(name)            PROBE_SITE_AS(name, "0x3d", "", )
-#define PROBE_SITE_ON(name)         PROBE_SITE_AS(name, "0xe8", "", )
-#define PROBE_SITE1(name, value)    PROBE_SITE_AS(name, "0x3d", "8@%0", "r"((long)(value)))
+#define PROBE_SITE(name)            PROBE_SITE_AS(name, PROBE_BYTE_OFF, "", )
+#define PROBE_SITE_ON(name)         PROBE_SITE_AS(name, PROBE_BYTE_ON, "", )
+#define PROBE_SITE1(name, value)    PROBE_SITE_AS(name, PROBE_BYTE_OFF, "8@%0", "r"((long)(value)))
 
 /* A note with a site of 0: the probe has a semaphore and no place in code (only ocaml_2). */
 #define PROBE_NO_SITE(name)         __asm__ volatile(PROBE_NOTE("0", name, "") : : : "memory")

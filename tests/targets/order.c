@@ -22,13 +22,15 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
+#include "opcodes.h"
+
 struct look {
     uint8_t start, stop, start_again;
 };
 
 static bool is_on(uint8_t byte)
 {
-    return byte != 0 && byte != 0x3d;
+    return byte != 0 && byte != OPCODE_OFF;
 }
 
 static bool look(pid_t pid, uint64_t start, uint64_t stop, struct look *result)

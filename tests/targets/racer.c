@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECRET = 4242, NEW_NS = 200000, OLD_NS = 6000000, SWITCH_OFF = 0x3d };
+enum { SECRET = 4242, NEW_NS = 200000, OLD_NS = 6000000 };
 
 #ifdef RACER_NEW
 PROBE_DEFINE(race_new);
@@ -71,12 +71,12 @@ static long now_ns(void)
 #ifdef RACER_NEW
 static bool is_touched(void)
 {
-    bool touched = *counter() != 0 || site()[1] != SWITCH_OFF;
+    bool touched = *counter() != 0 || site()[1] != OPCODE_OFF;
     long end = now_ns() + NEW_NS;
 
     *counter() = SECRET;
     while (now_ns() < end)
-        touched = touched || *counter() != SECRET || site()[1] != SWITCH_OFF;
+        touched = touched || *counter() != SECRET || site()[1] != OPCODE_OFF;
     return touched;
 }
 #else
@@ -85,7 +85,7 @@ static bool is_hit(void)
     long end = now_ns() + (long)(now_ns() % OLD_NS);
 
     while (now_ns() < end) {
-        if (*counter() != 0 || site()[1] != SWITCH_OFF)
+        if (*counter() != 0 || site()[1] != OPCODE_OFF)
             return true;
         /* Others have work to do on few processors. */
         usleep(50);

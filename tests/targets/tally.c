@@ -109,7 +109,7 @@ static void judge(struct tally *tally, int probe, int compared)
                                "\torl $1, %%ecx\n"                                                 \
                                "990:\n"                                                            \
                                "\tnop\n"                                                           \
-                               "\t.byte 0x3d\n"                                                    \
+                               "\t.byte " PROBE_BYTE_OFF "\n"                                      \
                                "\t.4byte probe_wrapper_" #name                                     \
                                " - . - 4\n" PROBE_NOTE("990b", name, "")                           \
                          : "=@ccz"(compared_)                                                      \

@@ -72,8 +72,10 @@ static int stays(const struct state *before)
 /* All probes are off in the file. */
 static int is_fresh(const struct state *state)
 {
+    static const unsigned char switched_on[] = {OPCODE_NOP, OPCODE_ON};
+
     return state->semaphores[0] == 0 && state->semaphores[1] == 0 &&
-           memmem(state->code, sizeof(state->code), "\x90\xe8", 2) == NULL;
+           memmem(state->code, sizeof(state->code), switched_on, sizeof(switched_on)) == NULL;
 }
 
 static void fork_child(void)

@@ -6,10 +6,11 @@
 #ifndef UNIT_SCENE_H
 #define UNIT_SCENE_H
 
+#include "../targets/opcodes.h"
 #include "update/plan.h"
 
 enum { COUNTER_AT = 0x1000, SITE_AT = 0x2000, DISTANCE = 0x10 };
-enum { OFF = 0x3d, ON = 0xe8, NOP = 0x90, BREAKPOINT = 0xcc };
+enum { OFF = OPCODE_OFF, ON = OPCODE_ON, NOP = OPCODE_NOP, BREAKPOINT = OPCODE_TRAP };
 
 /* The file has the same bytes at every site, unless a test says otherwise. */
 extern const uint8_t file_site[SITE_LENGTH];
