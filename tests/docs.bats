@@ -39,7 +39,7 @@ teardown() {
 goes_as_written() {
     in_chroot tee /tmp/page.md >/dev/null <"$1"
     in_chroot env LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        timeout 240 python3 /tmp/sessions.py /tmp/page.md \
+        timeout "$(patient 240)" python3 /tmp/sessions.py /tmp/page.md \
         '5239=/usr/local/bin/server -q' '5240=/usr/local/bin/web' \
         '5241=/usr/bin/python3 /tmp/collect.py' 3>&-
 }

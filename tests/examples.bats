@@ -127,7 +127,7 @@ holds() {
     assert_equal "${#lines[@]}" 3
 
     start_command root ./server
-    run -0 timeout 60 bpftrace -p "$pid" \
+    run -0 timeout "$(patient 60)" bpftrace -p "$pid" \
         -e 'usdt:./server:debug:net { printf("%s\n", str(arg0)); exit(); }' 3>&-
     assert_match "$output" "*request +([0-9]) from 192.0.2.*"
 }

@@ -59,13 +59,14 @@ fall_silent() {
 
 # quick SECONDS COMMAND...: the command succeeds within that time.
 quick() {
-    local limit=$1 before after status=0
+    local REPLY before after status=0
+    patience $(($1 * 1000000))
     shift
     before=${EPOCHREALTIME/./}
-    timeout 20 "$@" || status=$?
+    timeout "$(patient 20)" "$@" || status=$?
     after=${EPOCHREALTIME/./}
-    [ $((after - before)) -lt $((limit * 1000000)) ] ||
-        { echo "took $((after - before)) us, more than $limit s: $*"; return 1; }
+    [ $((after - before)) -lt "$REPLY" ] ||
+        { echo "took $((after - before)) us, more than $REPLY: $*"; return 1; }
     return $status
 }
 
@@ -108,7 +109,7 @@ others_work_quickly() {
     start_hostile 100000
     fall_silent
     others_work_quickly
-    assert_match "$(run_as c timeout 10 python3 "$work/errno_of.py" read \
+    assert_match "$(run_as c timeout "$(patient 10)" python3 "$work/errno_of.py" read \
         "$mnt/$c/gc_start/enabled")" '@(ETIMEDOUT|ENOENT|OK)'
     others_work_quickly
 }
@@ -129,7 +130,7 @@ others_work_quickly() {
     ls "$mnt/$c" > /dev/null
     fall_silent
     for _ in {1..80}; do
-        timeout 20 cat "$mnt/$c/plug_hit/enabled" > /dev/null 2>&1 3>&- &
+        timeout "$(patient 20)" cat "$mnt/$c/plug_hit/enabled" > /dev/null 2>&1 3>&- &
         callers+=($!)
     done
     others_work_quickly
@@ -163,7 +164,7 @@ others_work_quickly() {
 # holder_out.
 start_hanging_holds() {
     start_filesystem
-    cp "$BATS_TEST_DIRNAME/targets/hostile.py" "$BATS_TEST_DIRNAME/lib/hoard.py" "$work/bin"
+    cp "$tests"/targets/{hostile.py,elffile.py,opcodes.h} "$tests/lib/hoard.py" "$work/bin"
     start_command c /usr/bin/python3 -B "$work/bin/hostile.py" forget "$work/hang/file"
     c=$pid c_out=$out
     wait_until 'grep -q ^pid "$c_out"'

@@ -40,7 +40,7 @@ all_stopped() {
 refused_in_time() {
     local before=$SECONDS
     assert_errno ETIMEDOUT write "$1" 1
-    [ $((SECONDS - before)) -le 4 ]
+    [ $((SECONDS - before)) -le "$(patient 4)" ]
 }
 
 @test "a probe is switched on and off" {
@@ -71,7 +71,7 @@ refused_in_time() {
     # The observer can see one: in a process that is not stopped, it does.
     mkdir "$work/vm"
     start_server_at root "$work/vm"
-    end=$((SECONDS + 20)) torn=0
+    end=$((SECONDS + $(patient 20))) torn=0
     until [ "$torn" != 0 ] || [ $SECONDS -gt $end ]; do
         again "$work/vm/$pid/control" 100 '={n} epoch\n{s} watched_*\n'
         tell USR1 '^looks'

@@ -189,59 +189,86 @@ counts() {
     exec 8>&- 9>&-
 }
 
-# count TIMES TEXT FILE: as many writes of TEXT, each of its own, through one descriptor.
-count='import os, sys
-file = os.open(sys.argv[3], os.O_WRONLY)
-for _ in range(int(sys.argv[1])):
-    os.pwrite(file, sys.argv[2].encode(), 0)'
+# count USER TIMES FILE TEXT...: in the background. It joins `writers`.
+count() {
+    local as
+    as "$1"
+    "${as[@]}" python3 -I -S "$work/count.py" "${@:2}" 3>&- &
+    writers+=($!)
+}
 
-@test "4 writers of 10,000 increments and decrements each: exact" {
-    start_probe demo-ocaml_1 gc_start gc_start
+# wait_for_writers: sets `late` if one was not answered in time, as on a machine that is very busy.
+wait_for_writers() {
+    local each status
+    for each in "${writers[@]}"; do
+        status=0
+        wait "$each" || status=$?
+        [ $status = 0 ] || [ $status = 75 ]
+        [ $status = 0 ] || late=1
+    done
+    writers=()
+}
+
+# answered_in_time COMMAND...: repeats a storm of writers until there is one all of which was answered.
+answered_in_time() {
+    local tries
+    cp "$tests/lib/count.py" "$work"
+    for tries in 1 2 3 4 5; do
+        late=
+        "$@"
+        [ "$late" ] || return 0
+    done
+    echo "five times something was not answered in time"
+    return 1
+}
+
+count_up_and_down() {
     echo 100 > "$semaphore"
     for step in "+1 40100" "-1 100"; do
-        writers=()
-        for _ in 1 2 3 4; do
-            python3 -c "$count" 10000 "${step% *}" "$semaphore" 3>&- &
-            writers+=($!)
-        done
-        for each in "${writers[@]}"; do wait "$each"; done
+        for _ in 1 2 3 4; do count root 10000 "$semaphore" "${step% *}"; done
+        wait_for_writers
+        [ ! "$late" ] || return 0
         counts "${step#* }" on
     done
 }
 
+@test "4 writers of 10,000 increments and decrements each: exact" {
+    start_probe demo-ocaml_1 gc_start gc_start
+    answered_in_time count_up_and_down
+}
+
+come_and_go() {
+    echo 0 > "$semaphore"
+    for _ in 1 2 3 4; do count root 2000 "$semaphore" $'+1\n' $'-1\n'; done
+    wait_for_writers
+    [ ! "$late" ] || return 0
+    counts 0 off
+}
+
 @test "writers that each come and go around 0: exact, and the sites agree" {
     start_probe demo-ocaml_1 request request
-    writers=()
-    for _ in 1 2 3 4; do
-        python3 - "$semaphore" 3>&- <<'PYTHON' &
-import os, sys
-file = os.open(sys.argv[1], os.O_WRONLY)
-for _ in range(2000):
-    os.write(file, b"+1\n")
-    os.write(file, b"-1\n")
-PYTHON
+    answered_in_time come_and_go
+}
+
+count_through_two_servers() {
+    echo 30000 > "$semaphore"
+    assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
+    for value in +1 -1; do
+        count root 10000 "$semaphore" $value
+        in_own a python3 -I -S "$work/count.py" 10000 "$own/$pid/gc_start/semaphore" $value 3>&- &
         writers+=($!)
     done
-    for each in "${writers[@]}"; do wait "$each"; done
-    counts 0 off
+    wait_for_writers
+    [ ! "$late" ] || return 0
+    counts 30000 on
+    assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
 }
 
 @test "two servers at once, root's and the user's own: 4 writers of 10,000, exact" {
     own_start a
     start_for a demo-ocaml_1 -q
     choose_probe gc_start
-    echo 30000 > "$semaphore"
-    assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
-    writers=()
-    for value in +1 -1; do
-        python3 -c "$count" 10000 $value "$semaphore" 3>&- &
-        writers+=($!)
-        in_own a python3 -c "$count" 10000 $value "$own/$pid/gc_start/semaphore" 3>&- &
-        writers+=($!)
-    done
-    for each in "${writers[@]}"; do wait "$each"; done
-    counts 30000 on
-    assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
+    answered_in_time count_through_two_servers
 }
 
 # ---- the kernel's own references ----------------------------------------------------------
@@ -327,14 +354,9 @@ is_busy() {
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
 
-# The byte that holds the uprobe: a breakpoint, or the kernel's call once it was hit (Linux 6.18).
-byte_behind() {
-    python3 -I -S -c '
-import sys
-pid, at = int(sys.argv[1]), int(sys.argv[2], 16)
-with open(f"/proc/{pid}/mem", "rb") as mem:
-    mem.seek(at)
-    print(mem.read(1).hex())' "$pid" "$1"
+# What holds the uprobe: a breakpoint, or the kernel's call once it was hit (Linux 6.18).
+word_behind() {
+    peek "$pid" words "$1" 1
 }
 
 @test "a tracer at the five-byte nop of libbpf's usdt.h: EBUSY, and it detaches cleanly" {
@@ -345,28 +367,28 @@ with open(f"/proc/{pid}/mem", "rb") as mem:
         start_probe combo "$each" "lib:$each"
         site=$(awk 'NR == 1 { print $1 }' "$folder/sites")
         site=$(printf '%x' $((site + 1)))
-        assert_equal "$(byte_behind "$site")" 0f
+        assert_equal "$(word_behind "$site")" 0f
         trace_behind "$work/bin/combo" "$pid" "$each"
         sleep 0.1
-        assert_match "$(byte_behind "$site")" '@(cc|e8)'
-        [ "$each" = warm ] || assert_equal "$(byte_behind "$site")" cc
-        shows 1 90
-        refuses "$folder/enabled" 0
-        refuses "$semaphore" 0 1 5
-        refuses "$mnt/$pid/enabled" 0
-        refuses "$mnt/$pid/control" "0 lib:$each\n" "=3 lib:$each\n" '0 *\n'
+        assert_match "$(word_behind "$site")" '@(trap|on)'
+        [ "$each" = warm ] || assert_equal "$(word_behind "$site")" trap
+        counts 1 nop
+        is_busy "$folder/enabled" 0
+        is_busy "$semaphore" 0 1 5
+        is_busy "$mnt/$pid/enabled" 0
+        is_busy "$mnt/$pid/control" "0 lib:$each\n" "=3 lib:$each\n" '0 *\n'
         assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*a kernel tracer*"
         echo 1 > "$folder/enabled"
         echo +1 > "$semaphore"
-        shows 2 90
+        counts 2 nop
         untrace_behind "$uprobe"
         wait_until '[ "$(cat "$semaphore")" = 1 ]'
-        assert_equal "$(byte_behind "$site")" 0f
+        assert_equal "$(word_behind "$site")" 0f
         echo 0 > "$folder/enabled"
-        shows 0 90
+        counts 0 nop
         # A later session counts as before.
         trace_behind "$work/bin/combo" "$pid" "$each"
-        shows 1 90
+        counts 1 nop
         untrace_behind "$uprobe"
         wait_until '[ "$(cat "$semaphore")" = 0 ]'
     done
@@ -379,13 +401,13 @@ with open(f"/proc/{pid}/mem", "rb") as mem:
     complaints=$(kernel_complaints)
     start_probe combo warm lib:warm
     trace_behind "$work/bin/combo" "$pid" warm
-    refuses "$mnt/$pid/lib:warm_too/enabled" 0
-    refuses "$mnt/$pid/lib:warm_too/semaphore" 0 2
+    is_busy "$mnt/$pid/lib:warm_too/enabled" 0
+    is_busy "$mnt/$pid/lib:warm_too/semaphore" 0 2
     echo 0 > "$mnt/$pid/lib:cold/enabled"
     untrace_behind "$uprobe"
     wait_until '[ "$(cat "$semaphore")" = 0 ]'
     trace "$work/bin/combo" lib:direct "$pid" direct
-    refuses "$mnt/$pid/lib:direct/enabled" 0
+    is_busy "$mnt/$pid/lib:direct/enabled" 0
     untrace "$tracer"
     wait_until '[ "$(cat "$mnt/$pid/lib:direct/semaphore")" = 0 ]'
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"

@@ -63,7 +63,7 @@ start_refused() {
 
 @test "a mountpoint that is no directory" {
     touch "$work/file"
-    start_refused timeout 5 "$probefs" "$work/file"
+    start_refused timeout "$(patient 5)" "$probefs" "$work/file"
     assert_match "$output" "*$work/file*"
 }
 

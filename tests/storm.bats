@@ -36,7 +36,7 @@ driver() {
     local name=$1 status=0
     shift
     copy_programs
-    unshare --pid --mount --propagation private --fork --kill-child --mount-proc \
+    PROBEFS_SLOWNESS=$(patient 100) unshare --pid --mount --propagation private --fork --kill-child --mount-proc \
         bash -c "$forget_mounts; "'"$@"; exit "$?"' bash \
         python3 "$tests/storm/$name.py" --programs "$work/bin" --work "$work" \
         --user "$(user_name a)" --seed "$seed" "$@" >"$work/out/$name" 2>&1 </dev/null 3>&- ||

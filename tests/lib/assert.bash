@@ -28,7 +28,7 @@ assert_match() {
 
 # errno_of ACTION FILE [TEXT]: what the kernel answers, `OK` or an errno's name. See errno_of.py.
 errno_of() {
-    python3 "$tests/lib/errno_of.py" "$@"
+    /usr/bin/python3 -I -S "$tests/lib/errno_of.py" "$@"
 }
 
 # assert_errno NAME ACTION FILE [TEXT]
@@ -43,6 +43,6 @@ assert_errno() {
 assert_errno_as() {
     local user=$1 expected=$2 actual
     shift 2
-    actual=$(run_as "$user" python3 "$work/errno_of.py" "$@")
+    actual=$(run_as "$user" /usr/bin/python3 -I -S "$work/errno_of.py" "$@")
     assert_equal "$actual" "$expected" "errno for $user of: $*"
 }

@@ -65,7 +65,7 @@ namespace_end() {
     [ "${namespace:-}" ] || return 0
     for at in $(inside findmnt -rn -t fuse.probefs -o TARGET | grep "^$work/"); do
         server=$(server_at "$at")
-        inside timeout 10 umount "$at" || return 1
+        inside timeout "$(patient 10)" umount "$at" || return 1
         wait_until "! is_running ${server:-0}" || return 1
     done
     stop "$namespace"

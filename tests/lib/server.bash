@@ -43,7 +43,7 @@ is_mounted() {
 # stop_server PID MOUNTPOINT: unmounts; the server ends by itself, with success.
 stop_server() {
     local status=0
-    timeout 10 umount "$2" || return 1
+    timeout "$(patient 10)" umount "$2" || return 1
     wait_until "! is_running $1" 30 || return 1
     wait "$1" || status=$?
     assert_equal "$status" 0 "exit status of the server"

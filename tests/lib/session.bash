@@ -33,6 +33,8 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # shellcheck source=tests/lib/assert.bash
 source "$tests/lib/assert.bash"
+# shellcheck source=tests/lib/patience.bash
+source "$tests/lib/patience.bash"
 # shellcheck source=tests/lib/process.bash
 source "$tests/lib/process.bash"
 # shellcheck source=tests/lib/server.bash
@@ -100,18 +102,6 @@ show_logs() {
         [ -s "$file" ] || continue
         echo "--- the last lines of $file"
         tail -n 15 "$file" | cut -c1-300 | cat -v
-    done
-}
-
-# wait_until COMMAND [SECONDS]: tries COMMAND (a shell text) until it succeeds.
-wait_until() {
-    local deadline=$((SECONDS + ${2:-10}))
-    until eval "$1"; do
-        if [ "$SECONDS" -gt "$deadline" ]; then
-            echo "waited ${2:-10} s in vain for: $1"
-            return 1
-        fi
-        sleep 0.02
     done
 }
 

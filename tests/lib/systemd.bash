@@ -48,7 +48,7 @@ in_systemd() {
 
 # control VERB...: systemctl
 control() {
-    in_systemd timeout 60 systemctl --no-pager "$@" 2>&1
+    in_systemd timeout "$(patient 60)" systemctl --no-pager "$@" 2>&1
 }
 
 property() {

@@ -11,15 +11,17 @@ kernel_complaints() {
 # needs_bpftrace: it wants tracefs where it is usually mounted. Undone by tracers_end.
 needs_bpftrace() {
     command -v bpftrace >/dev/null || skip "needs bpftrace"
-    tracefs_mounted=
+    exec {tracefs}>>/run/lock/probefs-test-tracefs
+    flock "$tracefs"
     if [ ! -e /sys/kernel/tracing/uprobe_events ]; then
         mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
-        tracefs_mounted=1
+        echo mounted >"/run/lock/probefs-test-tracefs"
     fi
+    flock -s "$tracefs"
 }
 
-# trace PROGRAM PROVIDER:NAME PID NAME: attaches, and waits until the counter of NAME has risen.
-# Sets: tracer (its pid). It inherits none of the test's holds.
+# trace PROGRAM PROVIDER:NAME PID NAME: attaches, and waits until the counter of NAME has risen, and
+# the tracer has come to wait for what happens at all the places that it attached to. Sets: tracer (its pid). It inherits none of the test's holds.
 trace() {
     local before
     before=$(counts_of "$3" "$4")
@@ -28,6 +30,7 @@ trace() {
     tracers+=("$tracer")
     wait_until "grep -q '^Attaching' '$work/out/bpftrace' || ! kill -0 $tracer"
     wait_until "[ \"\$(counts_of $3 $4)\" != '$before' ]"
+    wait_until "grep -q 'e.*poll' /proc/$tracer/wchan"
 }
 
 # trace_behind PROGRAM PID NAME: puts a uprobe one byte behind the first site of NAME, as libbpf does
@@ -87,7 +90,8 @@ tracers_end() {
     for each in "${uprobes[@]}"; do
         untrace_behind "$each" 2>/dev/null || true
     done
-    if [ "${tracefs_mounted:-}" ]; then
-        umount /sys/kernel/tracing
+    # The last of the tests that use it unmounts what one of them has mounted.
+    if [ "${tracefs:-}" ] && flock -n "$tracefs" && [ -s /run/lock/probefs-test-tracefs ]; then
+        umount /sys/kernel/tracing && : >/run/lock/probefs-test-tracefs
     fi
 }

@@ -1,18 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Kills the server at random moments of a storm, and mounts it again over what is left.
+"""Kills workers and servers in the middle of updates, and mounts again over what is left.
 
-After each death: every target runs, none of its threads is stopped or traced, its code is that of
-its file; holds are given back although nobody is left to ask for it; and through the next server
-every state can be read, and what is X be mended by one write. The last server is unmounted, and has
-to end with success.
+Two more targets than the storm's are switched as a whole all the time, which takes thousands of
+writes each. Memory shows when such an update is half done: then its worker is stopped, and a death
+that comes now has cut it off, for certain. In each round of a storm
 
-So that deaths fall into updates, and not only between them, two more targets are switched as a
-whole all the time, which takes thousands of writes each.
+- the worker is killed: the target is X, as a whole and in the tree, and one write mends it;
+- the server is killed: every target runs, none of its threads is stopped or traced, its code is
+  that of its file, and holds are given back although nobody is left to ask for it. The worker goes
+  on, and ends when it has done what it was at. Through the next server every state can be read, and
+  what is X be mended by one write.
+
+The last server is unmounted, and has to end with success.
 """
-import contextlib
+import errno
+import itertools
 import os
+import pathlib
 import random
+import signal
 import threading
 import time
 
@@ -24,13 +31,41 @@ from watch import demand
 RELEASE_SECONDS = 5.0
 
 
-def switch_on_and_off(path):
-    """Until it fails, as it does when the server is killed."""
-    with contextlib.suppress(OSError):
-        while True:
-            for value in "10":
-                with open(path, "w", encoding="ascii") as file:
-                    file.write(value)
+# Until when an update has to be met.
+AIM_SECONDS = 60.0
+
+
+def write_once(path, text):
+    """One write(2): Python's files write again what failed when they are closed."""
+    file = os.open(path, os.O_WRONLY)
+    try:
+        os.write(file, text.encode())
+    finally:
+        os.close(file)
+
+
+class Switcher(threading.Thread):
+    """Switches all of a target on and off until it is told to end, or the server is killed."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.ending = False
+        self.start()
+
+    def run(self):
+        for value in itertools.cycle("10"):
+            if self.ending:
+                return
+            try:
+                write_once(self.path, value)
+            except OSError as error:
+                if error.errno in (errno.ENOTCONN, errno.ECONNABORTED):
+                    return
+
+    def end(self):
+        self.ending = True
+        self.join()
 
 
 class Killer:
@@ -51,20 +86,41 @@ class Killer:
         return f"{self.server.mount}/{target.pid}"
 
     def switchers(self):
-        threads = [threading.Thread(target=switch_on_and_off,
-                                    args=(f"{self.tree(target)}/enabled",))
-                   for target in self.broad]
-        for thread in threads:
-            thread.start()
-        return threads
+        return [Switcher(f"{self.tree(target)}/enabled") for target in self.broad]
+
+    def stop_switching(self, target):
+        """
+        Stops TARGET's workers in the middle of an update, after which none follows. The server may
+        find them late, and end them, before the switcher has heard that it is to end.
+        """
+        while True:
+            switcher = Switcher(f"{self.tree(target)}/enabled")
+            workers = watch.stop_between(self.server.pid, target, AIM_SECONDS)
+            switcher.ending = True
+            if watch.are_stopped(workers):
+                return switcher, workers
+            switcher.join()
+
+    def kill_worker(self, target):
+        """Cuts off an update by the worker's death: that leaves TARGET half switched."""
+        switcher, workers = self.stop_switching(target)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        watch.wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers),
+                       "the workers to end", AIM_SECONDS)
+        switcher.join()
+        self.check_targets()
+        demand(target.is_between(), f"{target.pid} is not half switched")
+        self.mend_whole(target)
 
     def kill(self, moment):
-        """Ends the server in the middle of a storm; nobody but its workers is left then."""
+        """Ends the server in a storm and an update; nobody but its workers is left then."""
         trees = [self.tree(target) for target in self.targets]
         writers = self.actors.writers(self.random.getrandbits(32), 60000, trees, "-k")
         switchers = self.switchers()
         time.sleep(moment)
         demand(writers.poll() is None, "the writers ended before the server did")
+        watch.stop_between(self.server.pid, self.random.choice(self.broad), AIM_SECONDS)
         workers = watch.workers_of(self.server.pid)
         self.held += any(target.counter("held") > 0 for target in self.targets)
         start = time.monotonic()
@@ -74,7 +130,7 @@ class Killer:
         self.releases.append(time.monotonic() - start)
         self.actors.finish(writers)
         for switcher in switchers:
-            switcher.join()
+            switcher.end()
         watch.wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers),
                        "the workers to end")
 
@@ -87,12 +143,11 @@ class Killer:
             demand(target.state("held") == "0", "a hold that was given back left its probe on")
 
     def write(self, target, name, text):
-        with open(f"{self.tree(target)}/{name}", "w", encoding="ascii") as file:
-            file.write(text)
+        watch.until_in_time(lambda: write_once(f"{self.tree(target)}/{name}", text))
 
-    def state_in_tree(self, target, name):
-        with open(f"{self.tree(target)}/{name}/enabled", encoding="ascii") as file:
-            return file.read().strip()
+    def state_in_tree(self, target, name=""):
+        path = pathlib.Path(self.tree(target), name, "enabled")
+        return watch.until_in_time(path.read_text).strip()
 
     def mend(self, target):
         """One write brings what is X to what was written, and all to off at the end."""
@@ -111,27 +166,26 @@ class Killer:
 
     def mend_whole(self, target):
         """The same of all probes at once."""
-        path = f"{self.tree(target)}/enabled"
         states = set(target.states().values())
         state = states.pop() if len(states) == 1 else "X"
-        with open(path, encoding="ascii") as file:
-            demand(file.read() == f"{state}\n",
-                   f"{target.pid}: the tree does not say that it is {state} as a whole")
+        demand(self.state_in_tree(target) == state,
+               f"{target.pid}: the tree does not say that it is {state} as a whole")
         self.torn += state == "X"
         wanted = self.random.choice("01")
         self.write(target, "enabled", wanted)
         demand(set(target.states().values()) == {wanted}, f"{target.pid}: it was not mended")
 
     def report(self, rounds):
-        print(f"seed {self.options.seed}: killed {rounds} times, {self.held} times with holds; "
-              f"{self.torn} targets that were half switched and {self.mixed} probes at X were "
-              f"mended; holds were given back after "
+        print(f"seed {self.options.seed}: killed {rounds} times in an update, {self.held} times "
+              f"with holds; {self.torn} targets that were half switched and {self.mixed} probes "
+              f"at X were mended; holds were given back after "
               f"{max(self.releases):.3f} s at most, "
               f"{sorted(self.releases)[len(self.releases) // 2]:.3f} s in the median", flush=True)
 
     def __call__(self):
         self.mount()
         for i in range(self.options.rounds):
+            self.kill_worker(self.random.choice(self.broad))
             # Early moments, in which files are opened for the first time, as well as later ones.
             self.kill(self.random.random() ** 2 * 0.6)
             self.check_targets()
@@ -149,7 +203,7 @@ class Killer:
             target.child.wait()
         self.server.end()
         demand(self.held > 0, "at none of the deaths was anything held")
-        demand(self.torn > 0, "none of the deaths fell into an update")
+        demand(self.torn >= self.options.rounds, "a death left nothing half switched")
         self.report(self.options.rounds)
 
 

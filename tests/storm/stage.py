@@ -62,7 +62,7 @@ class Server:
 
     def end(self):
         subprocess.run(["umount", self.mount], check=True)
-        demand(self.process.wait(20) == 0, "the server did not end with success")
+        demand(self.process.wait(20 * watch.SLOWNESS) == 0, "the server did not end with success")
 
 
 class Tally(watch.Target):
@@ -76,7 +76,7 @@ class Tally(watch.Target):
     def end(self):
         """Every pass was a hit or a miss, and each hit one call of the handler."""
         self.child.terminate()
-        text = self.child.communicate(timeout=60)[0].decode()
+        text = self.child.communicate(timeout=60 * watch.SLOWNESS)[0].decode()
         demand(self.child.returncode == 0, f"a target ended with {self.child.returncode}")
         sums = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", text)}
         demand(sums["wrong"] == 0, f"passes that were neither a hit nor a miss: {text}")
@@ -127,7 +127,7 @@ class Stage:
         Returns what the writers say at their end, which has to be a good one, and whether all that
         they asked for was answered in time: else nobody knows what became of it.
         """
-        text = writers.communicate(timeout=120)[0].decode().strip()
+        text = writers.communicate(timeout=120 * watch.SLOWNESS)[0].decode().strip()
         demand(writers.returncode == 0, f"the writers: {text}")
         return text, text.endswith("late=0")
 

@@ -234,7 +234,7 @@ class Run:
             # The slow ones now and then.
             command = tracers[1 if self.acts % 10 == 7 else 2 if self.acts % 40 == 23 else 0]
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, check=False, timeout=60)
+                           stderr=subprocess.DEVNULL, check=False, timeout=60 * watch.SLOWNESS)
             self.moment()
             self.acts += 1
         self.finish(hammers)
