@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 struct router {
-    struct probe_engine *engine; /* for identities, and images for workers */
     struct workers *workers;
     struct silences silences;
     uid_t uid; /* the server's */
@@ -31,9 +30,7 @@ int router_new(const struct workers_options *options, struct router **result)
         free(router);
         return status;
     }
-    status = probe_engine_new(NULL, &router->engine);
-    if (status == 0)
-        status = workers_new(options, &router->workers);
+    status = workers_new(options, &router->workers);
     if (status < 0) {
         router_free(router);
         return status;
@@ -47,7 +44,6 @@ void router_free(struct router *router)
     if (!router)
         return;
     workers_free(router->workers);
-    probe_engine_free(router->engine);
     silences_done(&router->silences);
     free(router);
 }
@@ -244,47 +240,78 @@ static bool belongs_to(const struct probe_image *image, uid_t uid)
     return fstat(image->mem, &status) == 0 && status.st_uid == uid;
 }
 
-/* Opens the image of the call, and no other, for the service to use once. */
+/* The lender for processes of the user of ROUTE: trouble with one user's costs no other's. */
+static struct route lender_of(const struct router *router, const struct route *route,
+                              const struct call *call)
+{
+    struct route lender = *route;
+    if (!minds_silence(route, call))
+        lender.silence = NULL;
+    lender.identity.gid = router->gid;
+    lender.identity.role = WORKER_LENDER;
+    return lender;
+}
+
+/* Has the image of the call opened, and no other, for the service to use once. */
 static int lend(struct router *router, const struct route *route, struct call *call)
 {
-    struct probe_image image;
-    int status = probe_image_open_for(router->engine, call->request.pid, call->request.access,
-                                      &image, &call->reply.sentence);
-    advice_add(&call->reply.sentence);
+    const struct route lender = lender_of(router, route, call);
+    struct call lending = CALL_INIT;
+    lending.request = (struct request){
+        .operation = OPERATION_LEND,
+        .pid = call->request.pid,
+        .id = call->request.id,
+        .any_image = call->request.any_image,
+        .access = call->request.access,
+    };
+    int status = router_ask(router, &lender, &lending);
+    free(lending.out);
+    call->reply.sentence = lending.reply.sentence;
     if (status < 0)
         return status;
-    if (call->request.any_image)
-        call->request.id = image.id;
+    if (route->authority != AUTHORITY_ADMIN && !belongs_to(&lending.lent, route->identity.uid)) {
+        probe_image_done(&lending.lent);
+        return -EACCES;
+    }
+    call->request.id = lending.lent.id;
     call->request.any_image = false;
-    if (!probe_image_id_equal(&image.id, &call->request.id))
-        status = -ESRCH;
-    else if (route->authority != AUTHORITY_ADMIN && !belongs_to(&image, route->identity.uid))
-        status = -EACCES;
-    if (status < 0)
-        probe_image_done(&image);
-    else
-        call->image = image;
-    return status;
+    call->image = lending.lent;
+    return 0;
 }
 
 /* Whose image it is that a worker asks for files of. */
 struct lent {
     struct router *router;
-    const struct probe_image *image;
+    const struct route *route;
+    const struct call *call;
 };
 
 /* For a call's open_mapped. */
 static int open_lent_file(void *data, uint64_t start, uint64_t end)
 {
     const struct lent *lent = data;
-    return probe_image_open_mapped(lent->router->engine, lent->image, start, end);
+    const struct route lender = lender_of(lent->router, lent->route, lent->call);
+    struct call lending = CALL_INIT;
+    lending.request = (struct request){
+        .operation = OPERATION_LEND_FILE,
+        .pid = lent->call->image.pid,
+        .id = lent->call->image.id,
+        .offset = start,
+        .end = end,
+    };
+    lending.image.pid = lent->call->image.pid;
+    lending.image.tid = lent->call->image.tid;
+    lending.image.id = lent->call->image.id;
+    int status = router_ask(lent->router, &lender, &lending);
+    free(lending.out);
+    return status < 0 ? status : lending.lent.exe >= 0 ? lending.lent.exe : -EIO;
 }
 
 /* Makes the call with an image that is opened for it. */
 static int call_with_image(struct router *router, const struct route *route, struct worker *worker,
                            struct call *call)
 {
-    struct lent lent = {router, &call->image};
+    struct lent lent = {router, route, call};
     int status = lend(router, route, call);
     if (status < 0)
         return status;

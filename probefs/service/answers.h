@@ -32,6 +32,10 @@ int answer_read(struct service *service, struct call *call);
 int answer_write(struct service *service, struct call *call);
 int answer_close(struct service *service, struct call *call);
 
+/* lend.c */
+int answer_lend(struct service *service, struct call *call);
+int answer_lend_file(struct service *service, struct call *call);
+
 /* keeper.c */
 int answer_hold_take(struct service *service, struct call *call);
 int answer_hold_keep(struct service *service, struct call *call);

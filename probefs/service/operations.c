@@ -34,6 +34,8 @@ const struct operation_row operation_rows[OPERATION_COUNT] = {
     [OPERATION_READ] = {"read", true, the_size, answer_read},
     [OPERATION_WRITE] = {"write", false, names_if_wanted, answer_write},
     [OPERATION_CLOSE] = {"close", true, NULL, answer_close},
+    [OPERATION_LEND] = {"lend", true, NULL, answer_lend, .lends = true},
+    [OPERATION_LEND_FILE] = {"lend-file", true, NULL, answer_lend_file, .lends = true},
     [OPERATION_HOLD_TAKE] = {"hold-take", false, a_saved_hold, answer_hold_take},
     [OPERATION_HOLD_KEEP] = {"hold-keep", false, NULL, answer_hold_keep},
     [OPERATION_HOLD_GIVE] = {"hold-give", false, NULL, answer_hold_give},

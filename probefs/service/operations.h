@@ -14,6 +14,7 @@ struct operation_row {
     uint64_t (*reply_max)(const struct call *call);
     /* Fills in the reply and its payload. Returns 0 or a negative errno value. */
     int (*answer)(struct service *service, struct call *call);
+    bool lends; /* descriptors come with the reply */
 };
 
 extern const struct operation_row operation_rows[OPERATION_COUNT];

@@ -28,6 +28,8 @@ enum operation {
     OPERATION_READ,        /* kind, file, offset, size: bytes */
     OPERATION_WRITE,       /* kind, text */
     OPERATION_CLOSE,       /* file: forget its text */
+    OPERATION_LEND,        /* pid, access: opens the image, for another worker. See `lent` */
+    OPERATION_LEND_FILE,   /* an image, offset, end: opens what is mapped there, likewise */
     OPERATION_HOLD_TAKE,   /* probe, file: takes a reference; bytes that name it */
     OPERATION_HOLD_KEEP,   /* probe, file, these bytes: goes on with one of a worker that ended */
     OPERATION_HOLD_GIVE,   /* file: gives it back */
@@ -56,7 +58,7 @@ struct request {
     enum probe_access access; /* all that the request needs of the image */
     char probe[PROBE_NAME_SIZE];
     uint64_t file; /* the open file: a number that the server never uses again */
-    uint64_t offset;
+    uint64_t offset, end;
     uint32_t size;
     protocol_bool lent;           /* the file was opened with a lent image: do not try without */
     protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
@@ -107,10 +109,12 @@ struct call {
     size_t spare_size;
 
     struct reply reply;
+    /* What LEND opened, and LEND_FILE in `exe`; the caller closes it. */
+    struct probe_image lent;
     char *out; /* the reply's payload; allocated for the caller, or NULL */
     size_t out_length;
 };
 
-#define CALL_INIT ((struct call){.image = PROBE_IMAGE_NONE})
+#define CALL_INIT ((struct call){.image = PROBE_IMAGE_NONE, .lent = PROBE_IMAGE_NONE})
 
 #endif

@@ -31,6 +31,7 @@ struct reply_packet {
     bool asks; /* for the file mapped from START to END: the reply itself comes later */
     uint64_t start, end;
     struct reply reply;
+    struct probe_image image; /* that is lent */
     char small[PAYLOAD_SMALL];
     uint64_t payload;
 };
@@ -307,10 +308,13 @@ static int answer_mapped(int channel, const struct call *call, const struct repl
 
 /* Receives the reply, and answers what is asked before it. */
 static int receive_reply(int channel, const struct call *call, struct reply_packet *reply,
-                         const struct timespec *deadline)
+                         int fds[FDS_MAX], size_t *count, const struct timespec *deadline)
 {
+    bool lends = operation_rows[call->request.operation].lends;
     for (int questions = 0; questions <= QUESTIONS_MAX; questions++) {
-        int status = receive_packet(channel, reply, sizeof(*reply), NULL, NULL, deadline);
+        /* Without room for descriptors, those that come nevertheless end the channel. */
+        int status =
+            receive_packet(channel, reply, sizeof(*reply), lends ? fds : NULL, count, deadline);
         if (status < 0 || !reply->asks)
             return status;
         status = answer_mapped(channel, call, reply, deadline);
@@ -318,6 +322,21 @@ static int receive_reply(int channel, const struct call *call, struct reply_pack
             return status;
     }
     return -EPIPE;
+}
+
+/* Takes the descriptors that came with a reply. */
+static int take_lent(struct call *call, const struct reply_packet *reply, const int *fds,
+                     size_t count)
+{
+    struct probe_image image = reply->image;
+    if (!operation_rows[call->request.operation].lends)
+        return 0;
+    if (!image_take(&image, fds, count)) {
+        probe_image_done(&image);
+        return -EPIPE;
+    }
+    call->lent = image;
+    return 0;
 }
 
 int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
@@ -431,9 +450,13 @@ int channel_receive_some(int channel, struct call *call, struct channel_answer *
 int channel_call(int channel, struct call *call, const struct timespec *deadline)
 {
     struct reply_packet reply;
+    int fds[FDS_MAX];
+    size_t count = 0;
     int status = channel_send_call(channel, call, deadline);
     if (status == 0)
-        status = receive_reply(channel, call, &reply, deadline);
+        status = receive_reply(channel, call, &reply, fds, &count, deadline);
+    if (status == 0)
+        status = take_lent(call, &reply, fds, count);
     if (status != 0)
         return status;
     status = receive_payload(channel, reply.payload, operation_reply_max(call), reply.small, call,
@@ -475,11 +498,14 @@ int channel_receive(int channel, struct call *call)
 int channel_reply(int channel, const struct call *call)
 {
     struct reply_packet packet;
+    int fds[FDS_MAX];
+    size_t fd_count = image_fds(call->lent, fds);
     memset(&packet, 0, sizeof(packet));
     packet.reply = call->reply;
+    packet.image = call->lent;
     packet.payload = call->out_length;
     fill_small(packet.small, call->out, call->out_length);
-    int status = send_packet(channel, &packet, sizeof(packet), NULL, 0, NULL);
+    int status = send_packet(channel, &packet, sizeof(packet), fds, fd_count, NULL);
     return status < 0 ? status : send_payload(channel, call->out, call->out_length, NULL);
 }
 

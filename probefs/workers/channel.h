@@ -10,7 +10,8 @@
  *   worker: a mapping's start and end, which ask for its file
  *   client: an errno value or 0               with 0 the descriptor
  *
- * The descriptors of an image travel with the first packet. Neither side believes a length: a
+ * The descriptors of an image travel with the first packet, and those of one that is lent with the
+ * reply. Neither side believes a length: a
  * packet of the wrong size, or a payload beyond PAYLOAD_MAX, ends the channel; a reply's payload,
  * if it is more than the request asked for. Memory for it is taken as it comes.
  */

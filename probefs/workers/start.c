@@ -14,7 +14,8 @@
 /* The arguments, behind the name. */
 enum { ARG_ROLE = 1, ARG_UID, ARG_GID, ARG_LEVEL, ARG_LOG, ARG_ENGINE, ARG_GIGATEXT, ARG_COUNT };
 
-static const char *const roles[] = {[WORKER_OF_USER] = "user", [WORKER_OF_SERVER] = "server"};
+static const char *const roles[] = {
+    [WORKER_OF_USER] = "user", [WORKER_OF_SERVER] = "server", [WORKER_LENDER] = "lender"};
 
 enum { ROLE_COUNT = sizeof(roles) / sizeof(*roles) };
 

@@ -17,6 +17,7 @@ enum { WORKER_CONTROL = 3, WORKER_WAITING = 4 };
 enum worker_role {
     WORKER_OF_USER,   /* all ids are those of `identity`, no capability but one; see become.h */
     WORKER_OF_SERVER, /* the server's own identity, with all that it may */
+    WORKER_LENDER,    /* the same; opens images of processes of `uid` for others, touches none */
 };
 
 /* Whose processes a worker looks into, and as whom. */

@@ -67,6 +67,7 @@ static void *serve_channel(void *data)
         service_call(thread.work->service, &call);
         atomic_fetch_sub(&thread.work->calls, 1);
         status = channel_reply(thread.channel, &call);
+        probe_image_done(&call.lent);
         free((char *)call.in);
         free(call.out);
     }

@@ -289,6 +289,8 @@ static void test_more_than_was_asked_for(void **state)
         {{.operation = OPERATION_WRITE}, 0},
         {{.operation = OPERATION_WRITE, .report_forgets = true}, PAYLOAD_MAX},
         {{.operation = OPERATION_CLOSE}, 0},
+        {{.operation = OPERATION_LEND}, 0},
+        {{.operation = OPERATION_LEND_FILE}, 0},
         {{.operation = OPERATION_HOLD_TAKE}, SAVED_MAX},
         {{.operation = OPERATION_HOLD_KEEP}, 0},
         {{.operation = OPERATION_HOLD_GIVE}, 0},

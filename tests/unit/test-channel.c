@@ -174,6 +174,73 @@ static void test_descriptors(void **state)
     assert_int_equal(count_open_files(), before);
 }
 
+/* Lends what was lent to it, if the operation may lend. */
+static void *lend_back(void *data)
+{
+    int channel = *(int *)data;
+    struct call call;
+    while (channel_receive(channel, &call) == 0) {
+        call.lent = call.image;
+        int status = channel_reply(channel, &call);
+        probe_image_done(&call.lent);
+        if (status < 0)
+            break;
+    }
+    close(channel);
+    return NULL;
+}
+
+static int call_lender(enum operation operation, unsigned int mask, struct probe_image *lent)
+{
+    int ends[2];
+    pthread_t thread;
+    struct timespec deadline = in_a_minute();
+    struct call call = CALL_INIT;
+    int *const fds[] = {&call.image.maps, &call.image.mem, &call.image.exe, &call.image.root};
+    for (unsigned int i = 0; i < 4; i++) {
+        if (!(mask & 1U << i))
+            continue;
+        *fds[i] = memfd_create("unit", MFD_CLOEXEC);
+        assert_int_equal(ftruncate(*fds[i], (off_t)i + 1), 0);
+    }
+    call.image.pid = 4711;
+    call.request.operation = operation;
+    assert_int_equal(channel_pair(ends), 0);
+    assert_int_equal(pthread_create(&thread, NULL, lend_back, &ends[1]), 0);
+    int status = channel_call(ends[0], &call, &deadline);
+    close(ends[0]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    probe_image_done(&call.image);
+    *lent = call.lent;
+    return status;
+}
+
+/* Descriptors come back in their places; and only from those who are asked for some. */
+static void test_lent_descriptors(void **state)
+{
+    (void)state;
+    size_t before = count_open_files();
+    for (unsigned int mask = 0; mask < 16; mask++) {
+        struct probe_image lent;
+        assert_int_equal(call_lender(OPERATION_LEND, mask, &lent), 0);
+        const int fds[] = {lent.maps, lent.mem, lent.exe, lent.root};
+        assert_int_equal(lent.pid, 4711);
+        for (unsigned int i = 0; i < 4; i++) {
+            struct stat status;
+            assert_int_equal(fds[i] >= 0, mask >> i & 1U);
+            if (fds[i] < 0)
+                continue;
+            assert_int_equal(fstat(fds[i], &status), 0);
+            assert_int_equal(status.st_size, i + 1);
+            assert_true(fcntl(fds[i], F_GETFD) & FD_CLOEXEC);
+        }
+        probe_image_done(&lent);
+        assert_int_equal(call_lender(OPERATION_READ, mask, &lent), mask == 0 ? 0 : -EPIPE);
+        assert_int_equal(lent.mem, -1);
+    }
+    assert_int_equal(count_open_files(), before);
+}
+
 static void test_one_descriptor(void **state)
 {
     (void)state;
@@ -212,11 +279,9 @@ static void test_a_full_channel_does_not_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_payloads),
-        cmocka_unit_test(test_the_whole_request),
-        cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_one_descriptor),
-        cmocka_unit_test(test_a_full_channel_does_not_wait),
+        cmocka_unit_test(test_payloads),       cmocka_unit_test(test_the_whole_request),
+        cmocka_unit_test(test_descriptors),    cmocka_unit_test(test_lent_descriptors),
+        cmocka_unit_test(test_one_descriptor), cmocka_unit_test(test_a_full_channel_does_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

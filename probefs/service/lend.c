@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opens images, and files that they have mapped, for other workers to use. Done by lenders alone:
+ * workers with the server's identity, which touch nothing of what they open.
+ */
+#include "service/answers.h"
+
+#include <errno.h>
+
+int answer_lend(struct service *service, struct call *call)
+{
+    const struct request *request = &call->request;
+    struct probe_image image;
+    int status = probe_image_open_for(service->engine, request->pid, request->access, &image,
+                                      &call->reply.sentence);
+    if (status < 0)
+        return status;
+    if (!request->any_image && !probe_image_id_equal(&image.id, &request->id)) {
+        probe_image_done(&image);
+        return -ESRCH;
+    }
+    call->reply.id = image.id;
+    call->lent = image;
+    return 0;
+}
+
+int answer_lend_file(struct service *service, struct call *call)
+{
+    int fd = probe_image_open_mapped(service->engine, &call->image, call->request.offset,
+                                     call->request.end);
+    if (fd < 0)
+        return fd;
+    call->lent.exe = fd;
+    return 0;
+}
