@@ -39,10 +39,10 @@ static inline int array_reserve(void *array, size_t *room, size_t needed, size_t
         larger = needed;
     /* Pointers to any type look alike in memory; the compiler need not know that two types meet. */
     memcpy(&items, array, sizeof(items));
-    items = reallocarray(items, larger, size);
-    if (!items)
+    void *grown = reallocarray(items, larger, size);
+    if (!grown)
         return -ENOMEM;
-    memcpy(array, &items, sizeof(items));
+    memcpy(array, &grown, sizeof(grown));
     *room = larger;
     return 0;
 }
