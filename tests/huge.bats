@@ -70,6 +70,32 @@ is_switched() {
     is_switched
 }
 
+@test "a private mapping of a memfd that the code was copied to, by either engine" {
+    start huge -i 20 memfd
+    is_switched
+    stop_server "$server" "$mnt"
+    start_server -o engine=ptrace
+    is_switched
+}
+
+@test "a private mapping of a file of reserved pages that the code was copied to" {
+    reserve_page 2048
+    echo $((pages_before + 2)) > "$pool/nr_hugepages" # the kernel copies the page that is written
+    [ "$(cat "$pool/nr_hugepages")" -ge $((pages_before + 2)) ] || skip "no memory for huge pages"
+    start huge -i 20 tlbfd
+    assert_equal "$(smaps_field KernelPageSize)" 2048
+    is_switched
+}
+
+@test "a mapping of other code in the place of the code, or a shared one: nothing is shown, and why" {
+    start huge -i 20 other
+    [ ! -e "$mnt/$pid/spread" ]
+    assert_match "$(cat "$mnt/$pid/error_log")" "*other code is in the place of its own*"
+    start huge -i 20 shared
+    [ ! -e "$mnt/$pid/spread" ]
+    assert_match "$(cat "$mnt/$pid/error_log")" "*its code is in a shared mapping*"
+}
+
 @test "a mapping that pages of 1 GiB would fit, but that has small ones" {
     start huge -i 20 giga
     assert_equal "$(smaps_field KernelPageSize)" 4

@@ -14,6 +14,7 @@
 #include "names/name.h"
 #include "process/proc.h"
 #include "shared/array.h"
+#include "target/copied-code.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,16 +60,25 @@ static bool is_copied_text(const struct mapping *mapping)
     return is_anonymous(mapping) && mapping->executable && !mapping->shared;
 }
 
+/* May MAPPING hold a copy of code of the file? See copied-code.h. */
+static bool may_be_copy(const struct file_maps *file, const struct mapping *mapping)
+{
+    const struct mapping *first = file_map(file, 0);
+    return mapping->executable && !is_of(mapping, first->device, first->inode);
+}
+
 static bool segment_is_at(const struct file_maps *file, const struct segment *segment,
                           uint64_t bias)
 {
     const struct mapping *first = file_map(file, 0);
     uint64_t address = page_of(segment->address) + bias;
     const struct mapping *mapping = maps_find(file->maps, address);
-    if (!mapping || mapping->shared)
+    if (!mapping)
         return false;
-    if (segment->executable && is_copied_text(mapping))
-        return true;
+    if (segment->executable && may_be_copy(file, mapping))
+        return true; /* if it is shared, that is found later */
+    if (mapping->shared)
+        return false;
     return is_of(mapping, first->device, first->inode) &&
            mapping->offset + (address - mapping->start) == page_of(segment->offset);
 }
@@ -215,9 +225,9 @@ static bool may_be_object(const struct file_maps *file)
         if (file_map(file, i)->executable)
             return true;
     }
-    /* All its code may have been copied to anonymous memory. */
+    /* All its code may have been copied elsewhere. */
     for (const struct mapping *m = first; m <= last; m++) {
-        if (is_copied_text(m))
+        if (m->executable)
             return true;
     }
     return false;
@@ -276,6 +286,39 @@ static void tell_left_out(const struct search *search, const struct file_maps *f
                      false);
 }
 
+/*
+ * Looks at code that is not mapped from the objects' files, of those in the list from FROM on, and
+ * drops those whose code it cannot be, or is shared. Errors: ENOMEM.
+ */
+static int check_copies(const struct search *search, const struct file_maps *file, size_t from)
+{
+    struct loaded_list *list = search->list;
+    int status = 0;
+    for (size_t i = from; i < list->count && status == 0;) {
+        struct copied_code code;
+        struct loaded *loaded = &list->items[i];
+        status = copied_code_find(search->engine, search->image, file->maps, loaded, &code);
+        list->partial |= code.any;
+        list->unchecked |= code.unchecked;
+        if (code.shared)
+            tell_problem(search, file,
+                         "has probes that are not shown, as its code is in a shared mapping: "
+                         "writing there would change what other processes run",
+                         false, false);
+        else if (code.foreign)
+            tell_problem(search, file,
+                         "has probes that are not shown, as other code is in the place of its own",
+                         false, false);
+        if (code.shared || code.foreign) {
+            free(loaded->path);
+            list->items[i] = list->items[--list->count];
+        } else {
+            i++;
+        }
+    }
+    return status;
+}
+
 /* An object that is not loaded as objects are, but is there: is it because a mapping is shared? */
 static void tell_shared(const struct search *search, const struct file_maps *file)
 {
@@ -323,7 +366,10 @@ static int search_file(const struct search *search, const struct file_maps *file
     bool shown = object_shown(object, search->engine->options.all) > 0;
     if (shown)
         status = find_biases(search, file, object);
-    if (shown && search->list->count == before)
+    bool found = search->list->count > before;
+    if (status == 0)
+        status = check_copies(search, file, before);
+    if (shown && !found)
         tell_shared(search, file);
     if (shown && has_stray_code(file, search->list, before))
         search->list->partial = true;
@@ -501,7 +547,8 @@ bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t 
                                        : "lies in memory that is not writable";
         else if (strcmp(mapping->path, "[stack]") == 0)
             wrong = "lies on the stack";
-        else if (!is_of(mapping, loaded->device, loaded->inode) && !is_anonymous(mapping))
+        else if (!is_of(mapping, loaded->device, loaded->inode) && !is_anonymous(mapping) &&
+                 !(use == LOADED_CODE && copied_code_has(loaded, mapping)))
             wrong = "lies in another object by now";
         if (wrong) {
             error_set(error, EACCES, "the %s at 0x%" PRIx64 " of object '%s' %s", what, address,

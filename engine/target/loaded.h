@@ -9,6 +9,13 @@
 
 #include "process/image.h"
 
+enum { COPIES_MAX = 4 };
+
+/* A mapped file, as maps shows it. */
+struct file_id {
+    uint64_t device, inode;
+};
+
 struct loaded {
     struct object *object; /* in use until loaded_done() */
     uint64_t bias;
@@ -16,6 +23,9 @@ struct loaded {
     bool is_program;        /* its file cannot be replaced while the image lives */
     bool verified;          /* the user's own: is its file known to be the object's still? */
     char *path;             /* as maps shows it, escaped */
+    /* Files (memfds, of hugetlbfs) whose mappings hold copies of its code: see copied-code.h. */
+    struct file_id copies[COPIES_MAX];
+    unsigned int copy_count;
 };
 
 struct loaded_list {
@@ -26,6 +36,8 @@ struct loaded_list {
     bool partial;
     /* A file could not be read this time, and may be another time. */
     bool unread;
+    /* Copied code was not compared with the file, as memory could not be read. */
+    bool unchecked;
 };
 
 /* What is not shown of an object, and why. */
@@ -81,8 +93,8 @@ enum loaded_use { LOADED_CODE, LOADED_DATA };
 
 /*
  * May LENGTH bytes at the runtime ADDRESS be written as LOADED's? Code has to be in a private
- * executable mapping, a counter in a private writable one; of the object's file, or anonymous (text
- * copied to huge pages). If not, the sentence says what is there.
+ * executable mapping, a counter in a private writable one; of the object's file, anonymous, or for
+ * code one of its copies. If not, the sentence says what is there.
  */
 bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t address,
                  size_t length, enum loaded_use use, struct probe_error *error);

@@ -96,6 +96,9 @@ int probe_target_attach(struct probe_target *target, struct probe_image *image,
     target->image = *image;
     *image = PROBE_IMAGE_NONE;
     probe_image_done(&old);
+    /* Only now can copied code be compared. */
+    if (target->loaded.unchecked && target->image.mem >= 0)
+        target->replaced = true;
     return probe_target_look(target, error);
 }
 
@@ -199,7 +202,9 @@ static bool is_same_list(const struct loaded_list *a, const struct loaded_list *
         const struct loaded *x = &a->items[i];
         const struct loaded *y = &b->items[i];
         if (x->object != y->object || x->bias != y->bias || x->device != y->device ||
-            x->inode != y->inode || strcmp(x->path, y->path) != 0)
+            x->inode != y->inode || strcmp(x->path, y->path) != 0 ||
+            x->copy_count != y->copy_count ||
+            memcmp(x->copies, y->copies, x->copy_count * sizeof(*x->copies)) != 0)
             return false;
     }
     return true;
@@ -233,6 +238,7 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     target->replaced = false;
     if (same) {
         target->loaded.partial = loaded.partial;
+        target->loaded.unchecked = loaded.unchecked;
         loaded_done(target->engine, &loaded);
         set_verified(target, true);
         return 0;

@@ -10,6 +10,11 @@
  *     tlb        a reserved page (MAP_HUGETLB)
  *     giga       a mapping that could be of pages of 1 GiB, and is not
  *     giga-tlb   one that is
+ *     memfd      a private mapping of a memfd
+ *     tlbfd      a private mapping of a file of reserved pages (MFD_HUGETLB, as of hugetlbfs)
+ *     other      a private mapping of a memfd with other code
+ *     shared     a shared mapping of a memfd
+ *     all        all pages of code, the others too, to a memfd
  */
 #include "ocaml-probes.h"
 #include "pace.h"
@@ -45,10 +50,32 @@ void pass_last(void);
 
 static struct pace pace = PACE_DEFAULT;
 
+static const char *const of_files[] = {"memfd", "tlbfd", "other", "shared"};
+
 void probe_hit(const char *name)
 {
     if (!pace.quiet)
         printf("%s: round %ld\n", name, pace.round);
+}
+
+/* Makes the code a mapping of a new file that has a copy of it, or other code. */
+static int move_to_file(const char *way)
+{
+    int flags = MAP_FIXED | (strcmp(way, "shared") == 0 ? MAP_SHARED : MAP_PRIVATE);
+    int file = memfd_create("text", strcmp(way, "tlbfd") == 0 ? MFD_HUGETLB | MAP_HUGE_2MB : 0);
+    char *copy = MAP_FAILED;
+
+    if (file >= 0 && ftruncate(file, HUGE) == 0)
+        copy = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (copy == MAP_FAILED)
+        return -1;
+    memcpy(copy, huge_code, HUGE);
+    if (strcmp(way, "other") == 0)
+        memset(copy, 0xc3, HUGE); /* ret */
+    munmap(copy, HUGE);
+    copy = mmap(huge_code, HUGE, PROT_READ | PROT_EXEC, flags, file, 0);
+    close(file);
+    return copy == MAP_FAILED ? -1 : 0;
 }
 
 static int move_code(const char *way)
@@ -56,8 +83,13 @@ static int move_code(const char *way)
     size_t size = strncmp(way, "giga", 4) == 0 ? GIGA : HUGE;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
     char *start = huge_code + HUGE - size;
-    char *copy = malloc(HUGE);
+    char *copy = NULL;
 
+    for (size_t i = 0; i < sizeof(of_files) / sizeof(*of_files); i++) {
+        if (strcmp(way, of_files[i]) == 0)
+            return move_to_file(way);
+    }
+    copy = malloc(HUGE);
     if (!copy)
         return -1;
     memcpy(copy, huge_code, HUGE);

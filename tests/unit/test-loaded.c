@@ -17,7 +17,11 @@ static const char sample[] = "00001000-00002000 r--p 00000000 fe:01 5 /lib/x.so\
                              "00007000-00008000 r-xs 00001000 fe:01 5 /lib/x.so\n"
                              "00008000-00009000 rw-p 00000000 fe:01 6 /lib/y.so\n"
                              "00009000-0000a000 r-xp 00000000 fe:02 5 /lib/z.so\n"
-                             "0000a000-0000b000 rwxp 00000000 fe:01 5 /lib/x.so\n";
+                             "0000a000-0000b000 rwxp 00000000 fe:01 5 /lib/x.so\n"
+                             "0000c000-0000d000 r-xp 00000000 00:01 7 /memfd:text (deleted)\n"
+                             "0000d000-0000e000 r-xs 00001000 00:01 7 /memfd:text (deleted)\n"
+                             "0000e000-0000f000 rw-p 00002000 00:01 7 /memfd:text (deleted)\n"
+                             "0000f000-00010000 r-xp 00000000 00:01 8 /memfd:other (deleted)\n";
 
 static void test_rows(void **state)
 {
@@ -39,6 +43,9 @@ static void test_rows(void **state)
         {0x3ffd, 6, LOADED_CODE, "not executable"},
         {0x7000, 6, LOADED_CODE, "shared mapping"},
         {0x9000, 6, LOADED_CODE, "another object"},
+        {0xc000, 6, LOADED_CODE, NULL}, /* of a file that has copies of its code */
+        {0xd000, 6, LOADED_CODE, "shared mapping"},
+        {0xf000, 6, LOADED_CODE, "another object"},
         {0x0ffd, 6, LOADED_CODE, "not mapped"},
         {0xaffd, 6, LOADED_CODE, "not mapped"},
         {0x100000, 6, LOADED_CODE, "not mapped"},
@@ -51,11 +58,18 @@ static void test_rows(void **state)
         {0x5fff, 2, LOADED_DATA, "shared mapping"},
         {0x6000, 2, LOADED_DATA, "shared mapping"},
         {0x8000, 2, LOADED_DATA, "another object"},
+        {0xe000, 2, LOADED_DATA, "another object"},
         {0xafff, 2, LOADED_DATA, "not mapped"},
+        {0xf000, 2, LOADED_DATA, "not writable"},
     };
     struct maps maps;
     const struct loaded loaded = {
-        .device = (uint64_t)0xfe << 32 | 1, .inode = 5, .path = "/lib/x.so"};
+        .device = (uint64_t)0xfe << 32 | 1,
+        .inode = 5,
+        .path = "/lib/x.so",
+        .copies = {{1, 7}},
+        .copy_count = 1,
+    };
     assert_int_equal(maps_parse(sample, strlen(sample), &maps), 0);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct probe_error error = {.text = ""};
