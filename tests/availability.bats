@@ -36,6 +36,10 @@ attack() {
     attack roots_own
 }
 
+@test "each of many users keeps a file and a hold open" {
+    attack many_users
+}
+
 @test "64 users have a silent process each" {
     attack silent_users
 }
@@ -44,6 +48,18 @@ attack() {
     attack silent_files
 }
 
+@test "one user opens the directory of a process with long names again and again" {
+    attack directories
+}
+
+@test "one user keeps 5,000 error_logs open" {
+    attack error_logs
+}
+
 @test "a service whose group is not its user's own: that user with that group may look, others not" {
     attack other_group
+}
+
+@test "a process that calls exec all the time: nobody sees ESTALE" {
+    attack exec_for_ever
 }
