@@ -47,7 +47,7 @@
     "you trace\n"                                                                                  \
     "it. EBUSY: a tracer holds it. ENOEXEC: the bytes at a site are not a probe's. EFBIG: code "   \
     "on pages\n"                                                                                   \
-    "of 1 GiB. ETIMEDOUT: no answer in time.\n"                                                    \
+    "of 1 GiB. ETIMEDOUT: no answer in time. EAGAIN, EMFILE, ENOMEM: you have reached a limit.\n"  \
     "\n"                                                                                           \
     "See probefs(5) and probefs(8).\n"
 
