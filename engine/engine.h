@@ -13,6 +13,7 @@ struct probe_engine {
     int proc; /* the directory where procfs is mounted */
     struct object_cache *cache;
     atomic_bool told_of_code, told_of_mem; /* see diagnose_refusals() */
+    atomic_int watch_way;                  /* an enum watch_way, once it is known */
 };
 
 /* Hands a sentence to the client's log hook. */

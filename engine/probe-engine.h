@@ -567,6 +567,75 @@ PROBE_API int probe_reference_restore(const char *bytes, size_t length,
 /* Frees the reference, and takes nothing away. NULL is fine. */
 PROBE_API void probe_reference_free(struct probe_reference *reference);
 
+/* ---- watch ----------------------------------------------------------------------------- */
+
+/*
+ * Probes that are watched: each firing becomes a line, or is counted, in all threads of the process
+ * and in none of its children. For who has CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 6.6)
+ * in the machine's first namespaces. The process never waits for its watcher.
+ *
+ *   2026-11-30T08:35:12.507468Z 18561 postgresql:query__start "create table x(a int);" 0
+ *
+ * TIME TID PROBE ARGUMENTS, as probefs(5) describes them. Other lines begin with '#': "# lost N"
+ * where N firings found no room, so that lines and what was lost are the firings; "# exec" or
+ * "# ended" at the end.
+ *
+ * While a probe is watched, the kernel has a reference of its own in its semaphore for each site,
+ * so the probe is on. When the watch is freed, or its process ends in whatever way, all is as it
+ * was: a process named probe-holder, which is nobody's child, sees to that.
+ */
+struct probe_watch;
+
+struct probe_watch_options {
+    bool counts_only; /* firings are counted and no lines are made: it costs the process less */
+    size_t room;      /* bytes of memory for firings that are not read yet; 0: 4 MiB */
+};
+
+/* The least that probe_watch_read() reads into. */
+enum { PROBE_WATCH_READ_MIN = 8192 };
+
+/*
+ * Watches the probes of TARGET at COUNT INDICES (NULL: all, and COUNT must be
+ * probe_target_count()), as of its last look; there may be none yet. TARGET must be open for
+ * writing, and may be closed before the watch is freed; its engine may not. OPTIONS may be NULL.
+ * Errors: EOPNOTSUPP this kernel cannot watch, or this library was built without; or not this code:
+ * a copy in huge pages, a file on a FUSE mount; EPERM the capabilities are not there; EACCES the
+ * target is not open for writing; EBUSY another tracer watches one of them with another semaphore;
+ * ERANGE a semaphore has no room for the kernel's references; E2BIG too many sites for perf events
+ * (64), which older kernels need; ESRCH the image has gone; EAGAIN a file was replaced, look again;
+ * ETIMEDOUT the kernel does not finish attaching; those of opening files; ENOMEM; EIO.
+ */
+PROBE_API int probe_watch_new(struct probe_target *target, const size_t *indices, size_t count,
+                              const struct probe_watch_options *options, struct probe_watch **watch,
+                              struct probe_error *error);
+/*
+ * Watches these, too: what is watched already stays so, so that all that are meant can be given
+ * after each look. Returns how many sites came in addition. Errors: as above; E2BIG there are more
+ * than 4096 new probes.
+ */
+PROBE_API ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
+                                  const size_t *indices, size_t count, struct probe_error *error);
+/* Ends it; when this returns, nothing is left in the process. NULL is fine. */
+PROBE_API void probe_watch_free(struct probe_watch *watch);
+
+/*
+ * Waits until there is something to read, for TIMEOUT milliseconds (-1: without end): 1, or 0 after
+ * that time. Errors: EINTR a signal came; ENODATA all has been read, the end included.
+ */
+PROBE_API int probe_watch_wait(struct probe_watch *watch, int timeout);
+/*
+ * Reads whole lines into BUFFER of SIZE, at least PROBE_WATCH_READ_MIN; no NUL. Returns how many
+ * bytes, 0 where there is nothing to read now. Errors: EINVAL; ENODATA as above.
+ */
+PROBE_API ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size);
+
+/* How many probes are watched, the name of the I-th, in the order added, and how often it fired. */
+PROBE_API size_t probe_watch_count(const struct probe_watch *watch);
+PROBE_API const char *probe_watch_name(const struct probe_watch *watch, size_t i);
+PROBE_API uint64_t probe_watch_hits(const struct probe_watch *watch, size_t i);
+/* How many firings, of all probes, found no room. */
+PROBE_API uint64_t probe_watch_lost(const struct probe_watch *watch);
+
 /* ---- launch ---------------------------------------------------------------------------- */
 
 /*

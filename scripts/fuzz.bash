@@ -3,7 +3,7 @@
 #
 # The fuzzers: clang's libFuzzer, with ASan and UBSan.
 
-fuzzers=(control elf-dynamic ld-cache maps name note object options)
+fuzzers=(arguments control elf-dynamic ld-cache maps name note object options)
 
 build_fuzzers() {
     CC=clang configure build-fuzz -Dwerror=true -Dfuzz=true && ninja -C build-fuzz fuzzers

@@ -17,11 +17,11 @@ lint_format() {
     files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 }
 
-# What build-clang does not build, it cannot look at: other processors, fuzzers, and what a test
-# builds against an installed copy.
+# What build-clang does not build, it cannot look at: other processors, what the kernel runs, fuzzers,
+# and what a test builds against an installed copy.
 lint_tidy() {
     files '*.c' |
-        grep -v -e '^engine/arch/aarch64' \
+        grep -v -e '^engine/arch/aarch64' -e '\.bpf\.c$' \
             -e '^tests/\(coverage\|faults\|fuzz\|library\|lint\|targets\)/' |
         xargs -P "$(nproc)" -n 4 clang-tidy --quiet --warnings-as-errors='*' -p build-clang 2>&1 |
         grep -v 'warnings generated\|^Suppressed\|^Use -header'

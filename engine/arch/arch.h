@@ -76,4 +76,10 @@ const char *arch_platform(void);
 enum { EXIT_WORDS = 2 };
 void arch_exit_code(uint8_t status, uint64_t words[EXIT_WORDS]);
 
+/* ---- for watching ------------------------------------------------------------------------ */
+
+/* Code of a function that is one site and returns. */
+enum { ARCH_PROBE_FUNCTION = 8 };
+extern const uint8_t arch_probe_function[ARCH_PROBE_FUNCTION];
+
 #endif

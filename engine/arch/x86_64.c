@@ -17,7 +17,7 @@
 #include <sys/auxv.h>
 #include <sys/user.h>
 
-enum { NOP = 0x90, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
+enum { NOP = 0x90, RET = 0xc3, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
 
 const bool arch_patches_sites = true;
 const uint8_t arch_switch_offset = SWITCH;
@@ -31,6 +31,8 @@ const uint64_t arch_breakpoint = BREAKPOINT;
 const uint64_t arch_breakpoint_mask = 0xff;
 const uint8_t arch_breakpoint_passed = 1;
 const size_t arch_counter_offset = offsetof(struct user_regs_struct, rip);
+
+const uint8_t arch_probe_function[ARCH_PROBE_FUNCTION] = {NOP, RET, RET, RET, RET, RET, RET, RET};
 
 static bool is_switch(uint8_t byte)
 {

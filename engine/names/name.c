@@ -64,6 +64,13 @@ static bool is_hidden(uint32_t character)
     return i < sizeof(hidden) / sizeof(*hidden) && hidden[i].first <= character;
 }
 
+size_t text_plain_character(const char *text, size_t left)
+{
+    uint32_t character = 0;
+    size_t length = utf8_decode((const unsigned char *)text, left, &character);
+    return length > 0 && !is_hidden(character) ? length : 0;
+}
+
 /* Writes the next character of TEXT, escaped if need be; returns how many bytes of TEXT it took. */
 static size_t character_escape(const char *text, size_t left, const char *special, char *out,
                                size_t *out_length)

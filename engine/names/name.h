@@ -35,4 +35,10 @@ int name_show_full(const char *full, char shown[NAME_LENGTH + 1]);
  */
 size_t text_escape(const char *text, size_t length, bool column, char *out, size_t size);
 
+/*
+ * The length of the character that TEXT begins with, where it is one of UTF-8 and a terminal shows
+ * it as what it is; else 0. LEFT bytes are there.
+ */
+size_t text_plain_character(const char *text, size_t left);
+
 #endif

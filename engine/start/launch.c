@@ -18,7 +18,7 @@
  * happened; after it the program runs without some or all of its probes; and if the breakpoint is
  * set at its entry point, the program ends with SIGTRAP there.
  */
-#include "start/child.h"
+#include "process/child.h"
 #include "start/helper.h"
 #include "start/message.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How a child is started that is held before its first instruction, for the library's clients. */
 #include "process/ptrace.h"
-#include "start/child.h"
+#include "process/child.h"
 #include "start/message.h"
 #include "start/paused.h"
 #include "start/program.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "start/child.h"
+#include "process/child.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/attach.h"
+
+#include "process/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * A chunk is what one call of the kernel attaches. How long it is waited for: the kernel takes some
+ * milliseconds, and seconds where hundreds of processes have the file mapped.
+ */
+enum { CHUNK_SITES = 10000, WAIT_MS = 5000, KEPT_MAX = ATTACH_FILES_MAX + 3 };
+
+/* What a holder is made with. */
+struct holder {
+    const struct watch_plan *plan;
+    int program, kind; /* the kind of perf events; 0: uprobe_multi */
+    int socket, ended; /* its ends */
+};
+
+/* ---- in a holder: system calls only, as other threads' locks stay held ------------------- */
+
+/* The first of the COUNT descriptors in KEPT that is not below FROM; -1: there is none. */
+static int next_kept(const int *kept, size_t count, int from)
+{
+    int next = -1;
+    for (size_t i = 0; i < count; i++) {
+        if (kept[i] >= from && (next < 0 || kept[i] < next))
+            next = kept[i];
+    }
+    return next;
+}
+
+/* Closes all but the COUNT descriptors in KEPT. */
+static void keep_descriptors(const int *kept, size_t count)
+{
+    int from = 0;
+    for (int next = 0; (next = next_kept(kept, count, from)) >= 0; from = next + 1) {
+        if (next > from)
+            close_range((unsigned int)from, (unsigned int)next - 1, 0);
+    }
+    close_range((unsigned int)from, ~0U, 0);
+}
+
+/* Attaches a chunk; what it opens stays open. */
+static int attach_chunk(const struct holder *holder, const struct link_sites *sites)
+{
+    if (holder->kind == 0)
+        return link_multi(holder->program, holder->plan->pid, sites);
+    int link = 0;
+    for (size_t i = 0; i < sites->count && link >= 0; i++)
+        link = link_perf(holder->program, holder->kind, holder->plan->tid, sites, i);
+    return link;
+}
+
+/* Attaches the chunks of FILE, and says after each how that went. */
+static int attach_file(const struct holder *holder, const struct watch_file *file)
+{
+    int link = 0;
+    const struct watch_plan *plan = holder->plan;
+    size_t end = file->first + file->count;
+    for (size_t first = file->first; first < end && link >= 0; first += CHUNK_SITES) {
+        const struct link_sites sites = {
+            .file = file->fd,
+            .count = end - first < CHUNK_SITES ? end - first : CHUNK_SITES,
+            .offsets = plan->offsets + first,
+            .references = plan->references + first,
+            .cookies = plan->cookies + first,
+        };
+        link = attach_chunk(holder, &sites);
+        int status = link < 0 ? link : 0;
+        send(holder->socket, &status, sizeof(status), MSG_NOSIGNAL);
+    }
+    return link;
+}
+
+static size_t count_chunks(const struct watch_plan *plan)
+{
+    size_t chunks = 0;
+    for (size_t i = 0; i < plan->file_count; i++)
+        chunks += (plan->files[i].count + CHUNK_SITES - 1) / CHUNK_SITES;
+    return chunks;
+}
+
+/* Waits until there is nobody any more who wants it. */
+static void wait_for_hangup(int socket)
+{
+    struct pollfd end = {.fd = socket};
+    while (poll(&end, 1, -1) < 0 && errno == EINTR)
+        continue;
+}
+
+static void hold(const struct holder *holder)
+{
+    int kept[KEPT_MAX];
+    size_t count = 0;
+    int link = 0;
+    kept[count++] = holder->program;
+    kept[count++] = holder->socket;
+    kept[count++] = holder->ended;
+    for (size_t i = 0; i < holder->plan->file_count; i++)
+        kept[count++] = holder->plan->files[i].fd;
+    setsid();
+    prctl(PR_SET_NAME, "probe-holder");
+    keep_descriptors(kept, count);
+    int ignored = chdir("/");
+    (void)ignored;
+    for (size_t i = 0; i < holder->plan->file_count && link >= 0; i++)
+        link = attach_file(holder, &holder->plan->files[i]);
+    if (link >= 0)
+        wait_for_hangup(holder->socket);
+    /* That all is detached is told last. */
+    keep_descriptors(&holder->ended, 1);
+    _exit(0);
+}
+
+/* ---- on the other side ------------------------------------------------------------------ */
+
+/* Starts the holder, as nobody's child. */
+static int start_holder(const struct holder *holder)
+{
+    sigset_t mask;
+    pid_t child = child_start(0, &mask);
+    if (child == 0) {
+        pid_t orphan = _Fork();
+        if (orphan == 0)
+            hold(holder);
+        _exit(orphan < 0 ? 1 : 0);
+    }
+    if (child > 0)
+        child_reap(child);
+    return child < 0 ? (int)child : 0;
+}
+
+/* Hears how the attach of one chunk went. */
+static int hear_holder(int socket)
+{
+    int status = 0;
+    int ready = -1;
+    struct pollfd answer = {.fd = socket, .events = POLLIN};
+    do {
+        ready = poll(&answer, 1, WAIT_MS);
+    } while (ready < 0 && errno == EINTR);
+    if (ready == 0)
+        return -ETIMEDOUT;
+    return recv(socket, &status, sizeof(status), 0) == (ssize_t)sizeof(status) ? status : -EAGAIN;
+}
+
+static int explain(const struct watch_plan *plan, int status, struct probe_error *error)
+{
+    if (status == -ESRCH)
+        return error_set(error, ESRCH, "process %d has ended", plan->pid);
+    if (status == -EINVAL)
+        return error_set(error, EBUSY,
+                         "process %d: another tracer watches one of these probes with another "
+                         "semaphore; end it first",
+                         plan->pid);
+    if (status == -ETIMEDOUT)
+        return error_set(error, ETIMEDOUT,
+                         "process %d: the kernel does not finish attaching to its probes; until it "
+                         "does, no process of this machine may be able to fork",
+                         plan->pid);
+    return error_set(error, -status, "process %d: cannot attach to its probes: %s", plan->pid,
+                     strerror(-status));
+}
+
+static int make_channels(int sockets[2], int ended[2])
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        return -errno;
+    if (pipe2(ended, O_CLOEXEC) == 0)
+        return 0;
+    int status = -errno;
+    close(sockets[0]);
+    close(sockets[1]);
+    return status;
+}
+
+int attach_plan(const struct watch_plan *plan, const struct watch_programs *programs,
+                enum watch_way way, struct watch_attachment *result, struct probe_error *error)
+{
+    int sockets[2] = {-1, -1};
+    int ended[2] = {-1, -1};
+    int kind = way == WATCH_PERF ? link_perf_kind() : 0;
+    if (kind < 0)
+        return explain(plan, kind, error);
+    if (way == WATCH_PERF && plan->site_count > ATTACH_PERF_MAX)
+        return error_set(error, E2BIG,
+                         "process %d: its probes have %zu sites, and only %d can be watched on "
+                         "this kernel, or while its main thread has ended; choose fewer",
+                         plan->pid, plan->site_count, ATTACH_PERF_MAX);
+    if (plan->file_count > ATTACH_FILES_MAX)
+        return error_set(error, E2BIG,
+                         "process %d: its probes are in %zu files, and only %d can be watched at "
+                         "once; choose fewer",
+                         plan->pid, plan->file_count, ATTACH_FILES_MAX);
+    int status = make_channels(sockets, ended);
+    if (status < 0)
+        return explain(plan, status, error);
+    const struct holder holder = {plan, programs->site, kind, sockets[1], ended[1]};
+    status = start_holder(&holder);
+    close(sockets[1]);
+    close(ended[1]);
+    for (size_t left = count_chunks(plan); left > 0 && status == 0; left--)
+        status = hear_holder(sockets[0]);
+    struct watch_attachment attachment = {.socket = sockets[0], .ended = ended[0]};
+    struct pollfd process = {.fd = plan->process, .events = POLLIN};
+    if (status == 0 && poll(&process, 1, 0) != 0)
+        status = -ESRCH;
+    if (status == 0) {
+        *result = attachment;
+        return 0;
+    }
+    attachment_done(&attachment);
+    return explain(plan, status, error);
+}
+
+void attachment_release(struct watch_attachment *attachment)
+{
+    if (attachment->socket >= 0)
+        close(attachment->socket);
+    attachment->socket = -1;
+}
+
+void attachment_done(struct watch_attachment *attachment)
+{
+    attachment_release(attachment);
+    struct pollfd end = {.fd = attachment->ended};
+    while (attachment->ended >= 0 && poll(&end, 1, WAIT_MS) < 0 && errno == EINTR)
+        continue;
+    if (attachment->ended >= 0)
+        close(attachment->ended);
+    *attachment = WATCH_ATTACHMENT_NONE;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A watch, as its client sees it: probes of a target go in, lines come out.
+ *
+ * Each time that probes are added, a plan is made, programs are loaded that know all recipes up to
+ * then, and the plan's sites are attached to them. The ring and the tallies are those of the first
+ * programs, so that all records come in one order.
+ *
+ * A reader looks for three things, in this order: has the process gone (it ended, or called exec)?
+ * What is in the ring? How many firings were lost? So nothing that came before the end is missed
+ * when the end is told.
+ */
+#include "shared/array.h"
+#include "shared/clock.h"
+#include "target/target.h"
+#include "watch/attach.h"
+#include "watch/plan-to-watch.h"
+#include "watch/records.h"
+#include "watch/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * ROOM_DEFAULT bytes of records are some 40,000 firings. PROBES_SPARE: probes that can be added
+ * later. A reader that has nothing to do looks again after IDLE_FIRST_MS, then more and more
+ * rarely.
+ */
+enum { ROOM_DEFAULT = 4 << 20, PROBES_SPARE = 4096, IDLE_FIRST_MS = 1, IDLE_LAST_MS = 8 };
+
+/* A clock that was set says another time; one that two looks differ by less was not. */
+static const int64_t clock_step = CLOCK_MILLISECOND;
+
+struct batch {
+    struct watch_programs programs;
+    struct watch_attachment attachment;
+};
+
+enum watch_end { WATCH_RUNS, WATCH_ENDED, WATCH_EXECUTED, WATCH_TOLD };
+
+struct probe_watch {
+    struct probe_engine *engine;
+    struct probe_watch_options options;
+    pid_t pid;
+    int process; /* its pidfd */
+    enum watch_end end;
+    struct watch_table table;
+    struct batch *batches;
+    size_t batch_count, batch_room;
+    struct ring ring;
+    const volatile __u64 *tallies;
+    size_t tally_count;
+    uint64_t lost; /* as many were told of */
+    struct record_reader reader;
+};
+
+/* ---- adding ----------------------------------------------------------------------------- */
+
+static int find_way(struct probe_watch *watch, const struct watch_plan *plan, enum watch_way *way,
+                    struct probe_error *error)
+{
+    int known = watch->engine->watch_way;
+    if (known == 0) {
+        enum watch_way found = WATCH_MULTI;
+        int status = attach_find_way(&found, error);
+        if (status < 0)
+            return status;
+        known = (int)found;
+        watch->engine->watch_way = known;
+        engine_log(watch->engine, PROBE_LOG_INFO, "probes are watched by %s",
+                   found == WATCH_MULTI ? "uprobe_multi links" : "perf events");
+    }
+    /* A uprobe_multi link never fires in a process whose main thread has ended. */
+    *way = plan->tid == plan->pid ? (enum watch_way)known : WATCH_PERF;
+    return 0;
+}
+
+static int load_batch(struct probe_watch *watch, enum watch_way way, struct batch *batch,
+                      struct probe_error *error)
+{
+    static const struct watch_recipe none = {0};
+    const struct watch_table *table = &watch->table;
+    bool first = watch->batch_count == 0;
+    if (first)
+        watch->tally_count = WATCH_COUNTS + table->probe_count + PROBES_SPARE;
+    else if (table->probe_count > watch->tally_count - WATCH_COUNTS)
+        return error_set(error, E2BIG, "process %d has loaded more than %d probes to be watched",
+                         watch->pid, PROBES_SPARE);
+    const struct programs_wanted wanted = {
+        .pid = watch->pid,
+        .way = way,
+        .lines = !watch->options.counts_only,
+        .recipes = table->recipe_count ? table->recipes : &none,
+        .recipe_count = table->recipe_count ? table->recipe_count : 1,
+        .tally_count = watch->tally_count,
+        .ring_size = watch->options.room,
+        .ring = first ? -1 : watch->batches[0].programs.ring,
+        .tallies = first ? -1 : watch->batches[0].programs.tallies,
+    };
+    int status = programs_load(&wanted, &batch->programs, error);
+    if (status < 0 || !first)
+        return status;
+    status = tallies_open(batch->programs.tallies, watch->tally_count, &watch->tallies);
+    if (status == 0)
+        status = ring_open(batch->programs.ring, watch->options.room, &watch->ring);
+    if (status < 0)
+        error_set(error, -status, "cannot map what is watched: %s", strerror(-status));
+    return status;
+}
+
+static void batch_done(struct batch *batch)
+{
+    attachment_done(&batch->attachment);
+    programs_done(&batch->programs);
+}
+
+static int attach_batch(struct probe_watch *watch, struct probe_target *target,
+                        const struct watch_plan *plan, struct probe_error *error)
+{
+    struct batch batch = {WATCH_PROGRAMS_NONE, WATCH_ATTACHMENT_NONE};
+    enum watch_way way = WATCH_MULTI;
+    if (ARRAY_RESERVE(watch->batches, watch->batch_room, watch->batch_count + 1) < 0)
+        return error_memory(error);
+    int status = find_way(watch, plan, &way, error);
+    if (status == 0)
+        status = load_batch(watch, way, &batch, error);
+    /* From here on an exec is marked; and so far there was none. */
+    if (status == 0)
+        status = target_check(target, error);
+    if (status == 0 && plan->site_count > 0)
+        status = attach_plan(plan, &batch.programs, way, &batch.attachment, error);
+    if (status < 0)
+        batch_done(&batch);
+    else
+        watch->batches[watch->batch_count++] = batch;
+    return status;
+}
+
+ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
+                        const size_t *indices, size_t count, struct probe_error *error)
+{
+    struct watch_plan plan;
+    if (watch->end != WATCH_RUNS)
+        return error_set(error, ESRCH, "process %d has ended or replaced its program", watch->pid);
+    int status = watch_plan_make(target, indices, count, &watch->table, &plan, error);
+    if (status < 0)
+        return status;
+    plan.process = watch->process;
+    if (plan.site_count > 0 || watch->batch_count == 0)
+        status = attach_batch(watch, target, &plan, error);
+    if (status < 0)
+        watch_plan_revoke(&plan, &watch->table);
+    ssize_t added = status < 0 ? status : (ssize_t)plan.site_count;
+    watch_plan_done(&plan);
+    return added;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------ */
+
+/* The kernel wants a power of two that is a page at least. */
+static size_t round_room(size_t wanted)
+{
+    size_t room = (size_t)sysconf(_SC_PAGESIZE);
+    while (room < wanted && room < (size_t)1 << 30)
+        room *= 2;
+    return room;
+}
+
+static int open_process(struct probe_watch *watch, const struct probe_target *target,
+                        struct probe_error *error)
+{
+    watch->process = (int)syscall(SYS_pidfd_open, watch->pid, 0);
+    if (watch->process < 0)
+        return error_set(error, errno, "process %d cannot be waited for: %s", watch->pid,
+                         strerror(errno));
+    watch->reader.mem = fcntl(target->image.mem, F_DUPFD_CLOEXEC, 0);
+    if (watch->reader.mem < 0)
+        return error_set(error, errno, "process %d: its memory cannot be kept open: %s", watch->pid,
+                         strerror(errno));
+    return 0;
+}
+
+int probe_watch_new(struct probe_target *target, const size_t *indices, size_t count,
+                    const struct probe_watch_options *options, struct probe_watch **result,
+                    struct probe_error *error)
+{
+    if (target->image.access < PROBE_WRITE || target->image.mem < 0)
+        return error_set(error, EACCES,
+                         "process %d is not open for writing, which is what watching it takes",
+                         target->image.pid);
+    struct probe_watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return error_memory(error);
+    watch->engine = target->engine;
+    watch->options = options ? *options : (struct probe_watch_options){0};
+    watch->options.room = round_room(watch->options.room ? watch->options.room : ROOM_DEFAULT);
+    watch->pid = target->image.pid;
+    watch->process = watch->reader.mem = -1;
+    watch->reader.clock.second = -1;
+    int status = open_process(watch, target, error);
+    if (status == 0) {
+        ssize_t added = probe_watch_add(watch, target, indices, count, error);
+        status = added < 0 ? (int)added : 0;
+    }
+    if (status < 0)
+        probe_watch_free(watch);
+    else
+        *result = watch;
+    return status;
+}
+
+/* Begins to detach everything. */
+static void release_sites(struct probe_watch *watch)
+{
+    for (size_t i = 0; i < watch->batch_count; i++)
+        attachment_release(&watch->batches[i].attachment);
+}
+
+void probe_watch_free(struct probe_watch *watch)
+{
+    if (!watch)
+        return;
+    release_sites(watch);
+    for (size_t i = 0; i < watch->batch_count; i++)
+        batch_done(&watch->batches[i]);
+    free(watch->batches);
+    ring_close(&watch->ring);
+    tallies_close(watch->tallies, watch->tally_count);
+    watch_table_done(&watch->table);
+    if (watch->process >= 0)
+        close(watch->process);
+    if (watch->reader.mem >= 0)
+        close(watch->reader.mem);
+    free(watch);
+}
+
+/* ---- counts ----------------------------------------------------------------------------- */
+
+size_t probe_watch_count(const struct probe_watch *watch)
+{
+    return watch->table.probe_count;
+}
+
+const char *probe_watch_name(const struct probe_watch *watch, size_t i)
+{
+    return watch->table.probes[i]->name;
+}
+
+uint64_t probe_watch_hits(const struct probe_watch *watch, size_t i)
+{
+    return watch->tallies[WATCH_COUNTS + i];
+}
+
+uint64_t probe_watch_lost(const struct probe_watch *watch)
+{
+    return watch->tallies[WATCH_LOST];
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+/* Has the process gone? That an exec came first is remembered by the programs. */
+static void look_for_end(struct probe_watch *watch)
+{
+    struct pollfd process = {.fd = watch->process, .events = POLLIN};
+    if (watch->end != WATCH_RUNS)
+        return;
+    bool ended = poll(&process, 1, 0) > 0;
+    if (watch->tallies[WATCH_REPLACED])
+        watch->end = WATCH_EXECUTED;
+    else if (ended)
+        watch->end = WATCH_ENDED;
+}
+
+static int64_t nanoseconds_of(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * CLOCK_SECOND + now.tv_nsec;
+}
+
+/* Times of records are of a clock that nobody sets; lines say the time of day. */
+static void look_at_clocks(struct record_reader *reader)
+{
+    int64_t ahead = nanoseconds_of(CLOCK_REALTIME) - nanoseconds_of(CLOCK_MONOTONIC);
+    int64_t step = ahead - reader->clock_ahead;
+    if (step > clock_step || step < -clock_step)
+        reader->clock_ahead = ahead;
+}
+
+/* Tells of firings that were lost before one that says LOST. */
+static char *put_lost(struct probe_watch *watch, uint64_t lost, char *to)
+{
+    if (lost <= watch->lost)
+        return to;
+    to = line_put_text(to, "# lost ");
+    to = line_put_decimal(to, lost - watch->lost);
+    *to++ = '\n';
+    watch->lost = lost;
+    return to;
+}
+
+static char *put_record(struct probe_watch *watch, const struct watch_record *record, size_t length,
+                        char *to)
+{
+    const struct watch_table *table = &watch->table;
+    if (length < sizeof(*record) || record->recipe >= table->recipe_count)
+        return to;
+    const struct watch_recipe *recipe = &table->recipes[record->recipe];
+    if (length < record_size(recipe->count, recipe->texts))
+        return to;
+    to = put_lost(watch, record->lost, to);
+    return to + record_show(&watch->reader, record, table->probes[recipe->probe]->name,
+                            &table->formats[record->recipe], to);
+}
+
+/* The last lines, when all records have been read. */
+static char *put_end(struct probe_watch *watch, char *to)
+{
+    to = put_lost(watch, watch->tallies[WATCH_LOST], to);
+    to = line_put_text(to, watch->end == WATCH_EXECUTED ? "# exec\n" : "# ended\n");
+    watch->end = WATCH_TOLD;
+    release_sites(watch);
+    return to;
+}
+
+ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
+{
+    char *to = buffer;
+    bool drained = false;
+    if (size < PROBE_WATCH_READ_MIN)
+        return -EINVAL;
+    if (watch->end == WATCH_TOLD)
+        return -ENODATA;
+    look_for_end(watch);
+    look_at_clocks(&watch->reader);
+    while (!drained && size - (size_t)(to - buffer) >= PROBE_WATCH_READ_MIN) {
+        size_t length = 0;
+        uint64_t lost = watch->tallies[WATCH_LOST];
+        const struct watch_record *record = ring_next(&watch->ring, &length);
+        drained = !record;
+        to = drained ? put_lost(watch, lost, to) : put_record(watch, record, length, to);
+        if (!drained)
+            ring_pass(&watch->ring, length);
+    }
+    if (drained && watch->end != WATCH_RUNS && ring_is_empty(&watch->ring))
+        to = put_end(watch, to);
+    return to - buffer;
+}
+
+static bool has_something(struct probe_watch *watch)
+{
+    if (watch->end != WATCH_RUNS)
+        return watch->end != WATCH_TOLD;
+    look_for_end(watch);
+    return watch->end != WATCH_RUNS || !ring_is_empty(&watch->ring) ||
+           watch->tallies[WATCH_LOST] > watch->lost;
+}
+
+int probe_watch_wait(struct probe_watch *watch, int timeout)
+{
+    const struct timespec end = clock_after((timeout < 0 ? 0 : timeout) * CLOCK_MILLISECOND);
+    int idle = IDLE_FIRST_MS;
+    if (watch->end == WATCH_TOLD)
+        return -ENODATA;
+    while (!has_something(watch)) {
+        int left = timeout < 0 ? idle : clock_poll_timeout(&end);
+        if (left == 0)
+            return 0;
+        struct pollfd process = {.fd = watch->process, .events = POLLIN};
+        if (poll(&process, 1, left < idle ? left : idle) < 0)
+            return -errno;
+        idle = idle * 2 < IDLE_LAST_MS ? idle * 2 : IDLE_LAST_MS;
+    }
+    return 1;
+}
