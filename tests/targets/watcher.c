@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watcher [-c] [-p] [-r ROOM] [-s MILLISECONDS] PID [NAME]...
+ *
+ * Watches probes of a process with the library: prints "watching" on its standard error when it
+ * does, the lines of the trace on its standard output, and at the end how often each fired, and how
+ * many firings were lost. SIGTERM ends it, too.
+ *
+ *     -c  counts only
+ *     -p  by perf events, as on a kernel that has nothing else
+ *     -r  bytes of room for what is not read yet
+ *     -s  sleeps for so long after each read
+ */
+#include "engine.h"
+#include "watch/attach.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t ended;
+
+static void end(int signal)
+{
+    (void)signal;
+    ended = 1;
+}
+
+static void fail(const struct probe_error *error)
+{
+    fprintf(stderr, "watcher: %s\n", error->text);
+    exit(1);
+}
+
+static void sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* The indices of the probes that are named; all, where none is. */
+static size_t choose(const struct probe_target *target, char **names, size_t *indices)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < probe_target_count(target); i++) {
+        bool chosen = !*names;
+        for (char **name = names; *name && !chosen; name++)
+            chosen = strcmp(*name, probe_target_name(target, i)) == 0;
+        if (chosen)
+            indices[count++] = i;
+    }
+    return count;
+}
+
+/* Watches what was loaded meanwhile, too. */
+static void add_new(struct probe_watch *watch, struct probe_target *target, char **names)
+{
+    struct probe_error error;
+    if (probe_target_look(target, &error) < 0)
+        return;
+    size_t *indices = calloc(probe_target_count(target) + 1, sizeof(*indices));
+    if (probe_watch_add(watch, target, indices, choose(target, names, indices), &error) < 0)
+        fail(&error);
+    free(indices);
+}
+
+static void print_lines(struct probe_watch *watch, struct probe_target *target, char **names,
+                        long pause)
+{
+    static char buffer[1 << 16];
+    ssize_t got = 0;
+    time_t looked = time(NULL);
+    while (!ended && got >= 0) {
+        probe_watch_wait(watch, 200);
+        if (time(NULL) != looked)
+            add_new(watch, target, names);
+        looked = time(NULL);
+        got = probe_watch_read(watch, buffer, sizeof(buffer));
+        if (got > 0)
+            fwrite(buffer, 1, (size_t)got, stdout);
+        fflush(stdout);
+        if (pause > 0)
+            sleep_ms(pause);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct probe_engine *engine = NULL;
+    struct probe_target *target = NULL;
+    struct probe_watch *watch = NULL;
+    struct probe_error error = {0};
+    struct probe_watch_options options = {0};
+    bool perf = false;
+    long pause = 0;
+    int option = 0;
+    while ((option = getopt(argc, argv, "cpr:s:")) != -1) {
+        options.counts_only |= option == 'c';
+        perf |= option == 'p';
+        if (option == 'r')
+            options.room = strtoul(optarg, NULL, 10);
+        if (option == 's')
+            pause = strtol(optarg, NULL, 10);
+    }
+    if (optind == argc || probe_engine_new(NULL, &engine) < 0)
+        return 2;
+    if (perf)
+        engine->watch_way = WATCH_PERF;
+    signal(SIGTERM, end);
+    if (probe_target_open(engine, (pid_t)strtol(argv[optind], NULL, 10), PROBE_WRITE, &target,
+                          &error) < 0)
+        fail(&error);
+    char **names = argv + optind + 1;
+    size_t *indices = calloc(probe_target_count(target) + 1, sizeof(*indices));
+    size_t count = choose(target, names, indices);
+    if (probe_watch_new(target, indices, count, &options, &watch, &error) < 0)
+        fail(&error);
+    free(indices);
+    fputs("watching\n", stderr);
+    print_lines(watch, target, names, pause);
+    for (size_t i = 0; i < probe_watch_count(watch); i++)
+        printf("hits %" PRIu64 " %s\n", probe_watch_hits(watch, i), probe_watch_name(watch, i));
+    printf("missed %" PRIu64 "\n", probe_watch_lost(watch));
+    probe_watch_free(watch);
+    probe_target_close(target);
+    probe_engine_free(engine);
+    return 0;
+}
