@@ -5,7 +5,7 @@
 
 build_packages=(
     gcc libc6-dev meson ninja-build pkg-config scdoc
-    libfuse3-dev fuse3 libelf-dev libcap-dev libmd-dev uthash-dev libcmocka-dev
+    gcc-bpf libbpf-dev libfuse3-dev fuse3 libelf-dev libcap-dev libmd-dev uthash-dev libcmocka-dev
     systemtap-sdt-dev binutils python3 procps util-linux mount
 )
 test_packages=(

@@ -112,7 +112,7 @@ remove_test_user() {
 build_to_test() {
     check "build (gcc, hardened)" with_hardening 2 make_build build-test -Dwerror=true
     check "build (gcc, sanitizers)" make_build build-sanitized -Dwerror=true --buildtype=debug \
-        -Db_sanitize=address,undefined -Db_coverage=true
+        -Db_sanitize=address,undefined -Db_coverage=true -Dbpf-compiler=clang
 }
 
 # beside COMMAND...: in the background, with what the others leave of the processors. Its output
