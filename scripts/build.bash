@@ -33,3 +33,8 @@ with_hardening() {
 build() {
     make_build build
 }
+
+# What the demo needs, and no tests.
+build_for_demo() {
+    configure build && ninja -C build probefs/probefs tests/targets/demo-ocaml_1
+}

@@ -67,27 +67,26 @@ bats_tests() {
         "$(grep -c '^ok .*# skip' "$log")" $status "bats tests of $dir"
 }
 
-# Suites that are not run beside others; and those that one build is enough for.
-alone=(tests/hostile.bats)
-once=(tests/docs.bats tests/install.bats tests/lint.bats tests/memcheck.bats tests/memory.bats tests/package.bats)
-
-suites_beside_others() {
-    local suite
+# suites_that WORD...: those that say `# runs: WORD`: alone (not beside others), once (one build is
+# enough), or nothing (an empty WORD).
+suites_that() {
+    local suite word runs
     for suite in tests/*.bats; do
-        case " ${alone[*]} ${once[*]} " in
-        *" $suite "*) ;;
-        *) echo "$suite" ;;
-        esac
+        runs=$(sed -n 's/^# runs: //p' "$suite")
+        for word in "$@"; do
+            [ "$word" != "$runs" ] || echo "$suite"
+        done
     done
 }
 
 # all_bats_tests DIR [ARGUMENT]...: most tests wait more than they compute, so that there may be
 # more of them at once than processors.
 all_bats_tests() {
-    local dir=$1 suites
+    local dir=$1 suites alone kinds=('')
     shift
-    mapfile -t suites < <(suites_beside_others)
-    [ "$dir" != build-test ] || suites+=("${once[@]}")
+    [ "$dir" != build-test ] || kinds+=(once)
+    mapfile -t suites < <(suites_that "${kinds[@]}")
+    mapfile -t alone < <(suites_that alone)
     bats_tests "$dir" $(($(nproc) + 1)) "$@" "${suites[@]}"
     bats_tests "$dir" 1 "$@" "${alone[@]}"
 }

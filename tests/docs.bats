@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: once
 #
 # The sessions in README and the user's guide go as they are written. They are run in a copy of the
 # system, where probefs is installed, in a pid namespace of their own: its only processes with

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: alone
 #
 # User c makes a worker hang: a process of c's maps a library from a FUSE mount of c's own, which
 # never answers (fuse-hang). That costs the others nothing but c's processes.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: once
 #
 # What is installed, beside the server itself: where it lies, what the commands say of themselves,
 # and what shells complete.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# runs: once
 #
 # The checks of the sources and pages find what they are meant to find.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# runs: once
 #
 # The server under valgrind's memcheck, at what it does for root's processes. Its workers cannot be:
 # a worker starts through /proc/self/exe, which is valgrind's own program then. Where memcheck finds
