@@ -2,18 +2,18 @@
 #include "server/hold-list.h"
 
 #include "server/shared-bytes.h"
+#include "shared/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <utlist.h>
 
 /* How long others wait. (A release that is not answered takes two calls, of a second each.) */
-enum { WAIT_SECONDS = 2 };
+#define WAIT (2 * CLOCK_SECOND)
 
 void hold_list_init(struct hold_list *held)
 {
-    *held = (struct hold_list){0};
+    *held = (struct hold_list){.wait = WAIT};
     pthread_mutex_init(&held->lock, NULL);
     pthread_mutex_init(&held->release_lock, NULL);
     pthread_cond_init(&held->released, NULL);
@@ -63,19 +63,11 @@ void hold_list_end_release(struct hold_list *held, int status)
     pthread_mutex_unlock(&held->release_lock);
 }
 
-static struct timespec end_of_wait(void)
-{
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += WAIT_SECONDS;
-    return end;
-}
-
 /* Called with release_lock held. */
 static int wait_for_releases(struct hold_list *held)
 {
     int status = 0;
-    const struct timespec end = end_of_wait();
+    const struct timespec end = clock_after(held->wait);
     while (held->releasing > 0 && status == 0)
         status = held->hangs ? ETIMEDOUT
                              : pthread_cond_clockwait(&held->released, &held->release_lock,
@@ -95,6 +87,6 @@ int hold_list_lock(struct hold_list *held)
 {
     if (pthread_mutex_trylock(&held->lock) == 0)
         return 0;
-    const struct timespec end = end_of_wait();
+    const struct timespec end = clock_after(held->wait);
     return -pthread_mutex_clocklock(&held->lock, CLOCK_MONOTONIC, &end);
 }

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct budgets;
 struct file;
@@ -37,6 +38,7 @@ struct hold_entry {
 };
 
 struct hold_list {
+    int64_t wait;             /* for how long anybody waits; set at the start */
     pthread_mutex_t lock;     /* held by whoever changes counters, for the time of the call */
     struct hold_entry *files; /* guarded by lock */
     bool is_stuck;            /* likewise: what cannot be taken over waits for the next request */

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "server/hold-list.h"
+#include "shared/clock.h"
 
 #include <errno.h>
 #include <time.h>
@@ -16,6 +17,7 @@ static int begin(void **state)
 {
     (void)state;
     hold_list_init(&held);
+    held.wait = 50 * CLOCK_MILLISECOND;
     return 0;
 }
 
