@@ -422,6 +422,28 @@ END
     has_status 2 "$probe_run" -d nope "$demo" -n 1 -i 0
 }
 
+@test "a probe without a semaphore is marked, and cannot be switched" {
+    # libstdc++ has three.
+    echo 'int main() { try { throw 1; } catch (int) { return 0; } }' >"$work/thrower.cc"
+    "${CXX:-g++}" -o "$work/bin/thrower" "$work/thrower.cc"
+    has_status 0 "$probe_run" -l "$work/bin/thrower"
+    assert_equal "$(cat "$work/out/command")" \
+        "$(printf 'libstdcxx:%s (no semaphore)\n' catch rethrow throw)"
+    for each in libstdcxx:throw 'libstdcxx:*' '~^libstdcxx:' libstdcxx:catch,libstdcxx:throw; do
+        has_status 2 "$probe_run" -e "$each" "$work/bin/thrower"
+        assert_match "$(cat "$work/out/command")" \
+            "probe-run: program '*' has no probe that '$each' could switch: 'libstdcxx:*' has no semaphore, so it can be watched, not switched"
+    done
+    # Without a NAME, there is nothing to switch.
+    has_status 0 "$probe_run" "$work/bin/thrower"
+    # Some of those that a pattern means can be: then it means these.
+    make_marked_program mixed -lstdc++
+    has_status 0 "$probe_run" -l bin/mixed
+    says_line "app:alpha"
+    says_line "libstdcxx:throw (no semaphore)"
+    has_status 1 "$probe_run" -e '*' bin/mixed
+}
+
 @test "a name over 255 bytes, in full and as it is shown" {
     local long
     long=$(printf 'x%.0s' $(seq 300))

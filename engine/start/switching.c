@@ -13,6 +13,7 @@ struct attempt {
     struct probe_target *target;
     struct probe_update *update;
     bool *off; /* for each probe: is it to be switched off? */
+    bool hit;  /* has the pattern that is added met a probe that can be switched? */
     enum probe_action action;
 };
 
@@ -62,6 +63,9 @@ static ssize_t find_name(const void *data, const char *name)
 static int add_probe(void *data, size_t index, struct probe_error *error)
 {
     struct attempt *attempt = data;
+    if (!probe_target_is_switchable(attempt->target, index))
+        return 0;
+    attempt->hit = true;
     if (attempt->action == PROBE_SWITCH_OFF)
         attempt->off[index] = true;
     else if (attempt->off[index])
@@ -77,8 +81,9 @@ static int add_pattern(struct attempt *attempt, size_t i, struct probe_error *er
                                        name_of, find_name};
     const char *pattern = switching_pattern(attempt->switching, i);
     bool on = attempt->action == PROBE_SWITCH_ON;
+    attempt->hit = false;
     ssize_t found = select_names(&names, pattern, on, add_probe, attempt, error);
-    if (found > 0)
+    if (attempt->hit)
         attempt->switching->matched[i] = true;
     return found >= 0 || found == -ENOENT ? 0 : (int)found;
 }
