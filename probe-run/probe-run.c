@@ -191,9 +191,8 @@ int main(int argc, char **argv)
         .on = calloc((size_t)argc + 1, sizeof(*options.on)),
         .off = calloc((size_t)argc + 1, sizeof(*options.off)),
     };
-    if (!options.on || !options.off)
-        return complain(STATUS_NOT_RUN, "out of memory");
-    int status = parse_options(argc, argv, &options);
+    int status = options.on && options.off ? parse_options(argc, argv, &options)
+                                           : complain(STATUS_NOT_RUN, "out of memory");
     if (status == 0) {
         status = probe_engine_new(&engine_options, &engine);
         status = status < 0 ? complain(STATUS_NOT_RUN, strerror(-status))

@@ -7,10 +7,12 @@ load lib/session-with-users
 
 setup() {
     session_begin
+    # The sanitizer's own library need not come first.
+    export ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0
     libraries=$work/bin/libraries
     cp "$build/tests/targets/libraries" "$libraries"
     mkdir "$work/a" "$work/b" "$work/p"
-    cd "$work"
+    cd "$work" || return
     echo 'int main(void) { return 0; }' >main.c
     : >empty.c
 }
@@ -124,7 +126,7 @@ finds_as_ldd() {
     finds_as_ldd "$work/b/libone.so"
     LD_LIBRARY_PATH="/none;$work/b" finds_as_ldd "$work/b/libone.so"
     LD_LIBRARY_PATH='$ORIGIN/../b' finds_as_ldd "$work/p/../b/libone.so"
-    LD_LIBRARY_PATH= finds_as_ldd "$work/a/libone.so"
+    LD_LIBRARY_PATH='' finds_as_ldd "$work/a/libone.so"
     # An empty part is the working directory.
     cp b/libone.so .
     LD_LIBRARY_PATH=:/none finds ./libone.so
@@ -183,20 +185,19 @@ finds_as_ldd() {
     timeout 10 strace -f -o trace -e trace=open,openat "$libraries" p/main |
         grep -x "$work/b/libone.so"
     grep "a/libone.so.*O_PATH" trace
-    ! grep "a/libone.so" trace | grep -v O_PATH
+    assert_equal "$(grep "a/libone.so" trace | grep -cv O_PATH || true)" 0 "opens that are more"
 }
 
 @test "more needs than any program has" {
-    # 80 libraries, which are looked for in 4,000 folders each.
+    # 20 libraries, which are looked for in 4,000 folders each.
     folders=$(seq -s: -f "/none%g" 4000)
-    for each in $(seq 80); do
+    for each in $(seq 20); do
         make_library "a/libn$each.so"
     done
-    make_program -La $(seq -f '-ln%g' 80) -Wl,--disable-new-dtags,-rpath,"$folders"
+    make_program -La $(seq -f '-ln%g' 20) -Wl,--disable-new-dtags,-rpath,"$folders"
     rm a/*
-    ! timeout 60 "$libraries" p/main 2>told
-    tail -n 1 told
-    assert_match "$(tail -n 1 told)" "program '*' needs more libraries, or looks for them in more *"
+    run -1 timeout 60 "$libraries" p/main
+    assert_match "$output" "*program '*' needs more libraries, or looks for them in more *"
 }
 
 # make_mapped_printer: main.c prints the files that it has mapped.

@@ -17,6 +17,7 @@ enum {
     ENTRIES_MAX = 16384,
     NEEDED_MAX = 4096,
     STRING_MAX = 65536,
+    STRINGS_SIZE_MAX = 1 << 20,
 };
 
 struct reader {
@@ -138,7 +139,7 @@ static int read_entries(const struct reader *reader, Elf64_Dyn **entries, size_t
     return *count < ENTRIES_MAX ? 0 : -ENOEXEC;
 }
 
-static int read_name(const struct reader *reader, uint64_t at, char **result)
+static int read_name(const struct reader *reader, uint64_t at, size_t *size, char **result)
 {
     uint64_t address = 0;
     uint64_t offset = 0;
@@ -149,14 +150,19 @@ static int read_name(const struct reader *reader, uint64_t at, char **result)
         return -ENOEXEC;
     if (reader->strings_size != 0 && reader->strings_size - at < available)
         available = reader->strings_size - at;
-    return read_string(reader->fd, offset, available, result);
+    if (*size > STRINGS_SIZE_MAX)
+        return -ENOEXEC;
+    int status = read_string(reader->fd, offset, available, result);
+    if (status == 0)
+        *size += strlen(*result) + 1;
+    return status;
 }
 
 /* The last entry of a kind counts, as for the loader. */
-static int replace_name(const struct reader *reader, uint64_t at, char **name)
+static int replace_name(const struct reader *reader, uint64_t at, size_t *size, char **name)
 {
     char *old = *name;
-    int status = read_name(reader, at, name);
+    int status = read_name(reader, at, size, name);
     if (status == 0)
         free(old);
     return status;
@@ -171,15 +177,16 @@ static int read_entry(const struct reader *reader, const Elf64_Dyn *entry,
     case DT_AUXILIARY:
         if (dynamic->needed_count == NEEDED_MAX)
             return -ENOEXEC;
-        int status = read_name(reader, entry->d_un.d_val, &dynamic->needed[dynamic->needed_count]);
+        int status = read_name(reader, entry->d_un.d_val, &dynamic->size,
+                               &dynamic->needed[dynamic->needed_count]);
         dynamic->needed_count += status == 0;
         return status;
     case DT_SONAME:
-        return replace_name(reader, entry->d_un.d_val, &dynamic->soname);
+        return replace_name(reader, entry->d_un.d_val, &dynamic->size, &dynamic->soname);
     case DT_RPATH:
-        return replace_name(reader, entry->d_un.d_val, &dynamic->rpath);
+        return replace_name(reader, entry->d_un.d_val, &dynamic->size, &dynamic->rpath);
     case DT_RUNPATH:
-        return replace_name(reader, entry->d_un.d_val, &dynamic->runpath);
+        return replace_name(reader, entry->d_un.d_val, &dynamic->size, &dynamic->runpath);
     case DT_FLAGS_1:
         dynamic->no_default = entry->d_un.d_val & DF_1_NODEFLIB;
         return 0;

@@ -24,6 +24,7 @@ struct elf_dynamic {
     char *runpath; /* DT_RUNPATH */
     char **needed; /* DT_NEEDED, and DT_FILTER and DT_AUXILIARY, which are loaded, too */
     size_t needed_count;
+    size_t size;     /* of all these strings, in bytes */
     bool no_default; /* DF_1_NODEFLIB: not to be looked for in the system's folders */
 };
 

@@ -156,8 +156,9 @@ const char *ld_cache_find(const void *bytes, size_t length, const char *name, ui
         return NULL;
     for (size_t i = 0; i < cache.count; i++) {
         struct new_entry entry;
-        copy_bytes(&cache, &entry, sizeof(entry),
-                   sizeof(struct new_header) + (uint64_t)i * sizeof(entry));
+        if (!copy_bytes(&cache, &entry, sizeof(entry),
+                        sizeof(struct new_header) + (uint64_t)i * sizeof(entry)))
+            break;
         const char *key = entry.kind == kind ? string_at(&cache, entry.key) : NULL;
         if (!key || strcmp(key, name) != 0)
             continue;

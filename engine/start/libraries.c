@@ -16,8 +16,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* Bounds on what one program can make us do: about 3 seconds of looking. */
-enum { LIBRARIES_MAX = 4096, OPENS_MAX = 1 << 20 };
+/* Bounds on what one program can make us do, and keep: about a second of looking. */
+enum { LIBRARIES_MAX = 4096, OPENS_MAX = 1 << 18, SIZE_MAX_ALL = 64 << 20 };
 
 enum { EXECUTABLE = 0 };
 
@@ -32,6 +32,7 @@ struct walk {
     libraries_visit *visit;
     void *data;
     struct stat *loader;
+    size_t size; /* of what is kept of all libraries */
     struct probe_error *error;
 };
 
@@ -148,6 +149,9 @@ static int keep_library(struct walk *walk, struct library_file *file, size_t nee
     file->path = NULL;
     file->dynamic = (struct elf_dynamic){0};
     int status = walk->rules->prepare(all, library);
+    walk->size += library->dynamic.size + library->rpath.size + library->runpath.size;
+    if (status == 0 && walk->size > SIZE_MAX_ALL)
+        status = -E2BIG;
     if (status == 0 && library->dynamic.soname)
         status = keep_name(all, library->dynamic.soname);
     return status;

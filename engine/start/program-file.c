@@ -139,8 +139,10 @@ static int explain_step(const char *path, const char *step, int status, struct p
 int program_file_open(const char *path, struct program_file *file, struct probe_error *error)
 {
     char *at = strdup(path);
-    int status = at ? 0 : error_memory(error);
+    int status = 0;
     *file = (struct program_file){.fd = -1};
+    if (!at)
+        return error_memory(error);
     for (int depth = 0; status == 0; depth++) {
         char *next = NULL;
         status = depth > DEPTH_MAX ? -ELOOP : open_step(at, depth == 0, file, &next);

@@ -2,6 +2,7 @@
 #include "start/search-path.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,7 +125,9 @@ char *search_tokens_expand(const char *text, const struct search_tokens *tokens)
         free(expanded);
         return NULL;
     }
-    if (!known || (tokens->trusted && with_origin && !is_trusted(tokens->trusted, expanded)))
+    /* The kernel takes no longer path. */
+    if (!known || size >= PATH_MAX ||
+        (tokens->trusted && with_origin && !is_trusted(tokens->trusted, expanded)))
         *expanded = '\0';
     return expanded;
 }
@@ -148,6 +151,7 @@ static int keep_folder(struct search_path *path, char *folder)
         folder[--length] = '\0';
     path->folders = folders;
     path->folders[path->count++] = folder;
+    path->size += sizeof(*folders) + length + 1;
     return 0;
 }
 

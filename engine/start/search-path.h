@@ -15,6 +15,7 @@
 struct search_path {
     char **folders; /* without a slash at the end, but for "/" */
     size_t count;
+    size_t size; /* of all of them, in bytes */
 };
 
 /* What glibc puts in place of $ORIGIN, $LIB and $PLATFORM. */

@@ -115,6 +115,18 @@ static void test_bounded(void **state)
     search_path_done(&path);
 }
 
+/* A path that no kernel takes is not kept. */
+static void test_too_long_for_a_path(void **state)
+{
+    (void)state;
+    char origin[3001];
+    memset(origin, 'x', sizeof(origin) - 1);
+    origin[sizeof(origin) - 1] = '\0';
+    const struct search_tokens tokens = {.origin = origin};
+    assert_expands("$ORIGIN", &tokens, origin);
+    assert_expands("$ORIGIN/$ORIGIN", &tokens, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_tokens_without_a_value_are_no_folder),
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_too_long_for_a_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
