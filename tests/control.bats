@@ -119,32 +119,7 @@ watch() {
     watcher=$!
     adopt $watcher
     wait_until "grep -q watching '$observed'"
-    python3 - "$control" "$observed" "$3" "$4" <<'END'
-import os, sys
-control, observed, *commands = sys.argv[1:]
-control = os.open(control, os.O_WRONLY)
-wanted = ["stop first", "start first"]
-certain = [0, 0]
-lines = 1
-for i in range(4000):
-    which = i % 2
-    os.write(control, commands[which].encode() + b"\n")
-    while True:
-        with open(observed, encoding="ascii") as file:
-            seen = file.read().splitlines()
-        if len(seen) > lines:
-            break
-    lines += 1
-    if seen[-1] == "unseen":
-        continue
-    if seen[-1] != wanted[which]:
-        sys.exit(f"{commands[which]}: {seen[-1]}")
-    certain[which] += 1
-    if min(certain) >= 10 and which == 1:
-        break
-else:
-    sys.exit(f"too few certain observations: {certain}")
-END
+    python3 "$tests/lib/order.py" "$control" "$observed" "$3" "$4"
     stop "$watcher"
 }
 

@@ -318,38 +318,7 @@ END
 
 @test "many readers of one descriptor, while lines come: each reads whole lines" {
     start_target demo-ocaml_1 -q
-    python3 - "$error_log" "$mnt/$pid/enabled" > "$work/readers" << 'END'
-import os, sys, threading
-
-log = os.open(sys.argv[1], os.O_RDONLY)
-wrong = []
-
-
-def fail(count):
-    for _ in range(count):
-        try:
-            with open(sys.argv[2], "w", buffering=1) as file:
-                file.write("x" * 1000)
-        except OSError:
-            pass
-
-
-def read(offset):
-    for _ in range(400):
-        text = os.pread(log, 1 << 17, offset)
-        if text and not text.endswith(b".\n"):
-            wrong.append(text)
-
-
-fail(64)
-readers = [threading.Thread(target=read, args=[each % 2]) for each in range(8)]
-for reader in readers:
-    reader.start()
-fail(20)
-for reader in readers:
-    reader.join()
-print(len(wrong))
-END
+    python3 "$tests/lib/log_readers.py" "$error_log" "$mnt/$pid/enabled" > "$work/readers"
     assert_equal "$(cat "$work/readers")" 0 "reads that are not whole lines"
     assert_equal "$(wc -l < "$error_log")" 64
 }

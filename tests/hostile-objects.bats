@@ -156,30 +156,7 @@ EOF
 @test "objects without end: what is known of them does not grow without bound" {
     forged names-of-every-byte
     ls "$mnt" > /dev/null
-    cat > "$work/flood.py" << 'EOF'
-import mmap, os, shutil, sys, time
-source, folder, server, mount = sys.argv[1:]
-def resident():
-    with open(f"/proc/{server}/status") as status:
-        return next(int(l.split()[1]) for l in status if l.startswith("VmRSS")) // 1024
-sizes = []
-for i in range(300):
-    path = f"{folder}/flood-{i}.so"
-    shutil.copy(source, path)
-    with open(path, "rb") as file:
-        memory = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE,
-                           prot=mmap.PROT_READ | mmap.PROT_EXEC)
-    try:
-        os.stat(f"{mount}/{os.getpid()}")
-    except FileNotFoundError:
-        pass
-    os.unlink(path)
-    memory.close()
-    if i % 100 == 99:
-        sizes.append(resident())
-print(*sizes)
-EOF
-    sizes=$(python3 "$work/flood.py" "$work/forged/names-of-every-byte.so" "$work" "$server" "$mnt")
+    sizes=$(python3 "$tests/lib/flood.py" "$work/forged/names-of-every-byte.so" "$work" "$server" "$mnt")
     read -r first _ last <<< "$sizes"
     is_sanitized || [ "$last" -le $((first + 24)) ] || { echo "MiB: $sizes"; false; }
     others_work

@@ -63,20 +63,8 @@ everything_fails_or_works() {
     ulimit -n 64
     start_server
     start_as a demo-ocaml_1 -q
-    run_as a python3 - "$mnt/$pid/gc_start" << 'EOF'
-import errno, os, sys
-held, refused = [], set()
-for _ in range(55):
-    try:
-        held.append(os.open(sys.argv[1] + "/hold", os.O_WRONLY))
-    except OSError as error:
-        refused.add(errno.errorcode[error.errno])
-os.close(held.pop())
-with open(sys.argv[1] + "/semaphore") as file:
-    assert file.read() == f"{len(held)}\n", len(held)
-assert len(held) >= 5 and refused <= {"EMFILE", "ENFILE", "EIO", "EAGAIN"}, (len(held), refused)
-assert refused, len(held)
-EOF
+    cp "$tests/lib/hold_until_refused.py" "$work"
+    run_as a python3 "$work/hold_until_refused.py" "$mnt/$pid/gc_start"
     is_running "$server"
     wait_until '[ "$(cat "$mnt/$pid/gc_start/semaphore")" = 0 ]'
     all_works
@@ -105,30 +93,7 @@ EOF
     start_server
     start demo-ocaml_1 -q
     all_works
-    cat > "$work/open.py" << 'EOF'
-import os, resource, sys
-directory, server = sys.argv[1:]
-resource.setrlimit(resource.RLIMIT_NOFILE, (11000, 11000))
-def resident():
-    with open(f"/proc/{server}/status") as status:
-        return next(int(l.split()[1]) for l in status if l.startswith("VmRSS")) // 1024
-def descriptors():
-    return len(os.listdir(f"/proc/{server}/fd"))
-before = descriptors(), resident()
-names = ["enabled", "semaphore", "sites", "hold"]
-fds = [os.open(f"{directory}/gc_start/{names[i % 4]}", os.O_RDONLY) for i in range(10000)]
-for fd in fds[::97]:
-    assert os.pread(fd, 100, 0)
-during = descriptors(), resident()
-for fd in fds:
-    os.close(fd)
-after = descriptors(), resident()
-print(before, during, after)
-assert during[0] <= before[0] + 50 and after[0] <= before[0] + 50
-# A handle is some hundred bytes, and what was read from it; a sanitizer's red zones are more.
-assert during[1] <= before[1] + 160
-EOF
-    python3 "$work/open.py" "$mnt/$pid" "$server" > "$work/out/open.py" 2>&1
+    python3 "$tests/lib/open_many.py" "$mnt/$pid" "$server" > "$work/out/open.py" 2>&1
     all_works
 }
 
@@ -147,20 +112,8 @@ EOF
 
 # Open until it fails, of a file that needs no worker to stay open. Says how many, and the errno.
 hoard_files() {
-    run_as a python3 -I -S - "$1" <<'END'
-import errno, os, resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
-held = []
-try:
-    while len(held) < 17000:
-        held.append(os.open(sys.argv[1], os.O_RDONLY))
-    print(len(held), "OK")
-except OSError as error:
-    print(len(held), errno.errorcode[error.errno])
-for each in held[:1]:
-    os.close(each)
-held[0] = os.open(sys.argv[1], os.O_RDONLY)
-END
+    cp "$tests/lib/hoard_files.py" "$work"
+    run_as a python3 -I -S "$work/hoard_files.py" "$1"
 }
 
 @test "a user may have 16,384 files open: then that user gets EMFILE, and nobody else" {

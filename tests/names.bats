@@ -64,23 +64,7 @@ expected() {
         echo "$provider $hex $n"
     done < "$work/expected" > "$work/written"
     peek "$pid" > "$work/memory"
-    python3 - "$work/written" "$work/memory" <<'END'
-import re, sys
-def unescape(text):
-    return re.sub(rb"%([0-9A-F]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
-memory = {}
-for line in open(sys.argv[2]):
-    provider, name, _, count, *_ = line.split(" ")
-    memory[unescape(provider).hex(), unescape(name).hex()] = int(count)
-for line in open(sys.argv[1]):
-    provider, name, count = line.split()
-    provider = provider.replace("\\040", " ").encode().hex()
-    if memory.pop((provider, name)) != int(count):
-        sys.exit(f"wrong counter of {bytes.fromhex(name)!r}")
-print(len(memory), "others")
-if any(memory.values()):
-    sys.exit("a probe was switched that was not named")
-END
+    python3 "$tests/lib/compare_counters.py" "$work/written" "$work/memory"
 }
 
 @test "names of 255 bytes stay, longer ones are cut and end in ~ and a hash" {
