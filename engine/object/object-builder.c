@@ -361,7 +361,7 @@ static void append_probe(struct object *object, const struct kept_note *notes, s
         object->sites[object->site_count++] = (struct site){
             .address = notes[i].site,
             .arguments = (uint32_t)(*strings - object->strings),
-            .counter = counter ? (uint32_t)(counter - object->counters) : 0,
+            .counter = counter ? (uint32_t)(counter - object->counters) : SITE_NO_COUNTER,
             .patched = notes[i].format->patched,
         };
         *strings = stpcpy(*strings, notes[i].arguments) + 1;

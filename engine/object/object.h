@@ -27,11 +27,14 @@ struct counter {
     bool kernel_counts; /* the kernel's uprobes count in this one, too */
 };
 
+/* Of a site whose note has no semaphore. */
+#define SITE_NO_COUNTER UINT32_MAX
+
 /* A place in the code that belongs to a probe. */
 struct site {
     uint64_t address;
     uint32_t arguments; /* offset of the string in the object's strings */
-    uint32_t counter;   /* index among the object's counters; of no meaning if the probe has none */
+    uint32_t counter;   /* index among the object's counters, or SITE_NO_COUNTER */
     bool patched;
 };
 

@@ -32,7 +32,7 @@ static void add_sites(const struct part *part, size_t first_counter,
         snapshot->sites[snapshot->site_count++] = (struct snapshot_site){
             .address = site->address + part->loaded->bias,
             .loaded = part->loaded,
-            .counter = part->probe->counter_count == 0
+            .counter = site->counter == SITE_NO_COUNTER
                            ? SNAPSHOT_NO_COUNTER
                            : first_counter + (site->counter - part->probe->first_counter),
             .index = index,

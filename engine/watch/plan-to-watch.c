@@ -149,6 +149,9 @@ static bool find_symbol(void *data, const char *name, size_t length, uint64_t *a
 static uint64_t find_semaphore(const struct object *object, const struct site *site,
                                uint64_t *offset)
 {
+    *offset = 0;
+    if (site->counter == SITE_NO_COUNTER)
+        return 0;
     const struct counter *counter = &object->counters[site->counter];
     uint64_t address = counter->address - (counter->kernel_counts ? 0 : FORMAT_NAMED_SHIFT);
     for (size_t i = 0; i < object->segment_count; i++) {
@@ -159,7 +162,6 @@ static uint64_t find_semaphore(const struct object *object, const struct site *s
             return address;
         }
     }
-    *offset = 0;
     return 0;
 }
 

@@ -36,7 +36,7 @@ static void check_probe(const struct object *object, const struct object_probe *
     for (uint32_t i = 0; i < probe->site_count; i++) {
         const struct site *site = &object->sites[probe->first_site + i];
         require(is_in_segment(object, site->address, site->patched ? SITE_LENGTH : 1, true));
-        require(probe->counter_count == 0 ||
+        require((probe->counter_count == 0 && site->counter == SITE_NO_COUNTER) ||
                 site->counter - probe->first_counter < probe->counter_count);
         require(strlen(object->strings + site->arguments) < ARGUMENTS_MAX);
         object_file_offset(object, site->address);

@@ -223,6 +223,8 @@ static void test_systemtap(void **state)
     assert_int_equal(object->probe_count, ARRAY_LENGTH(rows) + 1);
     assert_int_equal(find_probe(object, "web:silent")->counter_count, 0); /* it can be watched */
     assert_int_equal(find_probe(object, "web:silent")->site_count, 1);
+    assert_true(object->sites[find_probe(object, "web:silent")->first_site].counter ==
+                SITE_NO_COUNTER);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         const struct object_probe *probe = &object->probes[i];
         assert_string_equal(probe->name, rows[i].name);
