@@ -283,6 +283,30 @@ static __attribute__((noinline)) void pass(void)
     PROBE_SITE(own);
 }
 
+static void use_watch(void)
+{
+    struct probe_watch *watch = NULL;
+    char lines[PROBE_WATCH_READ_MIN + 1];
+    ssize_t got = 0;
+    size_t index = (size_t)probe_target_find(target, "gc_start");
+    require(probe_watch_new(target, NULL, 0, NULL, &watch, &error) == 0);
+    require(probe_watch_count(watch) == 0);
+    require(probe_watch_read(watch, lines, 1) == -EINVAL);
+    require(probe_watch_add(watch, target, &index, 1, &error) > 0);
+    require(probe_watch_add(watch, target, &index, 1, &error) == 0);
+    require(probe_watch_count(watch) == 1);
+    require(strcmp(probe_watch_name(watch, 0), "gc_start") == 0);
+    /* It fires at each round of the program, on or off. */
+    require(probe_watch_wait(watch, 30000) == 1);
+    got = probe_watch_read(watch, lines, PROBE_WATCH_READ_MIN);
+    require(got > 0);
+    lines[got] = '\0';
+    require(strstr(lines, " gc_start"));
+    require(probe_watch_hits(watch, 0) > 0 && probe_watch_lost(watch) == 0);
+    probe_watch_free(watch);
+    expect(pid, "gc_start", "0 off");
+}
+
 static void use_self(void)
 {
     const struct probe_engine_options options = {.method = PROBE_METHOD_SELF};
@@ -338,6 +362,7 @@ static const struct {
     {"attach and detach", use_attach},
     {"expected program", use_program_check},
     {"new process", use_new_process},
+    {"watch", use_watch},
     {"self", use_self},
     {"verbose log", use_log},
 };

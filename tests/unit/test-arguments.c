@@ -146,9 +146,10 @@ static void test_spaces(void **state)
 static void test_more_than_can_be_recorded(void **state)
 {
     (void)state;
-    char text[4096] = "";
+    static const char one[] = "1@%al ";
+    char text[300 * (sizeof(one) - 1) + 1] = "";
     for (size_t i = 0; i < 300; i++)
-        strcat(text, "1@%al ");
+        memcpy(text + i * (sizeof(one) - 1), one, sizeof(one));
     parse(text, false);
     assert_int_equal(format.count, UINT8_MAX);
     assert_int_equal(format.shown, WATCH_ARGUMENTS_MAX);

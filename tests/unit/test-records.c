@@ -6,6 +6,7 @@
 #include "watch/records.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* 2026-11-30 08:35:12.507468 UTC */
@@ -61,9 +62,7 @@ static void expect(const char *arguments)
     char wanted[RECORD_LINE_MAX];
     size_t length = record_show(&reader, &whole.record, "web:hit", &format, line);
     line[length] = '\0';
-    strcpy(wanted, "2026-11-30T08:35:12.507468Z 18561 web:hit");
-    strcat(wanted, arguments);
-    strcat(wanted, "\n");
+    snprintf(wanted, sizeof(wanted), "2026-11-30T08:35:12.507468Z 18561 web:hit%s\n", arguments);
     assert_string_equal(line, wanted);
 }
 
@@ -179,7 +178,8 @@ static void test_what_could_not_be_read_is_read_later(void **state)
     (void)state;
     char path[] = "/tmp/probefs-unit.XXXXXX";
     char bytes[256] = {0};
-    strcpy(bytes + 100, "on a page of its own");
+    static const char text_there[] = "on a page of its own";
+    memcpy(bytes + 100, text_there, sizeof(text_there));
     memcpy(bytes + 140, &(int32_t){-7}, 4);
     int fd = mkstemp(path);
     unlink(path);
@@ -236,14 +236,15 @@ static void test_what_a_terminal_would_act_on_is_no_string(void **state)
     expect_quote("a\x1b[2J", 5, "");
     expect_quote("a\x7f", 2, "");
     expect_quote("\xc2\x9b", 2, "");
-    expect_quote("\xe2\x80\xae", 3, "");
+    static const char turned[] = {(char)0xe2, (char)0x80, (char)0xae};
+    expect_quote(turned, sizeof(turned), "");
     expect_quote("a\rb", 3, "\"a\\rb\"");
     char escaped[64];
-    char expected[2 * 64 + 3] = "\"";
+    char expected[2 * sizeof(escaped) + 3] = "";
     memset(escaped, '\n', sizeof(escaped));
+    expected[0] = expected[sizeof(expected) - 2] = '"';
     for (size_t i = 0; i < sizeof(escaped); i++)
-        strcat(expected, "\\n");
-    strcat(expected, "\"");
+        memcpy(expected + 1 + 2 * i, "\\n", 2);
     expect_quote(escaped, sizeof(escaped), expected);
 }
 
