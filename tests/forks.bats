@@ -41,6 +41,11 @@ has_child() {
     adopt "$child"
 }
 
+# all_children: sets children, of the head.
+all_children() {
+    mapfile -t children < <(sed -n "s/^$head has //p" "$out")
+}
+
 # is PID MEMORY
 is() {
     assert_equal "$(memory_of "$1" gc_start)" "$2" "counter and site of $1"
@@ -213,7 +218,7 @@ is() {
     exec 9> "$hold"
     has_child "$head"
     worker=$(workers_of "$server" a)
-    kill -KILL $worker
+    kill -KILL "$worker"
     wait_until "[ \"\$(workers_of $server a)\" ] && [ \"\$(workers_of $server a)\" != '$worker' ]"
     exec 9>&-
     is "$head" "0 off"
@@ -246,17 +251,17 @@ is() {
     exec 9> "$hold"
     orders "$head" "fork ${PROBEFS_CHILDREN:-200}"
     wait_until "[ \$(lines_of '^$head has ') = ${PROBEFS_CHILDREN:-200} ]" 60
-    for each in $(sed -n "s/^$head has //p" "$out"); do started+=("$each:$(start_time "$each")"); done
+    all_children
+    for each in "${children[@]}"; do adopt "$each"; done
     before=$EPOCHREALTIME
     exec 9>&-
     cat "$mnt/$head/enabled" > "$work/after"
     took=$((${EPOCHREALTIME/./} - ${before/./}))
     assert_equal "$(cat "$work/after")" 0
     [ "$took" -lt 1500000 ] || { echo "$took us"; return 1; }
-    last=$(sed -n "s/^$head has //p" "$out" | tail -n 1)
-    wait_until "[ \"\$(memory_of $last gc_start)\" = '0 off' ]" 30
-    for each in $(sed -n "s/^$head has //p" "$out" | awk 'NR % 100 == 0'); do
-        is "$each" "0 off"
+    wait_until "[ \"\$(memory_of ${children[-1]} gc_start)\" = '0 off' ]" 30
+    for ((each = 0; each < ${#children[@]}; each += 20)); do
+        is "${children[each]}" "0 off"
     done
 }
 
@@ -269,7 +274,8 @@ is() {
         has_child "$head"
     done
     is "$head" "0 off"
-    for each in $(sed -n "s/^$head has //p" "$out"); do
+    all_children
+    for each in "${children[@]}"; do
         is "$each" "0 off"
     done
 }

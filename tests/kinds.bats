@@ -25,7 +25,7 @@ is_not_shown() {
     is_not_shown 1
 }
 
-@test "a 32-bit program with notes is not shown" {
+@test "a 32-bit program with notes is not listed, and error_log by path says why" {
     # It waits in pause(), and would have a probe by its notes.
     cat > "$work/small.s" <<'END'
 .globl _start
@@ -50,7 +50,9 @@ END
     ld -m elf_i386 -o "$work/bin/small" "$work/small.o"
     start_command root "$work/bin/small"
     wait_until '[ "$(readlink "/proc/$pid/exe")" = "$work/bin/small" ]'
-    is_not_shown "$pid"
+    assert_equal "$(ls "$mnt" | grep -cx "$pid" || true)" 0
+    assert_match "$(cat "$mnt/$pid/error_log")" "*is a program of 32 bits*"
+    assert_equal "$(probes_of "$pid")" ""
     assert_errno ENOENT write "$mnt/$pid/small/enabled" 1
 }
 
