@@ -249,5 +249,9 @@ class Attack:
                 with contextlib.suppress(ProcessLookupError):
                     child.send_signal(signal.SIGKILL)
         subprocess.run(["umount", "-l", self.hang], check=False, stderr=subprocess.DEVNULL)
-        subprocess.run(["umount", self.mount], check=True, timeout=30)
+        # Those that were killed may not have died yet, with what they have open.
+        for _ in range(100):
+            if subprocess.run(["umount", self.mount], check=False, timeout=30).returncode == 0:
+                break
+            time.sleep(0.1)
         demand(self.server.wait(30) == 0, "the server did not end with success")

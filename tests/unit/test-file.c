@@ -294,7 +294,9 @@ static void test_taken_over_in_vain(void **state)
     takeover_look_after(&server);
     assert_taken_over(2, 2);
     assert_int_equal(file_read(&server, look, 0, 16, &bytes, &length, &error), 0);
+    free(bytes);
     assert_int_equal(file_read(&server, other, 0, 16, &bytes, &length, &error), 0);
+    free(bytes);
     assert_taken_over(4, 3);
     close_file(look);
     close_file(other);
