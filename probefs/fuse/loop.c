@@ -129,7 +129,7 @@ static void end(struct loop *loop)
 
 /* ---- receiving -------------------------------------------------------------------------- */
 
-static uint64_t now(void)
+static uint64_t now_ns(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -150,7 +150,7 @@ static void await_soon(struct loop *loop, uint32_t opcode)
     if (!spin_is_worth_it(&loop->spin, opcode))
         return;
     /* No sched_yield(): on a busy machine, it gives away the CPU for milliseconds. */
-    for (uint64_t until = now() + TRY_NS; !there && now() < until;)
+    for (uint64_t until = now_ns() + TRY_NS; !there && now_ns() < until;)
         there = is_there(loop);
     spin_learn(&loop->spin, opcode, there);
 }

@@ -168,13 +168,13 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
         file_close(server, &file);
     }
     char *text = status == 0 ? strndup(path ? path : "", length) : NULL;
-    if (text)
+    if (text) {
         answer_opened(request);
-    if (text)
         fuse_reply_readlink(request, text);
-    else
+    } else {
         answer_failure_on(request, inode, number, "read the link", status < 0 ? status : -ENOMEM,
                           &error);
+    }
     free(text);
     free(path);
 }

@@ -29,7 +29,9 @@ static int keep_rest(const char *text, size_t length, uint64_t owner, struct cut
     if (!copy)
         return -ENOMEM;
     memcpy(copy, text, length);
-    *rest = (struct cut_line){copy, length, owner};
+    rest->text = copy;
+    rest->length = length;
+    rest->owner = owner;
     return 0;
 }
 
@@ -53,6 +55,8 @@ int cut_line_join(struct cut_line *cut, uint64_t owner, const char *text, size_t
         free(bytes);
         return status;
     }
-    *result = (struct cut_text){bytes, lines, rest};
+    result->bytes = bytes;
+    result->lines = lines;
+    result->rest = rest;
     return 0;
 }

@@ -94,7 +94,9 @@ static bool start_thread(struct lent_work *work)
     bool started = pthread_create(&thread, &attributes, make_finds, work) == 0;
     pthread_attr_destroy(&attributes);
     if (!started) {
-        put_work(work);
+        pthread_mutex_lock(&work->lock);
+        work->users--; /* not the last: who started it is there */
+        pthread_mutex_unlock(&work->lock);
         atomic_fetch_sub(&thread_count, 1);
     }
     return started;

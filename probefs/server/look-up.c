@@ -187,7 +187,7 @@ static int look_up_pid(struct server *server, pid_t pid, int process, struct ino
     int status = process_find_user(pid, process, &user);
     if (status == 0)
         status = inodes_get_target(&server->inodes, pid, NULL, process, &target);
-    if (status < 0)
+    if (status < 0 || !target)
         return status;
     status = ask_target(server, target, &user, &id);
     *sure = status == 0;

@@ -433,7 +433,7 @@ static int continue_answer(int channel, struct call *call, struct channel_answer
     if (got <= 0)
         return (int)got;
     answer->at += (size_t)got;
-    return (size_t)got == piece ? 1 : -EPIPE;
+    return got == (ssize_t)piece ? 1 : -EPIPE;
 }
 
 int channel_receive_some(int channel, struct call *call, struct channel_answer *answer)

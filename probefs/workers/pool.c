@@ -508,26 +508,28 @@ static int fail_call(struct worker *worker, const struct call *call, int status)
 {
     if (status == -ETIMEDOUT && is_stopped(worker->pid))
         status = -ESHUTDOWN;
-    if (status == -ETIMEDOUT || status == -ESHUTDOWN)
-        worker_abandon(worker, call);
-    else if (status == -EPIPE)
-        worker_bury(worker);
-    if (status == -EPIPE)
-        return worker->abandoned ? -ECONNRESET : -EIO;
-    return status;
+    if (status != -EPIPE) {
+        if (status == -ETIMEDOUT || status == -ESHUTDOWN)
+            worker_abandon(worker, call);
+        return status;
+    }
+    bool abandoned = worker->abandoned;
+    worker_bury(worker);
+    return abandoned ? -ECONNRESET : -EIO;
 }
 
 static int end_call(struct worker *worker, struct busy_channel *busy, const struct call *call,
                     int status)
 {
-    pthread_mutex_lock(&worker->workers->lock);
+    struct workers *workers = worker->workers;
+    pthread_mutex_lock(&workers->lock);
     DL_DELETE(worker->busy, busy);
     if (status == 0 && !call->reply.last && worker->listed && worker->channel_count < CHANNELS_MAX)
         worker->channels[worker->channel_count++] = busy->channel;
     else
         close(busy->channel);
     status = fail_call(worker, call, status);
-    pthread_mutex_unlock(&worker->workers->lock);
+    pthread_mutex_unlock(&workers->lock);
     return status;
 }
 
@@ -603,14 +605,16 @@ int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_la
         status = await_answer(&this->late_call, wait);
     else if (status == -ETIMEDOUT) /* the channel has no room: that is no silence */
         status = -EAGAIN;
-    if (status == 0) {
+    bool is_used = status == 0;
+    if (is_used) {
         worker_use(worker);
         status = late_calls_add(worker->workers->late_calls, &this->late_call);
         if (status == 0)
             return -EINPROGRESS;
-        worker_put(worker);
     }
     status = end_call(worker, &this->busy, call, status > 0 ? 0 : status);
+    if (is_used)
+        worker_put(worker);
     free(this);
     return status;
 }
