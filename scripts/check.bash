@@ -11,7 +11,7 @@ object:       objects linkers hostile-objects
 process:      kinds forced yama
 target:       state info
 update:       switch control
-start:        probe-run
+start:        probe-run follow libraries
 watch:        switch semaphore
 engine:       library switch
 
@@ -23,7 +23,7 @@ nodes:        info control state
 common:       error-log
 probefs:      switch tree
 
-probe-run:    probe-run
+probe-run:    probe-run follow
 mount-helper: mount
 systemd:      systemd
 completions:  install
