@@ -46,8 +46,10 @@ all_children() {
     mapfile -t children < <(sed -n "s/^$head has //p" "$out")
 }
 
-# is PID MEMORY
+# is PID MEMORY: after the releases that are under way, which a look at the head waits for.
 is() {
+    cat "$mnt/$head/enabled" > "$work/looked" 2>&1 || true
+    wait_until "[ \"\$(memory_of $1 gc_start)\" = '$2' ]" 3 > "$work/waited" || true
     assert_equal "$(memory_of "$1" gc_start)" "$2" "counter and site of $1"
 }
 
@@ -237,6 +239,7 @@ is() {
     exec 8> "$hold"
     exec 9>&-
     exec 9> "$hold"
+    sleep 0.05 # behind the ticks in which values decide: see probefs(5)
     has_child "$head"
     is "$child" "2 on"
     exec 8>&-
