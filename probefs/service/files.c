@@ -101,7 +101,8 @@ static int answer_with_text(struct service *service, struct call *call, struct t
         free(text->bytes);
         return -ENOMEM;
     }
-    memcpy(call->out, text->bytes + request->offset, length);
+    if (length > 0)
+        memcpy(call->out, text->bytes + request->offset, length);
     call->out_length = length;
     if (call->reply.has_end)
         free(text->bytes);

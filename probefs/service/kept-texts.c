@@ -76,28 +76,31 @@ void kept_texts_put(struct kept_texts *texts, uint64_t file, char *bytes, size_t
     pthread_mutex_unlock(&texts->lock);
 }
 
+/* A piece of TEXT, which is dropped if that was its end. Called with the lock held. */
+static int text_copy(struct kept_texts *texts, struct kept_text *text, uint64_t offset, size_t size,
+                     char **piece, size_t *length, bool *has_end)
+{
+    size_t left = offset < text->length ? text->length - offset : 0;
+    size_t copied = left < size ? left : size;
+    char *copy = malloc(copied + 1);
+    if (!copy)
+        return -ENOMEM;
+    if (copied > 0)
+        memcpy(copy, text->bytes + offset, copied);
+    *piece = copy;
+    *length = copied;
+    *has_end = left <= size;
+    if (left <= size)
+        text_remove(texts, text);
+    return 0;
+}
+
 int kept_texts_copy(struct kept_texts *texts, uint64_t file, uint64_t offset, size_t size,
                     char **piece, size_t *length, bool *has_end)
 {
-    int status = 0;
     pthread_mutex_lock(&texts->lock);
     struct kept_text *text = text_find(texts, file);
-    size_t left = text && offset < text->length ? text->length - offset : 0;
-    size_t copied = left < size ? left : size;
-    char *copy = copied > 0 ? malloc(copied) : NULL;
-    if (!text)
-        status = -ENOENT;
-    else if (copied > 0 && !copy)
-        status = -ENOMEM;
-    if (status == 0) {
-        if (copied > 0)
-            memcpy(copy, text->bytes + offset, copied);
-        *piece = copy;
-        *length = copied;
-        *has_end = copied == left;
-        if (*has_end)
-            text_remove(texts, text);
-    }
+    int status = text ? text_copy(texts, text, offset, size, piece, length, has_end) : -ENOENT;
     pthread_mutex_unlock(&texts->lock);
     return status;
 }

@@ -256,12 +256,14 @@ void scanner_free(struct scanner *scanner)
     while (scanner->lookers) {
         struct looker *looker = scanner->lookers;
         pthread_join(looker->thread, NULL);
-        LL_DELETE(scanner->lookers, looker);
+        scanner->lookers = looker->next;
         free(looker);
     }
-    while (scanner->queue) {
-        scanner->blocked = true;
-        job_drop(scanner, scanner->queue);
+    struct scan_job *job = NULL;
+    struct scan_job *next = NULL;
+    HASH_ITER (hh, scanner->jobs, job, next) {
+        HASH_DEL(scanner->jobs, job);
+        free(job);
     }
     probe_survey_free(scanner->survey);
     pthread_cond_destroy(&scanner->done);
