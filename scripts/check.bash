@@ -63,7 +63,7 @@ check_area() {
         mapfile -t files < <(sort -u <<<"$suites")
     fi
     need meson meson && need ninja ninja-build || return
-    [ -e build/build.ninja ] || meson setup build || return
+    [ -e build/build.ninja ] || configure build || return
     ninja -C build --quiet || return
     meson test -C build --no-rebuild --quiet --print-errorlogs || return
     [ ${#files[@]} -gt 0 ] || return 0

@@ -47,7 +47,7 @@ unit_tests() {
     local dir=$1 status=0 log=$1/meson-test.out
     echo "=== unit tests in $dir"
     ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        meson test -C "$dir" --no-rebuild --print-errorlogs >"$log" 2>&1 || status=$?
+        meson test -C "$dir" --no-rebuild --timeout-multiplier 5 --print-errorlogs >"$log" 2>&1 || status=$?
     cat "$log"
     number() {
         sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$log" | tail -n 1
