@@ -56,11 +56,18 @@ need() {
     return 1
 }
 
+need_root() {
+    [ "$(id -u)" != 0 ] || return 0
+    echo "check: suites mount and switch processes of several users: sudo ./run check $*" >&2
+    return 1
+}
+
 check_area() {
     local suites files=()
     if [ $# -gt 0 ]; then
         suites=$(for area in "$@"; do suites_of "$area" || exit; done) || return
         mapfile -t files < <(sort -u <<<"$suites")
+        need_root "$@" || return
     fi
     need meson meson && need ninja ninja-build || return
     [ -e build/build.ninja ] || configure build || return
@@ -68,10 +75,6 @@ check_area() {
     meson test -C build --no-rebuild --quiet --print-errorlogs || return
     [ ${#files[@]} -gt 0 ] || return 0
     need bats bats && need parallel parallel || return
-    if [ "$(id -u)" != 0 ]; then
-        echo "check: suites mount and switch processes of several users: sudo ./run check $*" >&2
-        return 1
-    fi
     test_users add
     PROBEFS_BUILD=$PWD/build bats --jobs $(($(nproc) + 1)) "${files[@]}"
 }

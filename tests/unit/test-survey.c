@@ -157,6 +157,9 @@ static void hide_notes(int fd)
 static void test_a_file_that_is_replaced(void **state)
 {
     (void)state;
+    /* Only root may follow the links of map_files, which tell one file from another. */
+    if (geteuid() != 0)
+        skip();
     char path[] = "/tmp/probefs-survey-XXXXXX";
     int file = mkstemp(path);
     copy_library(file);
