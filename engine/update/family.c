@@ -18,7 +18,8 @@
  * Start times come in ticks of 10 ms, and a process is given its own a moment after its memory was
  * copied. So what was forked in a tick of the taking or of the giving back, or in the one behind
  * it, may be on either side. The values tell then: a counter that is below what it was with the
- * reference does not hold it.
+ * reference does not hold it. (It looks so, too, if other references were taken from the child
+ * since: then this one stays there, rather than that somebody else's is taken.)
  *
  * Nothing is taken from a counter that is 0.
  */
