@@ -83,10 +83,10 @@ lint_security() {
     return $status
 }
 
-lint_sizes() {
-    files '*.c' '*.h' '*.bash' '*.bats' '*.sh' '*.py' run | xargs awk '
-        FNR == 601 { print FILENAME " has over 600 lines"; bad = 1 }
-        END { exit bad }'
+# A length is a sign, not a rule: look for the second concept in what is named here.
+tell_sizes() {
+    files '*.c' '*.h' '*.bash' '*.bats' '*.sh' '*.py' run |
+        xargs awk 'FNR == 501 { print "over 500 lines: " FILENAME }'
 }
 
 lint() {
@@ -100,5 +100,5 @@ lint() {
     check "includes" lint_includes
     check "links" lint_links
     check "tests of SECURITY.md" lint_security
-    check "sizes" lint_sizes
+    tell_sizes
 }
