@@ -197,7 +197,10 @@ static int begin_locked(struct service *service, struct kept_hold *kept, struct 
     return status;
 }
 
-/* It is in the table before BEGIN has an effect: nothing can fail after that. */
+/*
+ * It is in the table before BEGIN has an effect: nothing can fail after that. The reply tells of
+ * the hold after a success, too: the server may have no memory for the rest of it.
+ */
 static int hold_start(struct service *service, struct call *call, hold_begin *begin)
 {
     const struct request *request = &call->request;
@@ -220,9 +223,9 @@ static int hold_start(struct service *service, struct call *call, hold_begin *be
     }
     pthread_mutex_lock(&kept->target->lock);
     status = begin_locked(service, kept, call, begin);
-    call->reply.is_held = status < 0 && kept->hold;
+    call->reply.is_held = kept->hold != NULL;
     pthread_mutex_unlock(&kept->target->lock);
-    if (status < 0 && !call->reply.is_held)
+    if (!call->reply.is_held)
         kept_remove(service, kept);
     return status;
 }

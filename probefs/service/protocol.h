@@ -88,7 +88,11 @@ struct reply {
     protocol_bool sees_maps; /* but it may see its mappings */
     protocol_bool last;      /* the channel of this reply is of no use any more */
     protocol_bool has_end;   /* READ: nothing follows what was read, and no text is kept */
-    protocol_bool is_held;   /* HOLD_TAKE failed, and the hold is to be given back all the same */
+    /*
+     * HOLD_TAKE: the hold is there, and is to be given back whatever the error says: the service
+     * could not save it, or the server has no memory for what came with a success.
+     */
+    protocol_bool is_held;
     struct probe_error sentence;
 };
 

@@ -464,7 +464,7 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
     if (status < 0 && status != -ENOMEM)
         return status;
     take_reply(call, &reply.reply, reply.payload);
-    /* It was done all the same: the reply's handle may have to be released. */
+    /* It was done all the same: a hold that the reply tells of has to be given back. */
     if (status == -ENOMEM)
         call->reply.error = ENOMEM;
     return 0;

@@ -370,6 +370,9 @@ static int call(struct service *service, const struct request *request, const ch
     call.in_length = text ? strlen(text) : 0;
     service_call(service, &call);
     free(call.out);
+    /* The server learns of a hold also where there is no memory for what comes with it. */
+    if (request->operation == OPERATION_HOLD_TAKE && !call.reply.error)
+        assert_true(call.reply.is_held);
     if (call.reply.error) {
         *error = call.reply.sentence;
         if (!error->text[0]) /* the server says strerror() then */
