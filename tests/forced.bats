@@ -83,6 +83,7 @@ switches_all() {
     exec 9> "$at/$pid/gc_start/hold"
     assert_equal "$(memory_of "$pid" gc_start)" "7 on"
     exec 9>&-
+    assert_equal "$(cat "$at/$pid/gc_start/semaphore")" 6
     assert_equal "$(memory_of "$pid" gc_start)" "6 on"
     echo 0 > "$at/$pid/gc_start/semaphore"
     is_let_go "$pid"

@@ -134,6 +134,7 @@ END
     assert_equal "$(memory_of "$pid" request)" "2 on"
     peek "$pid" poke "$(switch_byte_of "$pid" request)" off
     exec 9>&-
+    look "$pid"
     assert_equal "$(memory_of "$pid" request)" "1 on"
 }
 

@@ -3,12 +3,12 @@
  * Memory that runs out: whole sessions on a live process, in which one allocation after the other
  * fails. Each failure is an errno with a sentence; nothing has changed then, and nothing is lost.
  */
+#include "demo-target.h"
+#include "service-uses.h"
 #include "unit.h"
 
 #include "../faults/faults.h"
 #include "process/maps.h"
-#include "service/service.h"
-#include "nodes/tree.h"
 #include "common/waiting.h"
 
 #include <dirent.h>
@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -31,33 +30,10 @@ static char states_before[PROBES + 1];
 
 /* ---- the target -------------------------------------------------------------------------- */
 
-static const char *target_path(void)
-{
-    static char path[PATH_MAX];
-    const char *folder = getenv("TARGETS");
-    if (!folder)
-        fail_msg("TARGETS is not in the environment: run this with meson test");
-    snprintf(path, sizeof(path), "%s/demo-ocaml_1", folder);
-    return path;
-}
-
 static int start_target(void **state)
 {
     (void)state;
-    char *argv[] = {"demo", "-q", "-i", "100000", NULL};
-    char line[64];
-    int ends[2];
-    posix_spawn_file_actions_t actions;
-    assert_int_equal(pipe(ends), 0);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-    posix_spawn_file_actions_addclose(&actions, ends[0]);
-    assert_int_equal(posix_spawn(&target, target_path(), &actions, NULL, argv, NULL), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    assert_true(read(ends[0], line, sizeof(line)) > 0); /* it says its pid */
-    close(ends[0]);
+    target = demo_target_start();
     assert_int_equal(waiting_new(&waiting), 0);
     return 0;
 }
@@ -65,8 +41,7 @@ static int start_target(void **state)
 static int stop_target(void **state)
 {
     (void)state;
-    kill(target, SIGKILL);
-    waitpid(target, NULL, 0);
+    demo_target_end(target);
     waiting_free(waiting);
     return 0;
 }
@@ -345,7 +320,7 @@ static int open_program(struct probe_error *error)
     if (status < 0)
         strcpy(error->text, "no engine");
     if (status == 0)
-        status = probe_program_open(engine, target_path(), NULL, &program, error);
+        status = probe_program_open(engine, demo_target_path(), NULL, &program, error);
     if (status == 0)
         assert_int_equal(probe_program_count(program), PROBES);
     probe_program_close(program);
@@ -361,125 +336,20 @@ static void test_programs(void **state)
 
 /* ---- the service ------------------------------------------------------------------------- */
 
-static int call(struct service *service, const struct request *request, const char *text,
-                struct probe_error *error)
+/* What nobody would see fail finds memory. */
+static void find_memory(bool always)
 {
-    struct call call = CALL_INIT;
-    call.request = *request;
-    call.in = text;
-    call.in_length = text ? strlen(text) : 0;
-    service_call(service, &call);
-    free(call.out);
-    /* The server learns of a hold also where there is no memory for what comes with it. */
-    if (request->operation == OPERATION_HOLD_TAKE && !call.reply.error)
-        assert_true(call.reply.is_held);
-    if (call.reply.error) {
-        *error = call.reply.sentence;
-        if (!error->text[0]) /* the server says strerror() then */
-            snprintf(error->text, sizeof(error->text), "%s", strerror(call.reply.error));
-    }
-    return -call.reply.error;
-}
-
-/* Nobody would see these fail: so they find memory. */
-static int call_at_last(struct service *service, struct request *request, enum operation operation,
-                        struct probe_error *error)
-{
-    int64_t left = atomic_exchange(&faults_of_process()->first, -1);
-    request->operation = operation;
-    int status = call(service, request, NULL, error);
-    faults_of_process()->first = left;
-    return status;
-}
-
-/* Opens a file, writes TEXT to it or reads it in two pieces, and closes it. */
-static int use_file(struct service *service, const struct probe_image_id *id, enum place place,
-                    const char *name, const char *text, struct probe_error *error)
-{
-    enum { PIECE = 4 };
-    static uint64_t last_file;
-    struct request request = {.operation = OPERATION_OPEN, .pid = target, .id = *id};
-    request.kind = (unsigned int)tree_find(place, name);
-    request.access = text ? PROBE_WRITE : PROBE_READ;
-    request.file = ++last_file;
-    if (place == PLACE_PROBE)
-        strcpy(request.probe, "gc_start");
-    int status = call(service, &request, NULL, error);
-    if (status < 0)
-        return status;
-    request.operation = text ? OPERATION_WRITE : OPERATION_READ;
-    request.size = PIECE;
-    status = call(service, &request, text, error);
-    request.offset = PIECE;
-    request.size = 4096;
-    if (status == 0 && !text)
-        status = call(service, &request, NULL, error);
-    int closed = call_at_last(service, &request, OPERATION_CLOSE, error);
-    return status < 0 ? status : closed;
-}
-
-static int use_hold(struct service *service, const struct probe_image_id *id,
-                    struct probe_error *error)
-{
-    struct request request = {.operation = OPERATION_HOLD_TAKE, .pid = target, .id = *id};
-    request.access = PROBE_WRITE;
-    request.file = 4711;
-    strcpy(request.probe, "gc_start");
-    int status = call(service, &request, NULL, error);
-    int given = call_at_last(service, &request, OPERATION_HOLD_GIVE, error);
-    return status < 0 ? status : given;
-}
-
-static int scan(struct service *service, const struct probe_image_id *id, struct probe_error *error)
-{
-    struct scan_entry entry = {.pid = target, .id = *id};
-    struct call scanning = CALL_INIT;
-    scanning.request.operation = OPERATION_SCAN;
-    scanning.in = (const char *)&entry;
-    scanning.in_length = sizeof(entry);
-    service_call(service, &scanning);
-    free(scanning.out);
-    if (scanning.reply.error)
-        snprintf(error->text, sizeof(error->text), "%s", strerror(scanning.reply.error));
-    return -scanning.reply.error;
+    static int64_t left;
+    if (always)
+        left = atomic_exchange(&faults_of_process()->first, -1);
+    else
+        faults_of_process()->first = left;
 }
 
 static int serve(struct probe_error *error)
 {
-    static const struct {
-        enum place place;
-        const char *name, *text;
-    } uses[] = {
-        {PLACE_PROCESS, "enabled", NULL},
-        {PLACE_PROBE, "semaphore", NULL},
-        {PLACE_PROBE, "sites", NULL},
-        {PLACE_PROCESS, "info", NULL},
-        {PLACE_PROCESS, "control", NULL},
-        {PLACE_PROCESS, "exe", NULL},
-        {PLACE_PROCESS, "error_log", NULL},
-        {PLACE_PROBE, "hold", NULL},
-        {PLACE_PROCESS, "control", "1 gc_start,gc_stop [b]oot i* request\n"},
-    };
-    const struct service_options options = {.method = PROBE_METHOD_VM, .waiting = waiting};
-    struct service *service = NULL;
-    struct probe_engine *engine = NULL;
-    struct probe_image_id id = {0};
-    int status = probe_engine_new(NULL, &engine);
-    if (status == 0)
-        status = probe_image_identify(engine, target, &id);
-    if (status == 0)
-        status = service_new(&options, &service);
-    if (status < 0)
-        strcpy(error->text, "no service");
-    if (status == 0)
-        status = scan(service, &id, error);
-    if (status == 0)
-        status = use_hold(service, &id, error);
-    for (size_t i = 0; i < ARRAY_LENGTH(uses) && status == 0; i++)
-        status = use_file(service, &id, uses[i].place, uses[i].name, uses[i].text, error);
-    service_free(service);
-    probe_engine_free(engine);
-    return status;
+    const struct service_use use = {target, waiting, find_memory, PROBE_METHOD_VM};
+    return service_use_all(&use, error);
 }
 
 static void test_service(void **state)
