@@ -41,17 +41,16 @@ static bool is_site(const struct site *site, const uint8_t memory[SITE_LENGTH],
                          : memory[0] == file[0] || arch_is_traced(memory, file);
 }
 
-/*
- * Compares the sites in MAPPING with those in the file. One that is the same will do: a debugger
- * may have breakpoints on others.
- */
-static void compare_sites(const struct probe_image *image, const struct loaded *loaded,
-                          const struct mapping *mapping, const uint8_t (*bytes)[SITE_LENGTH],
-                          struct copied_code *found)
+/* What the sites in a mapping are, compared with the object's. */
+enum comparison { NO_SITES, SAME_SITES, OTHER_SITES, UNREAD_SITES };
+
+/* One that is the same will do: a debugger may have breakpoints on others. */
+static enum comparison compare_sites(const struct probe_image *image, const struct loaded *loaded,
+                                     const struct mapping *mapping,
+                                     const uint8_t (*bytes)[SITE_LENGTH])
 {
     const struct object *object = loaded->object;
-    bool any = false;
-    bool read = false;
+    enum comparison result = NO_SITES;
     for (size_t i = 0; i < object->site_count; i++) {
         const struct site *site = &object->sites[i];
         uint64_t address = site->address + loaded->bias;
@@ -60,15 +59,14 @@ static void compare_sites(const struct probe_image *image, const struct loaded *
             continue;
         uint64_t left = mapping->end - address;
         size_t length = left < SITE_LENGTH ? (size_t)left : SITE_LENGTH;
-        any = true;
         if (memory_read_span(image, address, length, memory) < 0)
-            continue;
-        if (is_site(site, memory, bytes[i]))
-            return;
-        read = true;
+            result = result == NO_SITES ? UNREAD_SITES : result;
+        else if (is_site(site, memory, bytes[i]))
+            return SAME_SITES;
+        else
+            result = OTHER_SITES;
     }
-    found->foreign |= read;
-    found->unchecked |= any && !read;
+    return result;
 }
 
 bool copied_code_has(const struct loaded *loaded, const struct mapping *mapping)
@@ -81,6 +79,18 @@ bool copied_code_has(const struct loaded *loaded, const struct mapping *mapping)
     return false;
 }
 
+/* From now on, MAPPING's file holds copies of the code. */
+static void add_copy(struct loaded *loaded, const struct mapping *mapping,
+                     struct copied_code *found)
+{
+    if (mapping->inode == 0 || copied_code_has(loaded, mapping))
+        return;
+    if (loaded->copy_count == COPIES_MAX)
+        found->foreign = true;
+    else
+        loaded->copies[loaded->copy_count++] = (struct file_id){mapping->device, mapping->inode};
+}
+
 static int check_mapping(const struct probe_engine *engine, const struct probe_image *image,
                          const struct maps *maps, struct loaded *loaded,
                          const struct mapping *mapping, struct copied_code *found)
@@ -88,18 +98,25 @@ static int check_mapping(const struct probe_engine *engine, const struct probe_i
     const uint8_t(*bytes)[SITE_LENGTH] = NULL;
     found->any = true;
     found->shared |= mapping->shared;
-    if (mapping->inode != 0 && !copied_code_has(loaded, mapping)) {
-        if (loaded->copy_count == COPIES_MAX)
-            found->foreign = true;
-        else
-            loaded->copies[loaded->copy_count++] =
-                (struct file_id){mapping->device, mapping->inode};
-    }
     int status = read_sites(engine, image, maps, loaded, &bytes);
     /* If the file cannot be read, each write will say so. */
-    if (status == 0)
-        compare_sites(image, loaded, mapping, bytes, found);
+    enum comparison sites = status == 0 ? compare_sites(image, loaded, mapping, bytes) : NO_SITES;
+    found->foreign |= sites == OTHER_SITES;
+    found->unchecked |= sites == UNREAD_SITES;
+    if (sites != OTHER_SITES)
+        add_copy(loaded, mapping, found);
     return status == -ENOMEM ? status : 0;
+}
+
+static bool has_site(const struct loaded *loaded, const struct mapping *mapping)
+{
+    const struct object *object = loaded->object;
+    for (size_t i = 0; i < object->site_count; i++) {
+        uint64_t address = object->sites[i].address + loaded->bias;
+        if (address >= mapping->start && address < mapping->end)
+            return true;
+    }
+    return false;
 }
 
 int copied_code_find(const struct probe_engine *engine, const struct probe_image *image,
@@ -122,6 +139,8 @@ int copied_code_find(const struct probe_engine *engine, const struct probe_image
         for (; mapping < behind && mapping->start < end && status == 0; mapping++) {
             if (copied_code_is_in(loaded, mapping))
                 status = check_mapping(engine, image, maps, loaded, mapping, found);
+            else if (mapping->executable && !found->own)
+                found->own = has_site(loaded, mapping);
         }
     }
     return status;

@@ -15,6 +15,7 @@ struct copied_code {
     bool any;
     bool shared;    /* some is mapped shared: writing there would change what others see */
     bool foreign;   /* the sites in some mapping are not those of the object */
+    bool own;       /* others are in code that is mapped from its file */
     bool unchecked; /* memory cannot be read: whether it is foreign is not known */
 };
 

@@ -288,7 +288,9 @@ static void tell_left_out(const struct search *search, const struct file_maps *f
 
 /*
  * Looks at code that is not mapped from the objects' files, of those in the list from FROM on, and
- * drops those whose code it cannot be, or is shared. Errors: ENOMEM.
+ * drops those whose code it cannot be, or is shared. An object that reaches over the code of
+ * others, and has some of its own, stays: what lies in the others' is refused when it is to be
+ * written. Errors: ENOMEM.
  */
 static int check_copies(const struct search *search, const struct file_maps *file, size_t from)
 {
@@ -305,11 +307,11 @@ static int check_copies(const struct search *search, const struct file_maps *fil
                          "has probes that are not shown, as its code is in a shared mapping: "
                          "writing there would change what other processes run",
                          false, false);
-        else if (code.foreign)
+        else if (code.foreign && !code.own)
             tell_problem(search, file,
                          "has probes that are not shown, as other code is in the place of its own",
                          false, false);
-        if (code.shared || code.foreign) {
+        if (code.shared || (code.foreign && !code.own)) {
             free(loaded->path);
             list->items[i] = list->items[--list->count];
         } else {
