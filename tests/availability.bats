@@ -5,6 +5,12 @@
 
 load lib/session
 
+setup() {
+    session_begin
+    # Memory that was freed is to be seen as such: no large store of it.
+    ASAN_OPTIONS+=":quarantine_size_mb=1:thread_local_quarantine_size_kb=16"
+}
+
 # attack NAME [ARGUMENT]...: with a server of its own. Whatever hangs ends with the namespace.
 attack() {
     local name=$1 status=0
