@@ -40,8 +40,15 @@ int child_queue_init(struct child_queue *queue, struct probe_engine *engine,
     return -pthread_cond_init(&queue->changed, NULL);
 }
 
-static void inherited_free(struct inherited *inherited)
+struct inherited *inherited_new(void)
 {
+    return calloc(1, sizeof(struct inherited));
+}
+
+void inherited_free(struct inherited *inherited)
+{
+    if (!inherited)
+        return;
     probe_reference_free(inherited->reference);
     free(inherited->name);
     free(inherited);
@@ -224,17 +231,9 @@ static void enqueue(struct child_queue *queue, struct inherited *inherited)
     pthread_mutex_unlock(&queue->lock);
 }
 
-void child_queue_add(struct child_queue *queue, struct probe_reference *reference, char *name,
-                     bool later)
+void child_queue_add(struct child_queue *queue, struct inherited *inherited,
+                     struct probe_reference *reference, char *name, bool later)
 {
-    struct inherited *inherited = calloc(1, sizeof(*inherited));
-    if (!inherited) {
-        log_message(PROBE_LOG_WARNING, "a hold of '%s' was not taken from children: out of memory",
-                    name);
-        probe_reference_free(reference);
-        free(name);
-        return;
-    }
     inherited->reference = reference;
     inherited->name = name;
     inherited->limit = clock_after(SECONDS_MAX * CLOCK_SECOND);

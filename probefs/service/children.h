@@ -15,6 +15,7 @@
 
 enum { HELPERS_MAX = 4 };
 
+/* A reference that was given back, and what children it was taken from. */
 struct inherited;
 
 struct child_queue {
@@ -35,11 +36,18 @@ int child_queue_init(struct child_queue *queue, struct probe_engine *engine,
 void child_queue_done(struct child_queue *queue);
 
 /*
- * Takes REFERENCE, to probe NAME, from the children; owns both from here on. LATER: leaves all to
- * the thread, for a caller who has no time.
+ * For child_queue_add(), made before the reference is taken: there may be no memory when it is
+ * given back, and nobody would look for its children another time. NULL: there is no memory.
  */
-void child_queue_add(struct child_queue *queue, struct probe_reference *reference, char *name,
-                     bool later);
+struct inherited *inherited_new(void);
+void inherited_free(struct inherited *inherited);
+
+/*
+ * Takes REFERENCE, to probe NAME, from the children; owns all three from here on. LATER: leaves all
+ * to the thread, for a caller who has no time.
+ */
+void child_queue_add(struct child_queue *queue, struct inherited *inherited,
+                     struct probe_reference *reference, char *name, bool later);
 
 /* Waits until nothing is left to do, at most until DEADLINE. */
 void child_queue_wait(struct child_queue *queue, const struct timespec *deadline);

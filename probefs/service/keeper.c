@@ -25,6 +25,7 @@ struct kept_hold {
      * kernel, would say by then.
      */
     struct probe_image image;
+    struct inherited *inherited; /* for the children, when it was given back; NULL from then on */
     UT_hash_handle hh;
 };
 
@@ -44,7 +45,9 @@ bool keeper_has_holds(struct keeper *keeper)
 
 static void kept_free(struct service *service, struct kept_hold *kept)
 {
-    service_targets_put(&service->targets, kept->target, true);
+    if (kept->target)
+        service_targets_put(&service->targets, kept->target, true);
+    inherited_free(kept->inherited);
     probe_image_done(&kept->image);
     free(kept);
 }
@@ -76,6 +79,26 @@ static int kept_list(struct keeper *keeper, struct kept_hold *kept)
     bool listed = kept->hh.tbl != NULL;
     pthread_mutex_unlock(&keeper->lock);
     return listed ? 0 : -ENOMEM;
+}
+
+/* A hold that is still to be taken, and is in the table already. */
+static int kept_new(struct service *service, struct call *call, struct kept_hold **result)
+{
+    struct kept_hold *kept = calloc(1, sizeof(*kept));
+    if (!kept)
+        return -ENOMEM;
+    kept->file = call->request.file;
+    kept->image = PROBE_IMAGE_NONE;
+    kept->inherited = inherited_new();
+    int status =
+        kept->inherited ? service_targets_find(&service->targets, call, &kept->target) : -ENOMEM;
+    if (status == 0)
+        status = kept_list(&service->keeper, kept);
+    if (status < 0)
+        kept_free(service, kept);
+    else
+        *result = kept;
+    return status;
 }
 
 static void kept_remove(struct service *service, struct kept_hold *kept)
@@ -112,8 +135,11 @@ static int kept_give(struct service *service, struct kept_hold *kept, struct cal
     else if (probe_target_copy_image(target, &kept->image) < 0)
         kept->image = PROBE_IMAGE_NONE;
     access_end(kept->target);
-    if (reference)
-        child_queue_add(&service->children, reference, name, atomic_load(&service->keeper.ending));
+    if (reference) {
+        child_queue_add(&service->children, kept->inherited, reference, name,
+                        atomic_load(&service->keeper.ending));
+        kept->inherited = NULL;
+    }
     return status < 0 ? status : given;
 }
 
@@ -206,21 +232,10 @@ static int hold_start(struct service *service, struct call *call, hold_begin *be
     const struct request *request = &call->request;
     if (!request->probe[0] || kept_find(&service->keeper, request->file))
         return -EINVAL;
-    struct kept_hold *kept = calloc(1, sizeof(*kept));
-    if (!kept)
-        return -ENOMEM;
-    kept->file = request->file;
-    kept->image = PROBE_IMAGE_NONE;
-    int status = service_targets_find(&service->targets, call, &kept->target);
-    if (status < 0) {
-        free(kept);
+    struct kept_hold *kept = NULL;
+    int status = kept_new(service, call, &kept);
+    if (status < 0)
         return status;
-    }
-    status = kept_list(&service->keeper, kept);
-    if (status < 0) {
-        kept_free(service, kept);
-        return status;
-    }
     pthread_mutex_lock(&kept->target->lock);
     status = begin_locked(service, kept, call, begin);
     call->reply.is_held = kept->hold != NULL;
