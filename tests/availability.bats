@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# runs: alone
 #
 # What ordinary users can do to make others wait, and what it may cost these: see
 # availability/attack.py. Each attack has pid and mount namespaces of its own.

@@ -316,8 +316,9 @@ END
     chown "$(user_name c)" bin/audit bin/depaudit bin/linked bin/loaded bin/mark.so
     for each in audit depaudit linked loaded; do
         for as in root a c; do
+            # A build with coverage says where its user may not add what it counted.
             has_status 0 run_as "$as" "$probe_run" -l "bin/$each"
-            assert_equal "$(cat "$work/out/command")" app:alpha
+            assert_equal "$(grep -v '^profiling:' "$work/out/command")" app:alpha
             has_status 2 run_as "$as" "$probe_run" -e nosuch "bin/$each"
             has_status 2 run_as "$as" "$probe_run" -d nosuch "bin/$each"
             [ ! -e ran ]
