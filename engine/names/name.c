@@ -230,7 +230,10 @@ static void unescape(char *text)
         int high = *at == '%' ? digit_value(at[1]) : -1;
         int low = high >= 0 ? digit_value(at[2]) : -1;
         bool escaped = low >= 0 && (high > 0 || low > 0);
-        *out++ = escaped ? (char)(high << 4 | low) : *at;
+        *out = *at;
+        if (escaped)
+            *out = (char)(high << 4 | low);
+        out++;
         at += escaped ? ESCAPE_LENGTH - 1 : 0;
     }
     *out = '\0';

@@ -106,7 +106,7 @@ static void test_limits(void **state)
     assert_false(is_kept(1));
     assert_true(is_kept(2));
     /* The newest is kept however large it is, and the others give way. */
-    put_large(MANY + 2, 2 * LIMIT);
+    put_large(MANY + 2, (size_t)2 * LIMIT);
     assert_true(is_kept(MANY + 2));
     assert_false(is_kept(MANY + 1));
     put_large(MANY + 3, LIMIT / 2);

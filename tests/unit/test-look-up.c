@@ -265,9 +265,14 @@ static void test_an_image_is_lent(void **state)
     (void)state;
     worker.needs_image = true;
     worker.status = -EACCES;
-    assert_int_equal(look_up(), 0);
-    assert_int_equal(asked_with_image, 1);
-    assert_true(sure);
+    /* The 20 ms may be over before the thread that asks with an image has run. */
+    for (int i = 1; i <= 100; i++) {
+        assert_int_equal(look_up(), 0);
+        assert_int_equal(asked_with_image, i);
+        if (sure)
+            return;
+    }
+    fail_msg("no answer with an image came in time");
 }
 
 int main(void)

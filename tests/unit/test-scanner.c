@@ -15,7 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PLAIN = 40, SILENT_MAX = 64, SECOND_MS = 1000 };
+enum { PLAIN = 40, SILENT_MAX = 64 };
+
+#define SECOND_MS INT64_C(1000)
 
 static pid_t plain[PLAIN]; /* without probes */
 static pid_t demo;         /* with */
@@ -29,6 +31,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static pid_t silent_first, silent_last;
 static unsigned int waiting;
 
+/* The linker's names. NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_probe_image_identify(struct probe_engine *engine, pid_t pid, struct probe_image_id *id);
 
 /* The linker has the scanner call this one. */
@@ -42,6 +45,7 @@ int __wrap_probe_image_identify(struct probe_engine *engine, pid_t pid, struct p
     pthread_mutex_unlock(&silence);
     return __real_probe_image_identify(engine, pid, id);
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static void silence_pids(pid_t first, pid_t last)
 {
