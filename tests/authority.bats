@@ -4,6 +4,8 @@
 # Who may see and switch what. One mount of root's for all; a and b are ordinary users.
 
 load lib/session-with-users
+
+export PROBEFS_PATIENCE=1
 load lib/authority
 
 setup() {

@@ -6,6 +6,8 @@
 
 load lib/session
 
+export PROBEFS_PATIENCE=1
+
 setup() {
     session_begin
     # Memory that was freed is to be seen as such: no large store of it.

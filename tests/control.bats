@@ -109,18 +109,13 @@ memory() {
 
 # watch NAME-OF-START NAME-OF-STOP ON-COMMAND OFF-COMMAND WHAT: observes 10 switches each way.
 watch() {
-    local addresses observed=$work/out/order
+    local addresses
     case $5 in
     counters) addresses="$(counter_of "$pid" "$1") $(counter_of "$pid" "$2")" ;;
     sites) addresses="$(switch_byte_of "$pid" "$1") $(switch_byte_of "$pid" "$2")" ;;
     esac
     # shellcheck disable=SC2086
-    "$targets/order" "$pid" $addresses > "$observed" 2>&1 3>&- &
-    watcher=$!
-    adopt $watcher
-    wait_until "grep -q watching '$observed'"
-    python3 "$tests/lib/order.py" "$control" "$observed" "$3" "$4"
-    stop "$watcher"
+    python3 "$tests/lib/order.py" "$control" "$3" "$4" "$targets/order" "$pid" $addresses 3>&-
 }
 
 @test "a pair never leaves a span open: on STOP first, off START first, as counters and sites show" {

@@ -9,6 +9,8 @@
 
 load lib/session-with-users
 
+export PROBEFS_PATIENCE=1
+
 setup() {
     session_begin
     start_server

@@ -8,6 +8,8 @@
 
 load lib/session-with-users
 
+export PROBEFS_PATIENCE=1
+
 @test "an allocation that fails, or all from one on: ENOMEM or success, and nothing is lost" {
     server_program > /dev/null
     cp "$targets/demo-ocaml_1" "$targets/many-1000" "$build/tests/faults/faults.so" "$work/bin"

@@ -4,6 +4,8 @@
 # Holds outlive the worker that keeps them: its user may kill it, or it may hang and be ended.
 
 load lib/session-with-users
+
+export PROBEFS_PATIENCE=1
 load lib/own
 
 setup() {

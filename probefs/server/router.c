@@ -25,7 +25,7 @@ int router_new(const struct workers_options *options, struct router **result)
         return -ENOMEM;
     router->uid = geteuid();
     router->gid = getegid();
-    int status = silences_init(&router->silences);
+    int status = silences_init(&router->silences, options->answer_time);
     if (status < 0) {
         free(router);
         return status;
@@ -109,7 +109,7 @@ static int end_call(int status, struct call *call)
 
 int router_ask_worker(struct worker *worker, struct call *call)
 {
-    return end_call(worker_call(worker, call, SILENCE_WAIT), call);
+    return end_call(worker_call(worker, call, worker_answer_time(worker)), call);
 }
 
 /*

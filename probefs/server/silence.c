@@ -12,11 +12,12 @@
 #define FRESH (2 * CLOCK_SECOND)
 
 /* With so many silent targets, a user's others are waited for less. */
-enum { SILENT_MANY = 3 };
+enum { SILENT_MANY = 3, SHORT_PART = 10 };
 
-int silences_init(struct silences *silences)
+int silences_init(struct silences *silences, int64_t wait)
 {
     silences->users = NULL;
+    silences->wait = wait;
     return -pthread_mutex_init(&silences->lock, NULL);
 }
 
@@ -75,7 +76,7 @@ static int64_t choose_wait(struct silences *silences, struct silence *silence, u
         return 0;
     silence->is_tried = silence->pause > 0;
     const struct silent_user *user = find_user(silences, uid);
-    return user && user->targets >= SILENT_MANY ? SILENCE_WAIT_SHORT : SILENCE_WAIT;
+    return user && user->targets >= SILENT_MANY ? silences->wait / SHORT_PART : silences->wait;
 }
 
 static void end_silence(struct silences *silences, struct silence *silence, uid_t uid)

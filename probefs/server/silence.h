@@ -17,10 +17,6 @@
 #define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
 #include <uthash.h>
 
-/* How long a request waits for its worker; and one of a user with many silent targets. */
-#define SILENCE_WAIT       CLOCK_SECOND
-#define SILENCE_WAIT_SHORT (CLOCK_SECOND / 10)
-
 /* What is known of one target; all 0 at first, and as long as it answers. */
 struct silence {
     _Atomic int64_t pause; /* between the last two tries; 0: it is not silent */
@@ -39,9 +35,10 @@ struct silent_user {
 struct silences {
     pthread_mutex_t lock; /* guards all of it, and each struct silence, whose pause all may read */
     struct silent_user *users;
+    int64_t wait; /* for how long a request waits for its worker; set at the start */
 };
 
-int silences_init(struct silences *silences);
+int silences_init(struct silences *silences, int64_t wait);
 void silences_done(struct silences *silences);
 
 /*

@@ -27,7 +27,6 @@
 #include <utlist.h>
 
 enum {
-    ANSWER_SECONDS = 1,
     IDLE_SECONDS = 30,
     CHANNELS_MAX = 32, /* that are kept open for the next calls */
     CORPSES_MAX = 64,  /* of one user */
@@ -401,6 +400,11 @@ int workers_get(struct workers *workers, const struct worker_identity *identity,
     return status;
 }
 
+int64_t worker_answer_time(const struct worker *worker)
+{
+    return worker->workers->options.answer_time;
+}
+
 void worker_use(struct worker *worker)
 {
     pthread_mutex_lock(&worker->workers->lock);
@@ -593,7 +597,7 @@ int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_la
     this->data = data;
     this->late_call.call = call;
     this->late_call.done = finish_late;
-    this->late_call.deadline = clock_add(now, ANSWER_SECONDS * CLOCK_SECOND);
+    this->late_call.deadline = clock_add(now, worker_answer_time(worker));
     int status = begin_call(worker, call, &this->busy);
     if (status < 0) {
         free(this);

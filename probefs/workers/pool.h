@@ -19,6 +19,7 @@ struct workers_options {
     enum probe_log_level log_level;
     bool to_syslog;
     struct service_options service; /* for each worker's */
+    int64_t answer_time;            /* how long a call may wait for its answer, at most */
     /* Called after one or more that were in use have ended, by a thread of its own. */
     void (*ended)(void *data);
     void *ended_data;
@@ -37,6 +38,8 @@ struct worker;
 int workers_get(struct workers *workers, const struct worker_identity *identity,
                 struct worker **worker);
 void worker_use(struct worker *worker);
+/* The `answer_time` of its options. */
+int64_t worker_answer_time(const struct worker *worker);
 void worker_put(struct worker *worker);
 
 /*

@@ -3,6 +3,10 @@
 #
 # The server under test, and its mounts.
 
+# How many seconds servers wait for a worker, where users wait for one: beside other tests, a worker
+# may get no processor for that long. Suites that are about this second say 1.
+export PROBEFS_PATIENCE=5
+
 # What a new mount namespace forgets first: it has copies of the mounts of other tests, too, whose
 # servers would not end with their unmount before the namespace does.
 forget_mounts='umount -l -a -t fuse.probefs'

@@ -14,7 +14,7 @@ static struct silences silences;
 static int begin(void **state)
 {
     (void)state;
-    return silences_init(&silences);
+    return silences_init(&silences, CLOCK_SECOND);
 }
 
 static int end(void **state)
@@ -44,7 +44,7 @@ static void test_who_answers_is_waited_for(void **state)
     (void)state;
     struct silence silence = {.pause = 0};
     for (int i = 0; i < 10; i++)
-        assert_int_equal(request(&silence, USER, 0), SILENCE_WAIT);
+        assert_int_equal(request(&silence, USER, 0), CLOCK_SECOND);
     assert_false(silence_is_on(&silence));
     assert_false(silence_is_fresh(&silences, USER));
 }
@@ -54,12 +54,12 @@ static void test_who_does_not_answer_is_not_asked(void **state)
     (void)state;
     struct silence silence = {.pause = 0};
     struct silence another = {.pause = 0};
-    assert_int_equal(request(&silence, USER, -ETIMEDOUT), SILENCE_WAIT);
+    assert_int_equal(request(&silence, USER, -ETIMEDOUT), CLOCK_SECOND);
     assert_true(silence_is_on(&silence));
     assert_true(silence_is_fresh(&silences, USER));
     assert_false(silence_is_fresh(&silences, OTHER));
     assert_int_equal(request(&silence, USER, 0), 0);
-    assert_int_equal(request(&another, USER, 0), SILENCE_WAIT);
+    assert_int_equal(request(&another, USER, 0), CLOCK_SECOND);
     assert_false(silence_is_fresh(&silences, USER)); /* one has answered */
 }
 
@@ -71,13 +71,13 @@ static void test_when_it_is_tried_again(void **state)
     struct silence silence = {.pause = 0};
     for (size_t i = 0; i < ARRAY_LENGTH(pauses); i++) {
         let_pass(&silence);
-        assert_int_equal(request(&silence, USER, -ETIMEDOUT), SILENCE_WAIT);
+        assert_int_equal(request(&silence, USER, -ETIMEDOUT), CLOCK_SECOND);
         int64_t left = clock_left(&silence.next);
         assert_in_range(left, (pauses[i] - 1) * CLOCK_SECOND, pauses[i] * CLOCK_SECOND);
         assert_int_equal(request(&silence, USER, 0), 0);
     }
     let_pass(&silence);
-    assert_int_equal(request(&silence, USER, 0), SILENCE_WAIT);
+    assert_int_equal(request(&silence, USER, 0), CLOCK_SECOND);
     assert_false(silence_is_on(&silence));
     /* The next silence is a new one. */
     request(&silence, USER, -ETIMEDOUT);
@@ -89,8 +89,8 @@ static void test_a_worker_that_was_stopped(void **state)
 {
     (void)state;
     struct silence silence = {.pause = 0};
-    assert_int_equal(request(&silence, USER, -ESHUTDOWN), SILENCE_WAIT);
-    assert_int_equal(request(&silence, USER, -ESHUTDOWN), SILENCE_WAIT);
+    assert_int_equal(request(&silence, USER, -ESHUTDOWN), CLOCK_SECOND);
+    assert_int_equal(request(&silence, USER, -ESHUTDOWN), CLOCK_SECOND);
     assert_int_equal(request(&silence, USER, -ESHUTDOWN), 0);
     assert_int_equal(silence.pause, CLOCK_SECOND);
 }
@@ -101,12 +101,12 @@ static void test_one_tries_at_a_time(void **state)
     struct silence silence = {.pause = 0};
     request(&silence, USER, -ETIMEDOUT);
     let_pass(&silence);
-    assert_int_equal(silence_begin(&silences, &silence, USER), SILENCE_WAIT);
+    assert_int_equal(silence_begin(&silences, &silence, USER), CLOCK_SECOND);
     assert_int_equal(silence_begin(&silences, &silence, USER), 0);
     /* Its worker has died: nobody knows; the next may try at once. */
     silence_end(&silences, &silence, USER, -EIO);
     assert_true(silence_is_on(&silence));
-    assert_int_equal(request(&silence, USER, 0), SILENCE_WAIT);
+    assert_int_equal(request(&silence, USER, 0), CLOCK_SECOND);
 }
 
 /* Requests that began together find the same silence. */
@@ -115,12 +115,12 @@ static void test_several_find_out_at_once(void **state)
     (void)state;
     struct silence silence = {.pause = 0};
     for (int i = 0; i < 5; i++)
-        assert_int_equal(silence_begin(&silences, &silence, USER), SILENCE_WAIT);
+        assert_int_equal(silence_begin(&silences, &silence, USER), CLOCK_SECOND);
     for (int i = 0; i < 5; i++)
         silence_end(&silences, &silence, USER, -ETIMEDOUT);
     assert_int_equal(silence.pause, CLOCK_SECOND);
     struct silence another = {.pause = 0};
-    assert_int_equal(request(&another, USER, -ETIMEDOUT), SILENCE_WAIT);
+    assert_int_equal(request(&another, USER, -ETIMEDOUT), CLOCK_SECOND);
 }
 
 /* The first three of a user's cost a second each, what follows a tenth, others nothing. */
@@ -134,13 +134,13 @@ static void test_a_user_with_many(void **state)
         for (int file = 0; file < 3; file++)
             waited += request(&targets[i], USER, -ETIMEDOUT);
     }
-    assert_int_equal(waited, 3 * SILENCE_WAIT + 9 * SILENCE_WAIT_SHORT);
-    assert_int_equal(request(&others, OTHER, 0), SILENCE_WAIT);
+    assert_int_equal(waited, 3 * CLOCK_SECOND + 9 * (CLOCK_SECOND / 10));
+    assert_int_equal(request(&others, OTHER, 0), CLOCK_SECOND);
     /* A try of one of them is as short, and what it brings ends that for all. */
     let_pass(&targets[0]);
-    assert_int_equal(request(&targets[0], USER, 0), SILENCE_WAIT_SHORT);
+    assert_int_equal(request(&targets[0], USER, 0), (CLOCK_SECOND / 10));
     struct silence new = {.pause = 0};
-    assert_int_equal(request(&new, USER, 0), SILENCE_WAIT);
+    assert_int_equal(request(&new, USER, 0), CLOCK_SECOND);
 }
 
 int main(void)
