@@ -4,9 +4,9 @@
 # Holds outlive the worker that keeps them: its user may kill it, or it may hang and be ended.
 
 load lib/session-with-users
+load lib/own
 
 export PROBEFS_PATIENCE=1
-load lib/own
 
 setup() {
     session_begin
