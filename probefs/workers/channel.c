@@ -2,23 +2,19 @@
 #include "workers/channel.h"
 
 #include "service/operations.h"
-#include "shared/clock.h"
+#include "workers/packet.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PACKET_MAX = 64 << 10, FDS_MAX = 4, ERRNO_MAX = 511, QUESTIONS_MAX = 256 };
+enum { ERRNO_MAX = 511, QUESTIONS_MAX = 256 };
 
 /* A payload of this size or less travels in the packet itself; a larger one in packets behind it.
  */
 enum { PAYLOAD_SMALL = 128 };
-
-/* Room for this much is made at once, and for more when that has come. */
-enum { PAYLOAD_FIRST = 1 << 20 };
 
 struct request_packet {
     struct request request;
@@ -46,106 +42,6 @@ int channel_pair(int ends[2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------- */
-
-static int wait_for(int channel, short events, const struct timespec *deadline)
-{
-    for (;;) {
-        struct pollfd poller = {.fd = channel, .events = events};
-        int ready = poll(&poller, 1, clock_poll_timeout(deadline));
-        if (ready > 0)
-            return 0;
-        if (ready == 0)
-            return -ETIMEDOUT;
-        if (errno != EINTR)
-            return -EPIPE;
-    }
-}
-
-/* ---- packets ---------------------------------------------------------------------------- */
-
-static int send_packet(int channel, const void *bytes, size_t length, const int *fds,
-                       size_t fd_count, const struct timespec *deadline)
-{
-    union {
-        char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct iovec vector = {(void *)bytes, length};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
-    }
-    for (;;) {
-        if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length)
-            return 0;
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN)
-            return -EPIPE;
-        int status = wait_for(channel, POLLOUT, deadline);
-        if (status < 0)
-            return status;
-    }
-}
-
-/* Takes what descriptors came, at most FDS_MAX; the others do not exist (MSG_CTRUNC closes them).
- */
-static size_t take_fds(struct msghdr *message, int fds[FDS_MAX])
-{
-    size_t count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < here; i++) {
-            int fd = -1;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            if (count < FDS_MAX)
-                fds[count++] = fd;
-            else
-                close(fd);
-        }
-    }
-    return count;
-}
-
-/* Receives a packet of exactly LENGTH bytes. */
-static int receive_packet(int channel, void *bytes, size_t length, int fds[FDS_MAX],
-                          size_t *fd_count, const struct timespec *deadline)
-{
-    union {
-        char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct iovec vector = {bytes, length};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (fds) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof(control.bytes);
-    }
-    int status = wait_for(channel, POLLIN, deadline);
-    if (status < 0)
-        return status;
-    ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    size_t count = got >= 0 && fds ? take_fds(&message, fds) : 0;
-    if (got != (ssize_t)length || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-        while (count > 0)
-            close(fds[--count]);
-        return -EPIPE;
-    }
-    if (fd_count)
-        *fd_count = count;
-    return 0;
-}
-
 /* ---- payloads --------------------------------------------------------------------------- */
 
 /* Puts what is small enough into the packet that goes first. */
@@ -158,52 +54,7 @@ static void fill_small(char small[PAYLOAD_SMALL], const char *bytes, size_t leng
 static int send_payload(int channel, const char *bytes, size_t length,
                         const struct timespec *deadline)
 {
-    int status = 0;
-    if (length <= PAYLOAD_SMALL)
-        return 0;
-    while (length > 0 && status == 0) {
-        size_t piece = length < PACKET_MAX ? length : PACKET_MAX;
-        status = send_packet(channel, bytes, piece, NULL, 0, deadline);
-        bytes += piece;
-        length -= piece;
-    }
-    return status;
-}
-
-/* Leaves out what there is no memory for, so that what follows is in its place. */
-static int skip_pieces(int channel, size_t length, const struct timespec *deadline)
-{
-    char byte = 0;
-    int status = 0;
-    for (size_t at = 0; at < length && status == 0; at += PACKET_MAX) {
-        size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
-        status = wait_for(channel, POLLIN, deadline);
-        if (status == 0 &&
-            recv(channel, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) != (ssize_t)piece)
-            status = -EPIPE;
-    }
-    return status < 0 ? status : -ENOMEM;
-}
-
-/* Receives LENGTH bytes, packet by packet, into what has ROOM, and grows with them. */
-static int receive_pieces(int channel, size_t length, char **result, size_t room,
-                          const struct timespec *deadline)
-{
-    for (size_t at = 0; at < length;) {
-        size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
-        if (at + piece > room) {
-            room = length < 2 * room + PAYLOAD_FIRST ? length : 2 * room + PAYLOAD_FIRST;
-            char *larger = realloc(*result, room);
-            if (!larger)
-                return skip_pieces(channel, length - at, deadline);
-            *result = larger;
-        }
-        int status = receive_packet(channel, *result + at, piece, NULL, NULL, deadline);
-        if (status < 0)
-            return status;
-        at += piece;
-    }
-    return 0;
+    return length <= PAYLOAD_SMALL ? 0 : packets_send(channel, bytes, length, deadline);
 }
 
 static int copy_small(const char small[PAYLOAD_SMALL], size_t length, char **result)
@@ -238,7 +89,7 @@ static int receive_payload(int channel, uint64_t length, uint64_t max,
     }
     int status = length <= PAYLOAD_SMALL
                      ? copy_small(small, (size_t)length, &bytes)
-                     : receive_pieces(channel, (size_t)length, &bytes, room, deadline);
+                     : packets_receive(channel, (size_t)length, &bytes, room, deadline);
     if (status < 0) {
         free(bytes);
         return status;
@@ -250,7 +101,7 @@ static int receive_payload(int channel, uint64_t length, uint64_t max,
 /* ---- images ----------------------------------------------------------------------------- */
 
 /* Where an image's descriptors are, in the order in which they travel. */
-static void image_fields(struct probe_image *image, int *fields[FDS_MAX])
+static void image_fields(struct probe_image *image, int *fields[PACKET_FDS_MAX])
 {
     fields[0] = &image->maps;
     fields[1] = &image->mem;
@@ -258,12 +109,12 @@ static void image_fields(struct probe_image *image, int *fields[FDS_MAX])
     fields[3] = &image->root;
 }
 
-static size_t image_fds(struct probe_image image, int fds[FDS_MAX])
+static size_t image_fds(struct probe_image image, int fds[PACKET_FDS_MAX])
 {
-    int *fields[FDS_MAX];
+    int *fields[PACKET_FDS_MAX];
     size_t count = 0;
     image_fields(&image, fields);
-    for (size_t i = 0; i < FDS_MAX; i++) {
+    for (size_t i = 0; i < PACKET_FDS_MAX; i++) {
         if (*fields[i] >= 0)
             fds[count++] = *fields[i];
     }
@@ -273,12 +124,12 @@ static size_t image_fds(struct probe_image image, int fds[FDS_MAX])
 /* Puts the descriptors that came in the places of those that were sent. */
 static bool image_take(struct probe_image *image, const int *fds, size_t count)
 {
-    int *fields[FDS_MAX];
+    int *fields[PACKET_FDS_MAX];
     size_t used = 0;
     bool missing = false;
     image_fields(image, fields);
     image->stat = -1; /* never sent: it is for those who may ask the kernel themselves */
-    for (size_t i = 0; i < FDS_MAX; i++) {
+    for (size_t i = 0; i < PACKET_FDS_MAX; i++) {
         if (*fields[i] < 0)
             continue;
         missing = missing || used == count;
@@ -300,7 +151,7 @@ static int answer_mapped(int channel, const struct call *call, const struct repl
                  ? call->open_mapped(call->open_mapped_data, question->start, question->end)
                  : -EPERM;
     answer.error = fd < 0 ? -fd : 0;
-    int status = send_packet(channel, &answer, sizeof(answer), &fd, fd < 0 ? 0 : 1, deadline);
+    int status = packet_send(channel, &answer, sizeof(answer), &fd, fd < 0 ? 0 : 1, deadline);
     if (fd >= 0)
         close(fd);
     return status;
@@ -308,13 +159,13 @@ static int answer_mapped(int channel, const struct call *call, const struct repl
 
 /* Receives the reply, and answers what is asked before it. */
 static int receive_reply(int channel, const struct call *call, struct reply_packet *reply,
-                         int fds[FDS_MAX], size_t *count, const struct timespec *deadline)
+                         int fds[PACKET_FDS_MAX], size_t *count, const struct timespec *deadline)
 {
     bool lends = operation_rows[call->request.operation].lends;
     for (int questions = 0; questions <= QUESTIONS_MAX; questions++) {
         /* Without room for descriptors, those that come nevertheless end the channel. */
         int status =
-            receive_packet(channel, reply, sizeof(*reply), lends ? fds : NULL, count, deadline);
+            packet_receive(channel, reply, sizeof(*reply), lends ? fds : NULL, count, deadline);
         if (status < 0 || !reply->asks)
             return status;
         status = answer_mapped(channel, call, reply, deadline);
@@ -343,15 +194,15 @@ int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
 {
     struct reply_packet question;
     struct mapped_packet answer = {EPIPE};
-    int fds[FDS_MAX];
+    int fds[PACKET_FDS_MAX];
     size_t count = 0;
     memset(&question, 0, sizeof(question));
     question.asks = true;
     question.start = start;
     question.end = end;
-    int status = send_packet(channel, &question, sizeof(question), NULL, 0, NULL);
+    int status = packet_send(channel, &question, sizeof(question), NULL, 0, NULL);
     if (status == 0)
-        status = receive_packet(channel, &answer, sizeof(answer), fds, &count, NULL);
+        status = packet_receive(channel, &answer, sizeof(answer), fds, &count, NULL);
     if (status < 0)
         return status;
     if (answer.error == 0 && count == 1)
@@ -363,7 +214,7 @@ int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
 
 int channel_send_call(int channel, const struct call *call, const struct timespec *deadline)
 {
-    int fds[FDS_MAX];
+    int fds[PACKET_FDS_MAX];
     size_t fd_count = image_fds(call->image, fds);
     struct request_packet request;
     memset(&request, 0, sizeof(request)); /* no byte of the stack crosses, padding included */
@@ -372,7 +223,7 @@ int channel_send_call(int channel, const struct call *call, const struct timespe
     request.payload = call->in_length;
     fill_small(request.small, call->in, call->in_length);
 
-    int status = send_packet(channel, &request, sizeof(request), fds, fd_count, deadline);
+    int status = packet_send(channel, &request, sizeof(request), fds, fd_count, deadline);
     return status < 0 ? status : send_payload(channel, call->in, call->in_length, deadline);
 }
 
@@ -422,7 +273,7 @@ static int continue_answer(int channel, struct call *call, struct channel_answer
     size_t left = answer->length - answer->at;
     size_t piece = left < PACKET_MAX ? left : PACKET_MAX;
     if (answer->at + piece > answer->room) {
-        size_t room = answer->at + (left < PAYLOAD_FIRST ? left : PAYLOAD_FIRST);
+        size_t room = answer->at + (left < PACKETS_FIRST ? left : PACKETS_FIRST);
         char *larger = realloc(call->out, room);
         if (!larger)
             return -ENOMEM;
@@ -450,7 +301,7 @@ int channel_receive_some(int channel, struct call *call, struct channel_answer *
 int channel_call(int channel, struct call *call, const struct timespec *deadline)
 {
     struct reply_packet reply;
-    int fds[FDS_MAX];
+    int fds[PACKET_FDS_MAX];
     size_t count = 0;
     int status = channel_send_call(channel, call, deadline);
     if (status == 0)
@@ -473,10 +324,10 @@ int channel_call(int channel, struct call *call, const struct timespec *deadline
 int channel_receive(int channel, struct call *call)
 {
     struct request_packet packet;
-    int fds[FDS_MAX];
+    int fds[PACKET_FDS_MAX];
     size_t fd_count = 0;
     char *payload = NULL;
-    if (receive_packet(channel, &packet, sizeof(packet), fds, &fd_count, NULL) < 0)
+    if (packet_receive(channel, &packet, sizeof(packet), fds, &fd_count, NULL) < 0)
         return -EPIPE;
     *call = CALL_INIT;
     call->request = packet.request;
@@ -498,14 +349,14 @@ int channel_receive(int channel, struct call *call)
 int channel_reply(int channel, const struct call *call)
 {
     struct reply_packet packet;
-    int fds[FDS_MAX];
+    int fds[PACKET_FDS_MAX];
     size_t fd_count = image_fds(call->lent, fds);
     memset(&packet, 0, sizeof(packet));
     packet.reply = call->reply;
     packet.image = call->lent;
     packet.payload = call->out_length;
     fill_small(packet.small, call->out, call->out_length);
-    int status = send_packet(channel, &packet, sizeof(packet), fds, fd_count, NULL);
+    int status = packet_send(channel, &packet, sizeof(packet), fds, fd_count, NULL);
     return status < 0 ? status : send_payload(channel, call->out, call->out_length, NULL);
 }
 
@@ -520,15 +371,15 @@ int channel_refuse(int channel, bool last)
 int channel_send_fd(int channel, int fd)
 {
     struct timespec now = {0}; /* a deadline in the past: it fits now or not at all */
-    return send_packet(channel, "", 1, &fd, 1, &now);
+    return packet_send(channel, "", 1, &fd, 1, &now);
 }
 
 int channel_receive_fd(int channel)
 {
     char byte = 0;
-    int fds[FDS_MAX];
+    int fds[PACKET_FDS_MAX];
     size_t count = 0;
-    if (receive_packet(channel, &byte, sizeof(byte), fds, &count, NULL) < 0)
+    if (packet_receive(channel, &byte, sizeof(byte), fds, &count, NULL) < 0)
         return -EPIPE;
     if (count == 1)
         return fds[0];

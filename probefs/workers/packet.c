@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/packet.h"
+
+#include "shared/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int wait_for(int channel, short events, const struct timespec *deadline)
+{
+    for (;;) {
+        struct pollfd poller = {.fd = channel, .events = events};
+        int ready = poll(&poller, 1, clock_poll_timeout(deadline));
+        if (ready > 0)
+            return 0;
+        if (ready == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -EPIPE;
+    }
+}
+
+int packet_send(int channel, const void *bytes, size_t length, const int *fds, size_t fd_count,
+                const struct timespec *deadline)
+{
+    union {
+        char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec vector = {(void *)bytes, length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (fd_count > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+    }
+    for (;;) {
+        if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length)
+            return 0;
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return -EPIPE;
+        int status = wait_for(channel, POLLOUT, deadline);
+        if (status < 0)
+            return status;
+    }
+}
+
+/* Takes the descriptors that came. There are no more than PACKET_FDS_MAX: MSG_CTRUNC closes others.
+ */
+static size_t take_fds(struct msghdr *message, int fds[PACKET_FDS_MAX])
+{
+    size_t count = 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < here; i++) {
+            int fd = -1;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            if (count < PACKET_FDS_MAX)
+                fds[count++] = fd;
+            else
+                close(fd);
+        }
+    }
+    return count;
+}
+
+int packet_receive(int channel, void *bytes, size_t length, int fds[PACKET_FDS_MAX],
+                   size_t *fd_count, const struct timespec *deadline)
+{
+    union {
+        char bytes[CMSG_SPACE(PACKET_FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec vector = {bytes, length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    if (fds) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+    }
+    int status = wait_for(channel, POLLIN, deadline);
+    if (status < 0)
+        return status;
+    ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    size_t count = got >= 0 && fds ? take_fds(&message, fds) : 0;
+    if (got != (ssize_t)length || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+        while (count > 0)
+            close(fds[--count]);
+        return -EPIPE;
+    }
+    if (fd_count)
+        *fd_count = count;
+    return 0;
+}
+
+int packets_send(int channel, const char *bytes, size_t length, const struct timespec *deadline)
+{
+    int status = 0;
+    while (length > 0 && status == 0) {
+        size_t piece = length < PACKET_MAX ? length : PACKET_MAX;
+        status = packet_send(channel, bytes, piece, NULL, 0, deadline);
+        bytes += piece;
+        length -= piece;
+    }
+    return status;
+}
+
+/* Leaves out what there is no memory for, so that what follows is in its place. */
+static int skip_pieces(int channel, size_t length, const struct timespec *deadline)
+{
+    char byte = 0;
+    int status = 0;
+    for (size_t at = 0; at < length && status == 0; at += PACKET_MAX) {
+        size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
+        status = wait_for(channel, POLLIN, deadline);
+        if (status == 0 &&
+            recv(channel, &byte, sizeof(byte), MSG_DONTWAIT | MSG_TRUNC) != (ssize_t)piece)
+            status = -EPIPE;
+    }
+    return status < 0 ? status : -ENOMEM;
+}
+
+int packets_receive(int channel, size_t length, char **result, size_t room,
+                    const struct timespec *deadline)
+{
+    for (size_t at = 0; at < length;) {
+        size_t piece = length - at < PACKET_MAX ? length - at : PACKET_MAX;
+        if (at + piece > room) {
+            room = length < 2 * room + PACKETS_FIRST ? length : 2 * room + PACKETS_FIRST;
+            char *larger = realloc(*result, room);
+            if (!larger)
+                return skip_pieces(channel, length - at, deadline);
+            *result = larger;
+        }
+        int status = packet_receive(channel, *result + at, piece, NULL, NULL, deadline);
+        if (status < 0)
+            return status;
+        at += piece;
+    }
+    return 0;
+}
