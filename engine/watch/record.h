@@ -61,14 +61,12 @@ struct watch_record {
     __u64 values[];
 };
 
-/* Kinds of records: {values, texts}. */
-#define WATCH_KINDS                                                                                \
-    {                                                                                              \
-        {WATCH_FEW, 0}, {WATCH_FEW, 1}, {WATCH_ARGUMENTS_MAX, WATCH_FEW},                          \
-        {                                                                                          \
-            WATCH_ARGUMENTS_MAX, WATCH_ARGUMENTS_MAX                                               \
-        }                                                                                          \
-    }
+/* Kinds of records: X(values, texts). */
+#define WATCH_KINDS(X)                                                                             \
+    X(WATCH_FEW, 0)                                                                                \
+    X(WATCH_FEW, 1)                                                                                \
+    X(WATCH_ARGUMENTS_MAX, WATCH_FEW)                                                              \
+    X(WATCH_ARGUMENTS_MAX, WATCH_ARGUMENTS_MAX)
 
 /* The tallies: an array of 64-bit numbers that the program writes, and everybody else may read. */
 enum {
@@ -79,8 +77,8 @@ enum {
 
 /* What the program is told when it is loaded. */
 struct watch_settings {
-    __u32 tgid; /* the process, in the initial pid namespace */
-    __u32 unused;
+    __u32 tgid;  /* the process, in the initial pid namespace */
+    __u32 kinds; /* a bit for each of WATCH_KINDS that a recipe needs */
 };
 
 #endif

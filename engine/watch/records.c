@@ -18,20 +18,25 @@ struct kind {
     uint8_t values, texts;
 };
 
-static struct kind find_kind(uint8_t count, uint8_t texts)
+static const struct kind kinds[] = {
+#define ROW(values, texts) {values, texts},
+    WATCH_KINDS(ROW)
+#undef ROW
+};
+
+unsigned int record_kind(uint8_t count, uint8_t texts)
 {
-    static const struct kind kinds[] = WATCH_KINDS;
-    size_t i = 0;
-    while (count > kinds[i].values || texts > kinds[i].texts)
-        i++;
-    return kinds[i];
+    unsigned int kind = 0;
+    while (count > kinds[kind].values || texts > kinds[kind].texts)
+        kind++;
+    return kind;
 }
 
 size_t record_size(uint8_t count, uint8_t texts)
 {
-    struct kind kind = find_kind(count, texts);
-    return sizeof(struct watch_record) + kind.values * sizeof(uint64_t) +
-           kind.texts * sizeof(struct watch_text);
+    const struct kind *kind = &kinds[record_kind(count, texts)];
+    return sizeof(struct watch_record) + kind->values * sizeof(uint64_t) +
+           kind->texts * sizeof(struct watch_text);
 }
 
 /* ---- values ----------------------------------------------------------------------------- */
@@ -133,8 +138,8 @@ static uint8_t count_texts(const struct watch_format *format)
 size_t record_show(struct record_reader *reader, const struct watch_record *record,
                    const char *name, const struct watch_format *format, char *out)
 {
-    struct kind kind = find_kind(format->shown, count_texts(format));
-    const struct watch_text *texts = (const struct watch_text *)(record->values + kind.values);
+    const struct kind *kind = &kinds[record_kind(format->shown, count_texts(format))];
+    const struct watch_text *texts = (const struct watch_text *)(record->values + kind->values);
     char *to = line_put_time(out, &reader->clock, (int64_t)record->time + reader->clock_ahead);
     *to++ = ' ';
     to = line_put_decimal(to, record->tid);

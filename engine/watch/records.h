@@ -17,7 +17,9 @@ struct record_reader {
     struct line_clock clock;
 };
 
-/* Bytes of a record that is made by a recipe of COUNT arguments and TEXTS. */
+/* Which of WATCH_KINDS, from 0, a recipe of COUNT arguments and TEXTS makes. */
+unsigned int record_kind(uint8_t count, uint8_t texts);
+/* The bytes of such a record. */
 size_t record_size(uint8_t count, uint8_t texts);
 
 /*

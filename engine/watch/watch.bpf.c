@@ -16,7 +16,8 @@
  * - Nobody is woken up by a record (BPF_RB_NO_WAKEUP): a wake-up would cost the process more than
  *   all the rest. Readers look every few milliseconds.
  * - The kernel wants to know a record's size when it checks the program, so there are records of a
- *   few sizes, each reserved by code of its own (`emit` is inlined for each).
+ *   few sizes, each reserved by code of its own (`emit` is inlined for each). It leaves out the
+ * code for sizes that the settings exclude, which are constants to it.
  * - Memory is read without faulting: a page that the process never touched cannot be read here. The
  *   record says so, and the reader reads it from /proc/PID/mem.
  * - An exec is seen here and not by polling: a uprobe of a library also fires in the setuid program
@@ -31,7 +32,7 @@
 /* Both are for GPL'd programs only: bpf_probe_read_user() and bpf_get_attach_cookie(). */
 char _license[] SEC("license") = "Dual MIT/GPL";
 
-const volatile struct watch_settings settings;
+const struct watch_settings settings;
 
 struct {
     MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
@@ -55,6 +56,17 @@ struct {
     MAP_UINT(max_entries, 4096); /* set when it is loaded */
 } ring SEC(".maps");
 
+/*
+ * Constant for the kernel, which gets the values before it checks the programs, and not for the
+ * compiler. (`volatile` would make gcc put them among the variables.)
+ */
+static ALWAYS_INLINE const struct watch_settings *get_settings(void)
+{
+    const struct watch_settings *loaded = &settings;
+    __asm__ volatile("" : "+r"(loaded));
+    return loaded;
+}
+
 static ALWAYS_INLINE __u64 *find_tally(__u32 key)
 {
     return bpf_map_lookup_elem(&tallies, &key);
@@ -63,7 +75,7 @@ static ALWAYS_INLINE __u64 *find_tally(__u32 key)
 /* The recipe of the site that was hit, where the firing counts. */
 static ALWAYS_INLINE struct watch_recipe *find_recipe(void *ctx)
 {
-    if (bpf_get_current_pid_tgid() >> 32 != settings.tgid)
+    if (bpf_get_current_pid_tgid() >> 32 != get_settings()->tgid)
         return NULL;
     __u64 *replaced = find_tally(WATCH_REPLACED);
     if (!replaced || *(volatile __u64 *)replaced)
@@ -153,6 +165,11 @@ static ALWAYS_INLINE void emit(const __u64 *ctx, const struct watch_recipe *reci
     bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
+static ALWAYS_INLINE int fits(const struct watch_recipe *recipe, __u32 values, __u32 texts)
+{
+    return recipe->count <= values && recipe->texts <= texts;
+}
+
 SEC("uprobe")
 int watch_record(void *ctx)
 {
@@ -160,14 +177,15 @@ int watch_record(void *ctx)
     if (!recipe)
         return 0;
     __u32 number = (__u32)bpf_get_attach_cookie(ctx);
-    if (recipe->texts == 0 && recipe->count <= WATCH_FEW)
-        emit(ctx, recipe, number, WATCH_FEW, 0);
-    else if (recipe->texts <= 1 && recipe->count <= WATCH_FEW)
-        emit(ctx, recipe, number, WATCH_FEW, 1);
-    else if (recipe->texts <= WATCH_FEW)
-        emit(ctx, recipe, number, WATCH_ARGUMENTS_MAX, WATCH_FEW);
-    else
-        emit(ctx, recipe, number, WATCH_ARGUMENTS_MAX, WATCH_ARGUMENTS_MAX);
+    __u32 kind = 1;
+#define EMIT(values, texts)                                                                        \
+    if (get_settings()->kinds & kind && fits(recipe, values, texts)) {                             \
+        emit(ctx, recipe, number, values, texts);                                                  \
+        return 0;                                                                                  \
+    }                                                                                              \
+    kind <<= 1;
+    WATCH_KINDS(EMIT)
+#undef EMIT
     return 0;
 }
 
@@ -183,7 +201,7 @@ int watch_exec(void *ctx)
 {
     (void)ctx;
     __u64 *replaced = find_tally(WATCH_REPLACED);
-    if (replaced && bpf_get_current_pid_tgid() >> 32 == settings.tgid)
+    if (replaced && bpf_get_current_pid_tgid() >> 32 == get_settings()->tgid)
         *replaced = 1;
     return 0;
 }
