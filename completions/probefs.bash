@@ -19,7 +19,8 @@ _probefs_groups() {
 }
 
 _probefs_values() {
-    local own=(engine=vm engine=ptrace gid= allow_gigatext log=error log=warning log=info log=debug)
+    local own=(all allow_gigatext engine=vm engine=ptrace gid=
+        log=error log=warning log=info log=debug)
     local general=(allow_other default_permissions nodev noexec nosuid ro)
     case ${1##*,} in
     gid=*) mapfile -t own < <(_probefs_groups) ;;

@@ -52,6 +52,8 @@ enum probe_reason {
     PROBE_REASON_YAMA,      /* EACCES, EPERM: Yama refuses callers without CAP_SYS_PTRACE */
     PROBE_REASON_COUNTED,   /* EBUSY: a kernel tracer counts; PROBE_COUNT_SUBTRACT may be used */
     PROBE_REASON_GIGATEXT,  /* EFBIG: see allow_gigatext in struct probe_engine_options */
+    /* ENOENT, or a probe_target_problem(): without a semaphore, it can be watched, not switched */
+    PROBE_REASON_WATCH_ONLY,
 };
 
 /* One failure: a sentence for people, NUL-ended, without a full stop. */
@@ -338,6 +340,9 @@ PROBE_API int probe_target_check_program(const struct probe_target *target, cons
  * closed.
  */
 PROBE_API const char *probe_target_problem(const struct probe_target *target, size_t i);
+/* What advice the I-th sentence, which there must be, asks for: WATCH_ONLY, or NONE. */
+PROBE_API enum probe_reason probe_target_problem_reason(const struct probe_target *target,
+                                                        size_t i);
 
 /* ---- survey ---------------------------------------------------------------------------- */
 

@@ -133,6 +133,7 @@ static int new_router(struct server *server, const struct options *options)
         .to_syslog = !options->foreground,
         .service = {.method = options->method,
                     .allow_gigatext = options->allow_gigatext,
+                    .all = options->all,
                     .waiting = server->waiting},
         .answer_time = answer_time(),
         .ended = takeover_look_after,

@@ -14,7 +14,7 @@ enum key { KEY_HELP, KEY_VERSION, KEY_REMOUNT };
 
 /* What fuse_opt_parse() fills in; values are still text. */
 struct raw_options {
-    int foreground, debug, allow_gigatext;
+    int foreground, debug, allow_gigatext, all;
     char *engine, *group, *log;
     char *words[2]; /* SOURCE and MOUNTPOINT, or MOUNTPOINT */
     size_t word_count;
@@ -31,6 +31,7 @@ static const struct fuse_opt specification[] = {
     RAW("-d", debug, 1),
     RAW("debug", debug, 1),
     RAW("allow_gigatext", allow_gigatext, 1),
+    RAW("all", all, 1),
     RAW("engine=%s", engine, 0),
     RAW("gid=%s", group, 0),
     RAW("log=%s", log, 0),
@@ -136,6 +137,7 @@ int options_parse(struct fuse_args *args, struct options *options)
         options->version = raw.version;
         options->debug = raw.debug;
         options->allow_gigatext = raw.allow_gigatext;
+        options->all = raw.all;
         options->foreground = raw.foreground || raw.debug;
         if (raw.debug)
             options->log_level = PROBE_LOG_DEBUG;
@@ -165,6 +167,8 @@ void options_print_help(void)
           "  -f                  stay in the foreground, log to standard error\n"
           "  -d                  the same, with log level debug\n"
           "  -o log=LEVEL        log error, warning (the default), info or debug\n"
+          "Showing probes:\n"
+          "  -o all              also those without a semaphore, which can only be watched\n"
           "Writing to processes:\n"
           "  -o engine=vm        do not stop the process (the default)\n"
           "  -o engine=ptrace    stop all its threads during an update\n"

@@ -16,6 +16,7 @@ struct options {
     enum probe_log_level log_level;
     enum probe_method method;
     bool allow_gigatext;
+    bool all;       /* also probes without a semaphore */
     bool has_group; /* of -o gid=: */
     gid_t group;
 };

@@ -9,7 +9,7 @@ arch:         switch state
 names:        names
 object:       objects linkers hostile-objects
 process:      kinds forced yama
-target:       state info
+target:       state info watch-only
 update:       switch control
 start:        probe-run follow libraries
 watch:        switch semaphore
@@ -19,7 +19,7 @@ fuse:         tree server
 server:       hold takeover error-log
 workers:      takeover availability
 service:      control semaphore
-nodes:        info control state
+nodes:        info control state watch-only
 common:       error-log
 probefs:      switch tree
 

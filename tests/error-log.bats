@@ -202,7 +202,8 @@ unlisted() {
     assert_equal "$(cd "$mnt/$pid" && echo *)" "control enabled error_log exe info"
     assert_equal "$(probes_of "$pid")" ""
     assert_match "$(cat "$error_log")" "* object '*/watched' of process $pid has 1 note without a \
-semaphore left out: such a probe can be watched, not switched (for one, 'web:silent')."
+semaphore left out: such a probe can be watched, not switched (for one, 'web:silent'); mount with -o \
+all to see it."
     assert_errno ENOENT write "$mnt/$pid/enabled" 1
     assert_match "$(last)" "*user 0*ENOENT*process $pid has no probe that can be switched*"
     # It is told once.

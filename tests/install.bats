@@ -44,7 +44,7 @@ completes() {
 # options_of: the options that lines of the input begin with, sorted.
 options_of() {
     grep -E '^ +-|^-' |
-        grep -oE '(^|[^[:alnum:]_-])--?[a-zA-Z][a-z-]*|(engine|gid|log)=|allow_gigatext' |
+        grep -oE '(^|[^[:alnum:]_-])(--?[a-zA-Z][a-z-]*|-o all\b)|(engine|gid|log)=|allow_gigatext' |
         sed 's/^[^-a-z]*//' | sort -u
 }
 
@@ -98,6 +98,7 @@ options_of() {
 @test "completion: options of probefs and mount.probefs" {
     completes 'probefs --' --help --version
     completes 'probefs -o engine=' vm ptrace
+    completes 'probefs -o al' all allow_gigatext
     completes 'probefs -o allow_gigatext,log=w' warning
     completes 'probefs -o gid=roo' root
     completes 'mount.probefs -' -f -n -o -s -v

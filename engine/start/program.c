@@ -247,10 +247,12 @@ ssize_t probe_program_match(const struct probe_program *program, const char *pat
     if (status < 0)
         return status;
     if (matching.other && (matching.switchable == 0 || select_is_pair(pattern)))
-        return error_set(error, ENOENT,
-                         "%s has no probe that '%s' could switch: '%s' has no semaphore, so it can "
-                         "be watched, not switched",
-                         owner, program_show(pattern, shown), matching.other);
+        return error_because(
+            error, PROBE_REASON_WATCH_ONLY,
+            error_set(error, ENOENT,
+                      "%s has no probe that '%s' could switch: '%s' has no semaphore, so it can be "
+                      "watched, not switched",
+                      owner, program_show(pattern, shown), matching.other));
     return matching.switchable;
 }
 

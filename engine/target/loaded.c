@@ -255,10 +255,26 @@ static int get_object(const struct search *search, int fd, struct object **objec
 }
 
 static void tell_problem(const struct search *search, const struct file_maps *file,
-                         const char *predicate, bool is_new, bool minor)
+                         const char *predicate, bool is_new)
 {
-    search->tell(search->data,
-                 &(struct loaded_problem){file_map(file, 0)->path, predicate, is_new, minor});
+    search->tell(search->data, &(struct loaded_problem){.path = file_map(file, 0)->path,
+                                                        .predicate = predicate,
+                                                        .is_new = is_new});
+}
+
+/*
+ * Tells of probes without a semaphore. They are nothing that one misses in a library, as the C
+ * library has some: unless the process has no other probe.
+ */
+static void tell_watch_only(const struct search *search, const struct file_maps *file,
+                            const struct object *object, bool is_program)
+{
+    search->tell(search->data, &(struct loaded_problem){
+                                   .path = file_map(file, 0)->path,
+                                   .predicate = object->watch_only,
+                                   .reason = PROBE_REASON_WATCH_ONLY,
+                                   .minor = object->switchable_count == 0 && !is_program,
+                               });
 }
 
 static void tell_unused(const struct search *search, const struct file_maps *file,
@@ -266,24 +282,19 @@ static void tell_unused(const struct search *search, const struct file_maps *fil
 {
     struct probe_error predicate;
     error_set(&predicate, 0, "is not used: %s", reason);
-    tell_problem(search, file, predicate.text, false, false);
+    tell_problem(search, file, predicate.text, false);
 }
 
-/*
- * Tells what is not shown of the object. Probes without a semaphore are nothing that one misses in
- * a library, as the C library has some: unless the process has no other probe.
- */
+/* Tells what is not shown of the object. */
 static void tell_left_out(const struct search *search, const struct file_maps *file,
                           const struct object *object, bool is_new, bool is_program)
 {
     for (size_t i = 0; i < object->problem_count; i++)
-        tell_problem(search, file, object->problems[i], is_new, false);
+        tell_problem(search, file, object->problems[i], is_new);
     if (object->watch_only && !search->engine->options.all)
-        tell_problem(search, file, object->watch_only, false,
-                     object->switchable_count == 0 && !is_program);
+        tell_watch_only(search, file, object, is_program);
     if (object->is_32_bit && is_program)
-        tell_problem(search, file, "is a program of 32 bits, whose probes are not shown", is_new,
-                     false);
+        tell_problem(search, file, "is a program of 32 bits, whose probes are not shown", is_new);
 }
 
 /*
@@ -306,11 +317,11 @@ static int check_copies(const struct search *search, const struct file_maps *fil
             tell_problem(search, file,
                          "has probes that are not shown, as its code is in a shared mapping: "
                          "writing there would change what other processes run",
-                         false, false);
+                         false);
         else if (code.foreign && !code.own)
             tell_problem(search, file,
                          "has probes that are not shown, as other code is in the place of its own",
-                         false, false);
+                         false);
         if (code.shared || (code.foreign && !code.own)) {
             free(loaded->path);
             list->items[i] = list->items[--list->count];
@@ -330,7 +341,7 @@ static void tell_shared(const struct search *search, const struct file_maps *fil
         tell_problem(search, file,
                      "has probes that are not shown, as it is mapped shared: writing to it would "
                      "change the file",
-                     false, false);
+                     false);
         return;
     }
 }

@@ -45,7 +45,8 @@ struct loaded_problem {
     const char *path;      /* the object's, as maps shows it */
     const char *predicate; /* how a sentence goes on behind the object's name */
     bool is_new; /* the file was read just now: its part of the problem is not logged yet */
-    bool minor;  /* of interest only where the process has no probe at all */
+    enum probe_reason reason;
+    bool minor; /* of interest only where the process has no probe at all */
 };
 
 typedef void loaded_teller(void *data, const struct loaded_problem *problem);

@@ -20,26 +20,30 @@ static bool problems_have(const struct problems *problems, const char *sentence)
     return false;
 }
 
-void problems_add(struct problems *problems, const char *sentence, bool minor)
+void problems_add(struct problems *problems, const struct problem *problem)
 {
-    if (problems->count == PROBLEMS_MAX || problems_have(problems, sentence))
+    if (problems->count == PROBLEMS_MAX || problems_have(problems, problem->sentence))
         return;
     if (ARRAY_RESERVE(problems->items, problems->room, problems->count + 1) < 0)
         return;
-    struct problem *problem = &problems->items[problems->count];
-    problem->sentence = strdup(problems->count + 1 == PROBLEMS_MAX ? more : sentence);
-    problem->minor = minor;
-    problems->count += problem->sentence != NULL;
+    struct problem *added = &problems->items[problems->count];
+    bool is_last = problems->count + 1 == PROBLEMS_MAX;
+    *added = (struct problem){
+        .sentence = strdup(is_last ? more : problem->sentence),
+        .reason = is_last ? PROBE_REASON_NONE : problem->reason,
+        .minor = problem->minor,
+    };
+    problems->count += added->sentence != NULL;
 }
 
-const char *problems_get(const struct problems *problems, size_t i, bool minor)
+const struct problem *problems_get(const struct problems *problems, size_t i, bool minor)
 {
     for (size_t at = 0; at < problems->count; at++) {
         const struct problem *problem = &problems->items[at];
         if (problem->minor && !minor)
             continue;
         if (i-- == 0)
-            return problem->sentence;
+            return problem;
     }
     return NULL;
 }

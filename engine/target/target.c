@@ -123,7 +123,8 @@ static void add_problem(void *data, const struct loaded_problem *problem)
               problem->predicate);
     if (problem->is_new)
         engine_log(target->engine, PROBE_LOG_WARNING, "%s", sentence.text);
-    problems_add(&target->problems, sentence.text, problem->minor);
+    problems_add(&target->problems,
+                 &(struct problem){sentence.text, problem->reason, problem->minor});
 }
 
 static void tell_objects(const struct probe_target *target)
@@ -510,9 +511,20 @@ int probe_target_check_program(const struct probe_target *target, const char *pa
                      image->pid, shown, path);
 }
 
-const char *probe_target_problem(const struct probe_target *target, size_t i)
+static const struct problem *get_problem(const struct probe_target *target, size_t i)
 {
     return problems_get(&target->problems, i, target->probe_count == 0);
+}
+
+const char *probe_target_problem(const struct probe_target *target, size_t i)
+{
+    const struct problem *problem = get_problem(target, i);
+    return problem ? problem->sentence : NULL;
+}
+
+enum probe_reason probe_target_problem_reason(const struct probe_target *target, size_t i)
+{
+    return get_problem(target, i)->reason;
 }
 
 int target_site_bytes(struct probe_target *target, const struct loaded *loaded,

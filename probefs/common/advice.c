@@ -16,6 +16,8 @@ static const char *find_advice(enum probe_reason reason)
         return ", with -1";
     case PROBE_REASON_GIGATEXT:
         return ": mount with -o allow_gigatext to do so";
+    case PROBE_REASON_WATCH_ONLY:
+        return "; mount with -o all to see it";
     case PROBE_REASON_NONE:
         break;
     }

@@ -54,7 +54,7 @@ static void forget_ended(struct server *server)
 static int look_up(struct server *server, struct inode *parent, const char *name,
                    struct inode **inode, uint64_t *number, bool *sure)
 {
-    int kind = tree_find(parent->place, name);
+    int kind = inode_find_file(parent, name);
     int status = -ENOENT;
     *sure = true;
     if (kind >= 0) {

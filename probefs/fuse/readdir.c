@@ -54,13 +54,13 @@ static int look_up_entry(struct server *server, const struct directory *director
         return 0;
     }
     if (!entry->process)
-        return inodes_look_up(&server->inodes, target, entry->name, inode);
+        return inodes_look_up(&server->inodes, target, entry->name, entry->watch_only, inode);
     int status =
         inodes_get_target(&server->inodes, entry->process->pid,
                           entry->process->identified ? &entry->process->id : NULL, -1, &target);
     if (status < 0)
         return status;
-    status = inodes_look_up(&server->inodes, target, NULL, inode);
+    status = inodes_look_up(&server->inodes, target, NULL, false, inode);
     inodes_put_target(&server->inodes, target);
     return status;
 }

@@ -13,6 +13,8 @@ int node_control_read(struct node_file *file, FILE *out, struct probe_error *err
         return status;
     for (size_t i = 0; i < count; i++) {
         unsigned int highest = 0;
+        if (probe_snapshot_state(snapshot, i) == PROBE_WATCH_ONLY)
+            continue;
         for (size_t c = 0; c < probe_snapshot_counter_count(snapshot, i); c++) {
             unsigned int value = probe_snapshot_counter(snapshot, i, c);
             highest = value > highest ? value : highest;

@@ -17,7 +17,7 @@ char node_state_letter(enum probe_state state)
 static int read_state(struct node_file *file, enum probe_state *state, struct probe_error *error)
 {
     if (file->probe) {
-        ssize_t index = node_file_probe(file, error);
+        ssize_t index = node_file_switch(file, error);
         if (index < 0)
             return (int)index;
         size_t indices[] = {(size_t)index};
@@ -41,7 +41,7 @@ static int fill_value(const struct node_file *file, struct probe_update *update,
 {
     const struct value *value = data;
     if (file->probe) {
-        ssize_t index = node_file_probe(file, error);
+        ssize_t index = node_file_switch(file, error);
         if (index < 0)
             return (int)index;
         return probe_update_add(update, (size_t)index, value->action, value->number, error);
@@ -55,9 +55,10 @@ static int fill_value(const struct node_file *file, struct probe_update *update,
         added++;
     }
     if (added == 0) {
-        snprintf(error->text, sizeof(error->text),
-                 "process %d has no probe that can be switched: see what error_log says",
-                 probe_target_pid(file->target));
+        snprintf(error->text, sizeof(error->text), "process %d has no probe that can be switched%s",
+                 probe_target_pid(file->target),
+                 probe_target_count(file->target) > 0 ? ": none of them has a semaphore"
+                                                      : ": see what error_log says");
         return -ENOENT;
     }
     return status;

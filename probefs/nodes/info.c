@@ -11,6 +11,8 @@ void node_print_counters(const struct probe_snapshot *snapshot, size_t i, FILE *
 {
     size_t count = probe_snapshot_counter_count(snapshot, i);
     bool same = true;
+    if (count == 0)
+        fputc('-', out);
     for (size_t c = 1; c < count; c++)
         same = same &&
                probe_snapshot_counter(snapshot, i, c) == probe_snapshot_counter(snapshot, i, 0);
@@ -37,6 +39,9 @@ int node_semaphore_read(struct node_file *file, FILE *out, struct probe_error *e
 {
     struct probe_snapshot *snapshot = NULL;
     size_t count = 0;
+    ssize_t index = node_file_switch(file, error);
+    if (index < 0)
+        return (int)index;
     int status = take_snapshot(file, &snapshot, &count, error);
     if (status < 0)
         return status;

@@ -14,6 +14,17 @@ ssize_t node_file_probe(const struct node_file *file, struct probe_error *error)
     return index;
 }
 
+ssize_t node_file_switch(const struct node_file *file, struct probe_error *error)
+{
+    ssize_t index = node_file_probe(file, error);
+    if (index < 0 || probe_target_is_switchable(file->target, (size_t)index))
+        return index;
+    snprintf(error->text, sizeof(error->text),
+             "process %d has no probe '%s' with a semaphore any more",
+             probe_target_pid(file->target), file->probe);
+    return -ENOENT;
+}
+
 /* Whose references an update forgets: found before it, so that nothing can fail behind it. */
 struct claims {
     size_t *indices;

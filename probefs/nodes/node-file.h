@@ -21,6 +21,8 @@ struct node_file {
  * The index of the file's probe in its target, or -ENOENT where it went away with its library.
  */
 ssize_t node_file_probe(const struct node_file *file, struct probe_error *error);
+/* The same where it must have a semaphore: that may have gone with a library, too. */
+ssize_t node_file_switch(const struct node_file *file, struct probe_error *error);
 
 /* Adds to UPDATE, with DATA's values, what the file is about. */
 typedef int node_file_fill(const struct node_file *file, struct probe_update *update,

@@ -5,7 +5,10 @@
 
 #include "nodes/node-file.h"
 
-/* Directories read as the names in them, each ended by a NUL. */
+/*
+ * Directories read as the names in them, each ended by a NUL, and with a WATCH_ONLY_MARK before it
+ * where the probe has no semaphore.
+ */
 int node_process_list(struct node_file *file, FILE *out, struct probe_error *error);
 
 /* exe: the program's path, without a newline. */
@@ -38,9 +41,12 @@ int node_control_write(struct node_file *file, const char *text, size_t length,
 /* error_log: what of the process's probes is not shown, and why; a sentence a line. */
 int node_error_log_read(struct node_file *file, FILE *out, struct probe_error *error);
 
-/* The counters of the snapshot's I-th probe: one number where they agree, else all, by commas. */
+/*
+ * The counters of the snapshot's I-th probe: one number where they agree, else all, by commas; '-'
+ * where there is none.
+ */
 void node_print_counters(const struct probe_snapshot *snapshot, size_t i, FILE *out);
-/* '0', '1' or 'X'. */
+/* '0', '1', 'X', or '-' where there is nothing to switch. */
 char node_state_letter(enum probe_state state);
 
 #endif

@@ -34,7 +34,9 @@
     "\n"                                                                                           \
     "Names. An OCaml probe is shown by its name, any other that has a semaphore as "               \
     "PROVIDER:NAME.\n"                                                                             \
-    "Bytes that would mislead the shell are written as %XX.\n"                                     \
+    "Those without one can only be watched: -o all shows them, with state -. Bytes that would "    \
+    "mislead the\n"                                                                                \
+    "shell are written as %XX.\n"                                                                  \
     "\n"                                                                                           \
     "Permissions. You may look into your own processes, as far as the kernel lets you trace "      \
     "them. Root\n"                                                                                 \

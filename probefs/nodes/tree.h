@@ -34,9 +34,16 @@ struct node_kind {
     int (*write)(struct node_file *file, const char *text, size_t length,
                  struct probe_error *error);
     enum node_keeper keeper;
-    bool by_lines;     /* a write gets whole lines: the server keeps what is not ended yet */
-    bool has_failures; /* the server adds the target's failures to what is read */
+    bool needs_semaphore; /* a probe without one, which can only be watched, has no such file */
+    bool by_lines;        /* a write gets whole lines: the server keeps what is not ended yet */
+    bool has_failures;    /* the server adds the target's failures to what is read */
 };
+
+/*
+ * Before the name of a probe without a semaphore, where names are listed: nothing that stands in a
+ * name.
+ */
+enum { WATCH_ONLY_MARK = '/' };
 
 /* Kinds are told by their index, which is below KIND_MAX (it fits an inode number's low bits). */
 enum { KIND_BITS = 5, KIND_MAX = 1 << KIND_BITS };

@@ -17,7 +17,7 @@ enum { LIST_MAX = 256 << 20 };
 
 /*
  * The entries of a process's directory, sorted, as bytes that can be shared: how many they are,
- * where each name begins, and the names, each ended by a NUL.
+ * where each name begins, and the names, each ended by a NUL. Some have a WATCH_ONLY_MARK.
  */
 static uint32_t list_number(const struct shared_bytes *list, size_t index)
 {
@@ -31,9 +31,14 @@ static const char *list_name(const struct shared_bytes *list, size_t index)
     return list->bytes + list_number(list, index + 1);
 }
 
+static const char *skip_mark(const char *name)
+{
+    return name + (*name == WATCH_ONLY_MARK);
+}
+
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp(skip_mark(*(const char *const *)a), skip_mark(*(const char *const *)b));
 }
 
 /* Makes a list of COUNT names, which it sorts. */
@@ -67,8 +72,9 @@ struct directory_entry directory_entry(const struct directory *directory, size_t
 {
     if (!directory->list)
         return directory->entries[index];
-    const char *name = list_name(directory->list, index);
-    return (struct directory_entry){name, tree_find(PLACE_PROCESS, name), NULL};
+    const char *listed = list_name(directory->list, index);
+    const char *name = skip_mark(listed);
+    return (struct directory_entry){name, tree_find(PLACE_PROCESS, name), NULL, name != listed};
 }
 
 static void forget(struct server *server, struct directory *directory)
@@ -109,9 +115,9 @@ static int begin(struct server *server, struct directory *directory, size_t coun
 static void add_files(struct directory *directory)
 {
     for (unsigned int i = 0; i < node_kind_count; i++) {
-        if (node_kinds[i].place == directory->inode->place && node_kinds[i].name)
+        if (inode_has_file(directory->inode, &node_kinds[i]))
             directory->entries[directory->count++] =
-                (struct directory_entry){node_kinds[i].name, (int)i, NULL};
+                (struct directory_entry){.name = node_kinds[i].name, .kind = (int)i};
     }
 }
 
@@ -132,7 +138,8 @@ static int fill_root(struct server *server, struct directory *directory, struct 
     char *name = directory->names;
     for (size_t i = 0; i < count; i++) {
         struct directory_entry *entry = &directory->entries[directory->count++];
-        *entry = (struct directory_entry){name, -1, &directory->processes[i]};
+        *entry =
+            (struct directory_entry){.name = name, .kind = -1, .process = &directory->processes[i]};
         name += snprintf(name, PID_DIGITS, "%d", directory->processes[i].pid) + 1;
     }
     /* Processes come first, in the order of their numbers, as in /proc. */
@@ -217,10 +224,11 @@ static const char **collect_names(const struct read_names *read, size_t *result_
     if (!names)
         return NULL;
     for (size_t at = 0; at < read->length;) {
-        size_t length = strlen(read->bytes + at);
-        if (is_name(read->bytes + at, length))
-            names[count++] = read->bytes + at;
-        at += length + 1;
+        const char *listed = read->bytes + at;
+        const char *name = skip_mark(listed);
+        if (is_name(name, strlen(name)))
+            names[count++] = listed;
+        at += strlen(listed) + 1;
     }
     for (unsigned int i = 0; i < node_kind_count; i++) {
         if (node_kinds[i].place == PLACE_PROCESS && node_kinds[i].name)

@@ -14,6 +14,7 @@ struct directory_entry {
     const char *name;
     int kind; /* of the file; -1 for a directory: */
     const struct listed_process *process;
+    bool watch_only; /* of a probe: it has no semaphore */
 };
 
 struct directory {

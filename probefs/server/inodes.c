@@ -117,14 +117,17 @@ static int make_seed(const struct inodes *inodes, pid_t pid, const struct probe_
 }
 
 static uint64_t make_key(const struct inodes *inodes, const struct target *target,
-                         const char *probe)
+                         const char *probe, bool watch_only)
 {
+    static const char mark = WATCH_ONLY_MARK;
     SHA2_CTX context;
     uint8_t digest[SHA256_DIGEST_LENGTH];
     uint64_t key = 0;
     SHA256Init(&context);
     SHA256Update(&context, inodes->secret, sizeof(inodes->secret));
     SHA256Update(&context, target->seed, sizeof(target->seed));
+    if (watch_only)
+        SHA256Update(&context, (const uint8_t *)&mark, sizeof(mark));
     if (probe)
         SHA256Update(&context, (const uint8_t *)probe, strlen(probe));
     SHA256Final(digest, &context);
@@ -348,7 +351,7 @@ static void add_stale_files(struct stale_names *stale, uint64_t directory)
 /* The number of the directory of TARGET, as inode_number() has it. */
 static uint64_t directory_of(const struct inodes *inodes, const struct target *target)
 {
-    const struct inode inode = {.key = make_key(inodes, target, NULL)};
+    const struct inode inode = {.key = make_key(inodes, target, NULL, false)};
     return inode_number(&inode, tree_directory(PLACE_PROCESS));
 }
 
@@ -439,8 +442,20 @@ bool inodes_target_lives(const struct target *target)
 
 /* ---- directories ------------------------------------------------------------------------ */
 
+bool inode_has_file(const struct inode *inode, const struct node_kind *kind)
+{
+    return kind->name && kind->place == inode->place &&
+           !(kind->needs_semaphore && inode->watch_only);
+}
+
+int inode_find_file(const struct inode *inode, const char *name)
+{
+    int kind = tree_find(inode->place, name);
+    return kind >= 0 && inode_has_file(inode, &node_kinds[kind]) ? kind : -1;
+}
+
 static int add_inode(struct inodes *inodes, uint64_t key, struct target *target, const char *probe,
-                     struct inode **result)
+                     bool watch_only, struct inode **result)
 {
     struct inode *inode = calloc(1, sizeof(*inode));
     if (!inode || (probe && !(inode->probe = strdup(probe)))) {
@@ -448,6 +463,7 @@ static int add_inode(struct inodes *inodes, uint64_t key, struct target *target,
         return -ENOMEM;
     }
     inode->key = key;
+    inode->watch_only = watch_only;
     inode->place = probe ? PLACE_PROBE : PLACE_PROCESS;
     inode->target = target;
     HASH_ADD(hh, inodes->table, key, sizeof(inode->key), inode);
@@ -461,15 +477,15 @@ static int add_inode(struct inodes *inodes, uint64_t key, struct target *target,
     return 0;
 }
 
-int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe,
+int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe, bool watch_only,
                    struct inode **result)
 {
     struct inode *inode = NULL;
     pthread_mutex_lock(&inodes->lock);
-    uint64_t key = make_key(inodes, target, probe);
+    uint64_t key = make_key(inodes, target, probe, watch_only);
     target->is_numbered = true;
     HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
-    int status = inode ? 0 : add_inode(inodes, key, target, probe, &inode);
+    int status = inode ? 0 : add_inode(inodes, key, target, probe, watch_only, &inode);
     if (status == 0) {
         inode->lookups++;
         *result = inode;

@@ -69,6 +69,7 @@ struct inode {
     enum place place;
     struct target *target;      /* NULL for the root */
     char *probe;                /* NULL, but for a probe's directory */
+    bool watch_only;            /* which has no semaphore */
     struct shared_bytes *saved; /* what the last hold in it is saved as, likewise */
     /* Guarded by the lock of `inodes`: */
     uint64_t lookups; /* of the directory and its files together */
@@ -134,10 +135,16 @@ bool inodes_keep_process(struct inodes *inodes, struct target *target, int proce
 /* Is TARGET still there, as far as can be known without looking into the process? */
 bool inodes_target_lives(const struct target *target);
 
-/* The directory of PROBE (NULL: of the process) in TARGET, looked up once more by the kernel.
- * Errors: ENOMEM. */
-int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe,
+/*
+ * The directory of PROBE (NULL: of the process) in TARGET, looked up once more by the kernel. A
+ * probe has another one if it is WATCH_ONLY. Errors: ENOMEM.
+ */
+int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe, bool watch_only,
                    struct inode **inode);
+/* The kind of the file NAME in INODE's directory, or -1. */
+int inode_find_file(const struct inode *inode, const char *name);
+/* Is there a file of KIND in INODE's directory? */
+bool inode_has_file(const struct inode *inode, const struct node_kind *kind);
 /* A file in INODE was looked up. */
 void inodes_look_up_file(struct inodes *inodes, struct inode *inode);
 void inodes_forget(struct inodes *inodes, uint64_t number, uint64_t count);

@@ -194,7 +194,7 @@ static int look_up_pid(struct server *server, pid_t pid, int process, struct ino
     if (status == 0)
         status = inodes_get_target(&server->inodes, pid, &id, process, &found);
     if (status == 0 || status == -EINPROGRESS)
-        status = inodes_look_up(&server->inodes, found ? found : target, NULL, inode);
+        status = inodes_look_up(&server->inodes, found ? found : target, NULL, false, inode);
     if (found)
         inodes_put_target(&server->inodes, found);
     inodes_put_target(&server->inodes, target);
@@ -242,6 +242,6 @@ int look_up_probe(struct server *server, const struct inode *parent, const char 
     if (status == 0)
         status = inodes_identify(&server->inodes, target, &call.reply.id);
     if (status == 0)
-        status = inodes_look_up(&server->inodes, target, name, inode);
+        status = inodes_look_up(&server->inodes, target, name, call.reply.watch_only, inode);
     return name_error(status);
 }

@@ -13,10 +13,14 @@
 enum { SCAN_MILLISECONDS = 400 };
 
 /* A process without a probe is not listed, but is there if its error_log can say why. */
-static bool is_there(const struct probe_target *target, const struct request *request)
+static bool is_there(const struct probe_target *target, const struct request *request,
+                     struct reply *reply)
 {
-    if (request->probe[0])
-        return probe_target_find(target, request->probe) >= 0;
+    if (request->probe[0]) {
+        ssize_t index = probe_target_find(target, request->probe);
+        reply->watch_only = index >= 0 && !probe_target_is_switchable(target, (size_t)index);
+        return index >= 0;
+    }
     return probe_target_count(target) > 0 ||
            (!request->listed && probe_target_problem(target, 0) != NULL);
 }
@@ -30,7 +34,7 @@ int answer_find(struct service *service, struct call *call)
     /* What is open already, for reading say, shows the names as well. */
     if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
         status = access_begin(service->engine, target, call, PROBE_NAMES);
-    if (status == 0 && !is_there(target->target, &call->request))
+    if (status == 0 && !is_there(target->target, &call->request, &call->reply))
         status = -ENOENT;
     access_end(target);
     service_targets_unlock(&service->targets, target, status, status == 0);

@@ -85,9 +85,10 @@ struct reply {
     struct probe_image_id id; /* which image it is about; all 0 where that was not found out */
     /* The service may not open the image with that access: the server may, and ask again. */
     protocol_bool needs_image;
-    protocol_bool sees_maps; /* but it may see its mappings */
-    protocol_bool last;      /* the channel of this reply is of no use any more */
-    protocol_bool has_end;   /* READ: nothing follows what was read, and no text is kept */
+    protocol_bool sees_maps;  /* but it may see its mappings */
+    protocol_bool last;       /* the channel of this reply is of no use any more */
+    protocol_bool watch_only; /* FIND: the probe has no semaphore */
+    protocol_bool has_end;    /* READ: nothing follows what was read, and no text is kept */
     /*
      * HOLD_TAKE: the hold is there, and is to be given back whatever the error says: the service
      * could not save it, or the server has no memory for what came with a success.

@@ -26,6 +26,7 @@ static int new_engine(const struct service_options *options, struct probe_engine
         .waits_data = options->waiting,
         .open_mapped = options->open_mapped,
         .reserved_names = reserved_names,
+        .all = options->all,
     };
     return probe_engine_new(&engine_options, engine);
 }

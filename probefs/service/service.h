@@ -11,6 +11,7 @@ struct waiting;
 struct service_options {
     enum probe_method method;
     bool allow_gigatext;
+    bool all;                /* also show probes without a semaphore */
     struct waiting *waiting; /* who waits for the mount; must outlive the service */
     /* Asks whoever lent an image for a file that it has mapped; NULL: nobody does. */
     int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);

@@ -117,6 +117,7 @@ static int worker_try_start(struct workers *workers, const struct worker_identit
         .to_syslog = options->to_syslog,
         .method = options->service.method,
         .allow_gigatext = options->service.allow_gigatext,
+        .all = options->service.all,
     };
     struct worker *worker = calloc(1, sizeof(*worker));
     int status = worker ? channel_pair(ends) : -ENOMEM;

@@ -12,7 +12,17 @@
 #include <unistd.h>
 
 /* The arguments, behind the name. */
-enum { ARG_ROLE = 1, ARG_UID, ARG_GID, ARG_LEVEL, ARG_LOG, ARG_ENGINE, ARG_GIGATEXT, ARG_COUNT };
+enum {
+    ARG_ROLE = 1,
+    ARG_UID,
+    ARG_GID,
+    ARG_LEVEL,
+    ARG_LOG,
+    ARG_ENGINE,
+    ARG_GIGATEXT,
+    ARG_ALL,
+    ARG_COUNT
+};
 
 static const char *const roles[] = {
     [WORKER_OF_USER] = "user", [WORKER_OF_SERVER] = "server", [WORKER_LENDER] = "lender"};
@@ -56,6 +66,7 @@ int worker_spawn(const struct worker_setup *setup, int control, int waiting, pid
         [ARG_LOG] = setup->to_syslog ? "syslog" : "stderr",
         [ARG_ENGINE] = setup->method == PROBE_METHOD_PTRACE ? "ptrace" : "vm",
         [ARG_GIGATEXT] = setup->allow_gigatext ? "gigatext" : "-",
+        [ARG_ALL] = setup->all ? "all" : "-",
     };
     return spawn_with((char **)argv, control, waiting, pid);
 }
@@ -81,5 +92,6 @@ int worker_setup_parse(int argc, char **argv, struct worker_setup *setup)
     setup->to_syslog = strcmp(argv[ARG_LOG], "syslog") == 0;
     setup->method = strcmp(argv[ARG_ENGINE], "ptrace") == 0 ? PROBE_METHOD_PTRACE : PROBE_METHOD_VM;
     setup->allow_gigatext = strcmp(argv[ARG_GIGATEXT], "gigatext") == 0;
+    setup->all = strcmp(argv[ARG_ALL], "all") == 0;
     return 0;
 }

@@ -33,6 +33,7 @@ struct worker_setup {
     bool to_syslog;
     enum probe_method method;
     bool allow_gigatext;
+    bool all;
 };
 
 /*

@@ -129,6 +129,7 @@ static int worker_begin(int argc, char **argv, struct service_options *options)
     log_open(WORKER_NAME, setup.log_level, setup.to_syslog);
     options->method = setup.method;
     options->allow_gigatext = setup.allow_gigatext;
+    options->all = setup.all;
     if (setup.identity.role == WORKER_OF_USER &&
         become_user(setup.identity.uid, setup.identity.gid) < 0)
         return -1;

@@ -147,7 +147,7 @@ static int begin(void **state)
         struct target *target = NULL;
         pid_t pid = i == 0 ? getpid() : getppid();
         assert_int_equal(inodes_get_target(&server.inodes, pid, &id, -1, &target), 0);
-        assert_int_equal(inodes_look_up(&server.inodes, target, "gc_start", &probes[i]), 0);
+        assert_int_equal(inodes_look_up(&server.inodes, target, "gc_start", false, &probes[i]), 0);
         inodes_put_target(&server.inodes, target);
     }
     return 0;

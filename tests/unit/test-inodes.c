@@ -76,12 +76,17 @@ static struct target *get(pid_t pid, uint64_t number)
     return target;
 }
 
-static struct inode *look_up(struct target *target, const char *probe)
+static struct inode *look_up_kind(struct target *target, const char *probe, bool watch_only)
 {
     struct inode *inode = NULL;
-    assert_int_equal(inodes_look_up(&inodes, target, probe, &inode), 0);
+    assert_int_equal(inodes_look_up(&inodes, target, probe, watch_only, &inode), 0);
     assert_ptr_equal(inode->target, target);
     return inode;
+}
+
+static struct inode *look_up(struct target *target, const char *probe)
+{
+    return look_up_kind(target, probe, false);
 }
 
 static uint64_t directory_of(const struct inode *inode)
@@ -180,12 +185,36 @@ static void test_numbers_never_repeat(void **state)
     struct inode *inode = NULL;
     assert_int_equal(inodes_init(&other), 0);
     assert_int_equal(inodes_get_target(&other, targets[0]->pid, &targets[0]->id, -1, &same), 0);
-    assert_int_equal(inodes_look_up(&other, same, NULL, &inode), 0);
+    assert_int_equal(inodes_look_up(&other, same, NULL, false, &inode), 0);
     assert_true(directory_of(inode) != seen[0]);
     inodes_put_target(&other, same);
     inodes_done(&other);
     for (size_t t = 0; t < ARRAY_LENGTH(targets); t++)
         inodes_put_target(&inodes, targets[t]);
+}
+
+/* A probe that can only be watched is another directory than one that can be switched. */
+static void test_no_semaphore(void **state)
+{
+    (void)state;
+    struct target *target = get(7, 1);
+    struct inode *switched = look_up(target, "web:gc");
+    struct inode *watched = look_up_kind(target, "web:gc", true);
+    assert_ptr_not_equal(switched, watched);
+    assert_ptr_equal(look_up_kind(target, "web:gc", true), watched);
+    assert_true(directory_of(switched) != directory_of(watched));
+    assert_string_equal(watched->probe, "web:gc");
+    static const char *const files[] = {"enabled", "semaphore", "hold"};
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        assert_true(inode_find_file(switched, files[i]) >= 0);
+        assert_int_equal(inode_find_file(watched, files[i]), -1);
+    }
+    assert_true(inode_find_file(watched, "sites") >= 0);
+    assert_int_equal(inode_find_file(watched, "sites"), inode_find_file(switched, "sites"));
+    assert_int_equal(inode_find_file(watched, "control"), -1);
+    inodes_forget(&inodes, directory_of(switched), 1);
+    inodes_forget(&inodes, directory_of(watched), 2);
+    inodes_put_target(&inodes, target);
 }
 
 static void test_the_latest_image_of_a_pid(void **state)
@@ -296,7 +325,7 @@ static void test_names_of_what_has_ended(void **state)
     struct target *seven = get(7, 1);
     struct target *eight = get(8, 1);
     uint64_t probe = directory_of(look_up(seven, "gc"));
-    assert_int_equal(inodes_look_up(&inodes, seven, NULL, &inode), 0);
+    assert_int_equal(inodes_look_up(&inodes, seven, NULL, false, &inode), 0);
     uint64_t number = inode_number(inode, tree_directory(PLACE_PROCESS));
     inodes_put_target(&inodes, seven);
     assert_int_equal(sweep(8), 1);
@@ -467,7 +496,7 @@ static void test_the_end(void **state)
     for (unsigned int i = 0; i < 100; i++) {
         char name[8];
         snprintf(name, sizeof(name), "gc%u", i);
-        assert_int_equal(inodes_look_up(&own, target, name, &inode), 0);
+        assert_int_equal(inodes_look_up(&own, target, name, false, &inode), 0);
         inodes_set_written(&own, target, inode_number(inode, 5));
     }
     inodes_put_target(&own, target);
@@ -482,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_look_up_and_forget),
         cmocka_unit_test(test_an_open_node_stays),
         cmocka_unit_test(test_numbers_never_repeat),
+        cmocka_unit_test(test_no_semaphore),
         cmocka_unit_test(test_the_latest_image_of_a_pid),
         cmocka_unit_test(test_start_time),
         cmocka_unit_test(test_times_outlive_the_node),
