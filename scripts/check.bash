@@ -29,7 +29,7 @@ systemd:      systemd
 completions:  install
 debian:       package
 doc:          docs install
-examples:     examples
+examples:     examples ocaml
 scripts:      lint
 '
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # runs: once
 #
-# The sessions in README and the user's guide go as they are written. They are run in a copy of the
+# The sessions in README and in pages of doc/ go as they are written. They are run in a copy of the
 # system, where probefs is installed, in a pid namespace of their own: its only processes with
 # probes are the three that are told of.
 
@@ -51,4 +51,8 @@ goes_as_written() {
 
 @test "the sessions of the user's guide" {
     goes_as_written "$tests/../doc/GUIDE.md"
+}
+
+@test "the sessions of the page for OCaml users" {
+    goes_as_written "$tests/../doc/OCAML.md"
 }
