@@ -10,13 +10,21 @@ record() {
     [ "$2" = 0 ] || echo "$1 $2 $3" >>"$results"
 }
 
-# check NAME COMMAND...: one step that passes or fails as a whole.
-check() {
-    local name=$1 verdict=pass
+# step NAME COMMAND...: says when it begins, and how long it took.
+step() {
+    local name=$1 status=0 began=$SECONDS
     shift
     echo "=== $name"
-    "$@" || verdict=fail
-    record $verdict 1 "$name"
+    "$@" || status=$?
+    echo "=== $name: $((SECONDS - began)) s"
+    return $status
+}
+
+# check NAME COMMAND...: one step that passes or fails as a whole.
+check() {
+    local verdict=pass
+    step "$@" || verdict=fail
+    record $verdict 1 "$1"
 }
 
 # record_suite PASSED FAILED SKIPPED STATUS NAME: a suite that says nothing of a failure has one.
@@ -45,7 +53,6 @@ report() {
 # unit_tests DIR
 unit_tests() {
     local dir=$1 status=0 log=$1/meson-test.out
-    echo "=== unit tests in $dir"
     ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         meson test -C "$dir" --no-rebuild --timeout-multiplier 5 --print-errorlogs >"$log" 2>&1 || status=$?
     cat "$log"
@@ -61,8 +68,7 @@ unit_tests() {
 bats_tests() {
     local dir=$1 jobs=$2 status=0 log=$1/bats-$2.out
     shift 2
-    echo "=== bats tests of $dir ($jobs at once)"
-    PROBEFS_BUILD=$PWD/$dir bats --tap --jobs "$jobs" "$@" 2>&1 | tee "$log" || status=$?
+    PROBEFS_BUILD=$PWD/$dir bats --tap --timing --jobs "$jobs" "$@" 2>&1 | tee "$log" || status=$?
     record_suite "$(grep '^ok ' "$log" | grep -vc '# skip')" "$(grep -c '^not ok ' "$log")" \
         "$(grep -c '^ok .*# skip' "$log")" $status "bats tests of $dir"
 }
@@ -87,8 +93,8 @@ all_bats_tests() {
     [ "$dir" != build-test ] || kinds+=(once)
     mapfile -t suites < <(suites_that "${kinds[@]}")
     mapfile -t alone < <(suites_that alone)
-    bats_tests "$dir" $(($(nproc) + 1)) "$@" "${suites[@]}"
-    bats_tests "$dir" 1 "$@" "${alone[@]}"
+    step "bats tests of $dir" bats_tests "$dir" $(($(nproc) + 1)) "$@" "${suites[@]}"
+    step "bats tests of $dir that run alone" bats_tests "$dir" 1 "$@" "${alone[@]}"
 }
 
 test_users() {
@@ -160,7 +166,7 @@ run_tests() {
     [ $# -gt 0 ] || beside checks
     coverage_begin build-sanitized
     for dir in build-test build-sanitized; do
-        [ $# -gt 0 ] || unit_tests "$dir"
+        [ $# -gt 0 ] || step "unit tests in $dir" unit_tests "$dir"
         all_bats_tests "$dir" "${filter[@]}"
     done
     coverage_end
