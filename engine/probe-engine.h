@@ -317,6 +317,14 @@ PROBE_API bool probe_target_is_switchable(const struct probe_target *target, siz
 PROBE_API ssize_t probe_target_find(const struct probe_target *target, const char *name);
 
 /*
+ * Sets CHOSEN (of probe_target_count()) for each probe that PATTERN means, as for
+ * probe_update_add_pattern(), those included that can only be watched. Returns how many these are.
+ * Errors: ENOENT none; EINVAL no such pattern; ENOMEM.
+ */
+PROBE_API ssize_t probe_target_match(const struct probe_target *target, const char *pattern,
+                                     bool *chosen, struct probe_error *error);
+
+/*
  * Writes the program's path, as /proc/PID/exe gives it, into PATH of SIZE bytes, without a NUL.
  * Returns its length. Errors: ESRCH the image is gone; EACCES; ENAMETOOLONG.
  */
@@ -594,6 +602,12 @@ struct probe_watch;
 struct probe_watch_options {
     bool counts_only; /* firings are counted and no lines are made: it costs the process less */
     size_t room;      /* bytes of memory for firings that are not read yet; 0: 4 MiB */
+    /*
+     * A socket to a process that attaches for this one (see probe_attacher_new()), which then needs
+     * no capability. It stays the caller's, and open until the watch is freed. 0: this process
+     * attaches by itself.
+     */
+    int attacher;
 };
 
 /* The least that probe_watch_read() reads into. */
@@ -620,6 +634,14 @@ PROBE_API int probe_watch_new(struct probe_target *target, const size_t *indices
  */
 PROBE_API ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
                                   const size_t *indices, size_t count, struct probe_error *error);
+/*
+ * With an attacher, probe_watch_new() and probe_watch_add() only ask it, and what they add is
+ * watched once it has answered. This waits for the answer for TIMEOUT milliseconds (-1: without
+ * end), and returns 0 where nothing is asked any more. Errors: EINPROGRESS there is none yet; those
+ * of attaching; EIO there is no attacher any more. (While there is none, probe_watch_add() is
+ * EAGAIN.)
+ */
+PROBE_API int probe_watch_settle(struct probe_watch *watch, int timeout, struct probe_error *error);
 /* Ends it; when this returns, nothing is left in the process. NULL is fine. */
 PROBE_API void probe_watch_free(struct probe_watch *watch);
 
@@ -640,6 +662,49 @@ PROBE_API const char *probe_watch_name(const struct probe_watch *watch, size_t i
 PROBE_API uint64_t probe_watch_hits(const struct probe_watch *watch, size_t i);
 /* How many firings, of all probes, found no room. */
 PROBE_API uint64_t probe_watch_lost(const struct probe_watch *watch);
+
+/* How probes are watched: by links of many sites, or by a perf event for each (older kernels). */
+enum probe_watch_way { PROBE_WATCH_MULTI = 1, PROBE_WATCH_PERF };
+
+/* Which of them works here: tried once for each engine. Errors: EOPNOTSUPP none; EPERM; ENOMEM. */
+PROBE_API int probe_watch_find_way(struct probe_engine *engine, enum probe_watch_way *way,
+                                   struct probe_error *error);
+
+/* ---- attacher -------------------------------------------------------------------------- */
+
+/*
+ * Attaching for watchers that have no capabilities and need not be trusted: over a socket each asks
+ * for probes of one process, and gets what it needs to read them. An attacher parses nothing: it
+ * checks a plan of fixed form, and what proves the right to watch is the process's memory, which
+ * the kernel must have opened for writing.
+ */
+struct probe_attacher;
+
+/* What the watcher at the other end may have. */
+struct probe_grant {
+    pid_t pid; /* probes of this process, */
+    uid_t uid; /* for as long as /proc/PID/mem belongs to this user and group: */
+    gid_t gid; /* to root where it becomes a setuid program */
+};
+
+/*
+ * Serves SOCKET (SOCK_SEQPACKET) as GRANT says. All that it attaches ends with the watcher, and
+ * with the other end of LIFETIME (-1: there is none). Both descriptors become the attacher's.
+ * Errors: ENOMEM.
+ */
+PROBE_API int probe_attacher_new(struct probe_engine *engine, int socket,
+                                 const struct probe_grant *grant, int lifetime,
+                                 struct probe_attacher **attacher);
+/*
+ * Answers one request, which must be there. Waits for the kernel to attach, some seconds at most.
+ * What was refused is in ERROR, and its errno is returned; it was answered all the same. Errors:
+ * EPIPE the watcher has gone, or makes no sense; ETIMEDOUT the kernel does not finish.
+ */
+PROBE_API int probe_attacher_serve(struct probe_attacher *attacher, struct probe_error *error);
+/* Takes a descriptor that ends when what was attached last is detached; -1: there is none. */
+PROBE_API int probe_attacher_take_end(struct probe_attacher *attacher);
+/* What is attached stays so. NULL is fine. */
+PROBE_API void probe_attacher_free(struct probe_attacher *attacher);
 
 /* ---- launch ---------------------------------------------------------------------------- */
 

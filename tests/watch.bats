@@ -103,6 +103,17 @@ holders() {
     firings | cut -d' ' -f2- | diff -u "$work/expected" -
 }
 
+@test "the same through an attacher, without capabilities" {
+    start operands
+    watch -a "$pid"
+    kill -USR1 "$pid"
+    wait_until "grep -q '^done' '$out' && grep -q untouched '$trace'"
+    kill -USR1 "$pid"
+    end_watch
+    grep '^watched:' "$out" > "$work/expected"
+    firings | cut -d' ' -f2- | diff -u "$work/expected" -
+}
+
 @test "a line: the time in UTC, the thread, the probe, its arguments" {
     local before after line
     shoot 1 1
@@ -229,6 +240,15 @@ END
 @test "a library that is loaded later joins" {
     start host "$(target libplug.so)"
     watch "$pid"
+    kill -USR1 "$pid"
+    wait_until "grep -q ' plug_hit' '$trace'"
+    end_watch
+    firings | grep -q ' gc_start'
+}
+
+@test "a library that is loaded later joins through an attacher" {
+    start host "$(target libplug.so)"
+    watch -a "$pid"
     kill -USR1 "$pid"
     wait_until "grep -q ' plug_hit' '$trace'"
     end_watch

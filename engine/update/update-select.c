@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Adds to an update the probes that a pattern or a predicate selects. */
-#include "names/select.h"
+#include "target/match.h"
 #include "update/update.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 struct addition {
     struct probe_update *update;
@@ -51,16 +50,6 @@ static int add_to_update(void *data, size_t index, struct probe_error *error)
     return status;
 }
 
-static const char *name_of(const void *data, size_t index)
-{
-    return probe_target_name(data, index);
-}
-
-static ssize_t find_name(const void *data, const char *name)
-{
-    return probe_target_find(data, name);
-}
-
 ssize_t probe_update_add_if(struct probe_update *update, probe_predicate *predicate, void *data,
                             enum probe_action action, unsigned int value, struct probe_error *error)
 {
@@ -85,21 +74,14 @@ ssize_t probe_update_add_pattern(struct probe_update *update, const char *patter
                                  enum probe_action action, unsigned int value,
                                  struct probe_error *error)
 {
-    char owner[32];
-    snprintf(owner, sizeof(owner), "process %d", update->target->image.pid);
+    char owner[MATCH_OWNER_SIZE];
     struct addition addition = {
         .update = update,
         .change = {.action = action, .value = value},
         .is_pair = select_is_pair(pattern),
         .pattern = pattern,
     };
-    const struct select_names names = {
-        .owner = owner,
-        .data = update->target,
-        .count = probe_target_count(update->target),
-        .name = name_of,
-        .find = find_name,
-    };
+    const struct select_names names = match_names(update->target, owner);
     ssize_t matched = select_names(&names, pattern, switches_on(&addition.change), add_to_update,
                                    &addition, error);
     if (matched > 0 && matched == addition.passed_count)

@@ -2,6 +2,7 @@
 #include "watch/attach.h"
 
 #include "process/child.h"
+#include "process/privilege.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,13 +17,15 @@
  * A chunk is what one call of the kernel attaches. How long it is waited for: the kernel takes some
  * milliseconds, and seconds where hundreds of processes have the file mapped.
  */
-enum { CHUNK_SITES = 10000, WAIT_MS = 5000, KEPT_MAX = ATTACH_FILES_MAX + 3 };
+enum { CHUNK_SITES = 10000, WAIT_MS = 5000, KEPT_MAX = ATTACH_FILES_MAX + 5 };
 
 /* What a holder is made with. */
 struct holder {
     const struct watch_plan *plan;
-    int program, kind; /* the kind of perf events; 0: uprobe_multi */
+    const struct watch_programs *programs;
+    int kind;          /* of perf events; 0: uprobe_multi */
     int socket, ended; /* its ends */
+    int lifetime;      /* it also ends with this; or -1 */
 };
 
 /* ---- in a holder: system calls only, as other threads' locks stay held ------------------- */
@@ -53,10 +56,10 @@ static void keep_descriptors(const int *kept, size_t count)
 static int attach_chunk(const struct holder *holder, const struct link_sites *sites)
 {
     if (holder->kind == 0)
-        return link_multi(holder->program, holder->plan->pid, sites);
+        return link_multi(holder->programs->site, holder->plan->pid, sites);
     int link = 0;
     for (size_t i = 0; i < sites->count && link >= 0; i++)
-        link = link_perf(holder->program, holder->kind, holder->plan->tid, sites, i);
+        link = link_perf(holder->programs->site, holder->kind, holder->plan->tid, sites, i);
     return link;
 }
 
@@ -90,10 +93,10 @@ static size_t count_chunks(const struct watch_plan *plan)
 }
 
 /* Waits until there is nobody any more who wants it. */
-static void wait_for_hangup(int socket)
+static void wait_for_hangup(const struct holder *holder)
 {
-    struct pollfd end = {.fd = socket};
-    while (poll(&end, 1, -1) < 0 && errno == EINTR)
+    struct pollfd ends[] = {{.fd = holder->socket}, {.fd = holder->lifetime}};
+    while (poll(ends, 2, -1) < 0 && errno == EINTR)
         continue;
 }
 
@@ -102,9 +105,12 @@ static void hold(const struct holder *holder)
     int kept[KEPT_MAX];
     size_t count = 0;
     int link = 0;
-    kept[count++] = holder->program;
+    kept[count++] = holder->programs->site;
+    kept[count++] = holder->programs->exec;
     kept[count++] = holder->socket;
     kept[count++] = holder->ended;
+    if (holder->lifetime >= 0)
+        kept[count++] = holder->lifetime;
     for (size_t i = 0; i < holder->plan->file_count; i++)
         kept[count++] = holder->plan->files[i].fd;
     setsid();
@@ -115,7 +121,7 @@ static void hold(const struct holder *holder)
     for (size_t i = 0; i < holder->plan->file_count && link >= 0; i++)
         link = attach_file(holder, &holder->plan->files[i]);
     if (link >= 0)
-        wait_for_hangup(holder->socket);
+        wait_for_hangup(holder);
     /* That all is detached is told last. */
     keep_descriptors(&holder->ended, 1);
     _exit(0);
@@ -183,14 +189,9 @@ static int make_channels(int sockets[2], int ended[2])
     return status;
 }
 
-int attach_plan(const struct watch_plan *plan, const struct watch_programs *programs,
-                enum watch_way way, struct watch_attachment *result, struct probe_error *error)
+/* Is it more than can be attached? */
+static int check_size(const struct watch_plan *plan, enum watch_way way, struct probe_error *error)
 {
-    int sockets[2] = {-1, -1};
-    int ended[2] = {-1, -1};
-    int kind = way == WATCH_PERF ? link_perf_kind() : 0;
-    if (kind < 0)
-        return explain(plan, kind, error);
     if (way == WATCH_PERF && plan->site_count > ATTACH_PERF_MAX)
         return error_set(error, E2BIG,
                          "process %d: its probes have %zu sites, and only %d can be watched on "
@@ -201,25 +202,50 @@ int attach_plan(const struct watch_plan *plan, const struct watch_programs *prog
                          "process %d: its probes are in %zu files, and only %d can be watched at "
                          "once; choose fewer",
                          plan->pid, plan->file_count, ATTACH_FILES_MAX);
-    int status = make_channels(sockets, ended);
+    return 0;
+}
+
+/* Hears from the holder of all chunks. */
+static int await_holder(const struct watch_plan *plan, int socket)
+{
+    int status = 0;
+    for (size_t left = count_chunks(plan); left > 0 && status == 0; left--)
+        status = hear_holder(socket);
+    struct pollfd process = {.fd = plan->process, .events = POLLIN};
+    return status == 0 && poll(&process, 1, 0) != 0 ? -ESRCH : status;
+}
+
+int attach_plan(const struct watch_plan *plan, const struct watch_programs *programs,
+                enum watch_way way, int lifetime, struct watch_attachment *result,
+                struct probe_error *error)
+{
+    int sockets[2] = {-1, -1};
+    int ended[2] = {-1, -1};
+    int kind = way == WATCH_PERF ? link_perf_kind() : 0;
+    if (kind < 0)
+        return explain(plan, kind, error);
+    int status = check_size(plan, way, error);
+    if (status < 0)
+        return status;
+    status = make_channels(sockets, ended);
     if (status < 0)
         return explain(plan, status, error);
-    const struct holder holder = {plan, programs->site, kind, sockets[1], ended[1]};
+    const struct holder holder = {plan, programs, kind, sockets[1], ended[1], lifetime};
+    bool raised = way == WATCH_PERF && privilege_raise(CAP_SYS_ADMIN);
     status = start_holder(&holder);
+    privilege_lower(CAP_SYS_ADMIN, raised);
     close(sockets[1]);
     close(ended[1]);
-    for (size_t left = count_chunks(plan); left > 0 && status == 0; left--)
-        status = hear_holder(sockets[0]);
+    if (status == 0)
+        status = await_holder(plan, sockets[0]);
     struct watch_attachment attachment = {.socket = sockets[0], .ended = ended[0]};
-    struct pollfd process = {.fd = plan->process, .events = POLLIN};
-    if (status == 0 && poll(&process, 1, 0) != 0)
-        status = -ESRCH;
-    if (status == 0) {
+    if (status < 0)
+        attachment_release(&attachment);
+    if (status == 0 || status == -ETIMEDOUT)
         *result = attachment;
-        return 0;
-    }
-    attachment_done(&attachment);
-    return explain(plan, status, error);
+    else
+        attachment_done(&attachment);
+    return status == 0 ? 0 : explain(plan, status, error);
 }
 
 void attachment_release(struct watch_attachment *attachment)

@@ -20,6 +20,7 @@
 #ifndef ENGINE_WATCH_ATTACH_H
 #define ENGINE_WATCH_ATTACH_H
 
+#include "engine.h"
 #include "watch/links.h"
 #include "watch/programs.h"
 
@@ -41,7 +42,10 @@ struct watch_plan {
     size_t probes_before; /* the planner's own */
 };
 
-/* Sites that are attached, for as long as the socket is open. */
+/*
+ * Sites that are attached, for as long as the socket is open. Its descriptors may be another
+ * process's to keep: then that one decides.
+ */
 struct watch_attachment {
     int socket;
     int ended; /* a pipe that ends when all is detached */
@@ -58,13 +62,20 @@ enum { ATTACH_PERF_MAX = 64, ATTACH_FILES_MAX = 1000 };
  */
 int attach_find_way(enum watch_way *way, struct probe_error *error);
 
+/* The same, which is tried once for ENGINE; a live thread TID of process PID is what it is for. */
+int attach_choose_way(struct probe_engine *engine, pid_t pid, pid_t tid, enum watch_way *way,
+                      struct probe_error *error);
+
 /*
- * Attaches all sites of PLAN, or none. Errors: EBUSY another tracer has one of them with another
- * semaphore; E2BIG there are too many for perf events; ETIMEDOUT the kernel did not answer in time,
- * and it is undone when it does; ESRCH; EPERM; ENOMEM; EAGAIN; EIO.
+ * Attaches all sites of PLAN, or none. The holder also ends when the other end of LIFETIME closes
+ * (-1: there is none), and keeps what marks an exec. Errors: EBUSY another tracer has one of them
+ * with another semaphore; E2BIG there are too many for perf events; ETIMEDOUT the kernel did not
+ * answer in time, and it is undone when it does: ATTACHMENT then has what says when; ESRCH; EPERM;
+ * ENOMEM; EAGAIN; EIO.
  */
 int attach_plan(const struct watch_plan *plan, const struct watch_programs *programs,
-                enum watch_way way, struct watch_attachment *attachment, struct probe_error *error);
+                enum watch_way way, int lifetime, struct watch_attachment *attachment,
+                struct probe_error *error);
 
 /* Begins to detach. */
 void attachment_release(struct watch_attachment *attachment);

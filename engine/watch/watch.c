@@ -6,6 +6,9 @@
  * then, and the plan's sites are attached to them. The ring and the tallies are those of the first
  * programs, so that all records come in one order.
  *
+ * What attaches may be another process (an attacher): then the plan is sent to it, and probes are
+ * watched once its answer has come.
+ *
  * A reader looks for three things, in this order: has the process gone (it ended, or called exec)?
  * What is in the ring? How many firings were lost? So nothing that came before the end is missed
  * when the end is told.
@@ -16,6 +19,7 @@
 #include "watch/attach.h"
 #include "watch/plan-to-watch.h"
 #include "watch/records.h"
+#include "watch/request.h"
 #include "watch/ring.h"
 
 #include <errno.h>
@@ -53,7 +57,9 @@ struct probe_watch {
     struct watch_table table;
     struct batch *batches;
     size_t batch_count, batch_room;
-    struct ring ring;
+    bool is_asked; /* an attacher, who has not answered yet, for: */
+    struct watch_plan asked;
+    struct ring ring; /* this and the tallies are there once anything is attached */
     const volatile __u64 *tallies;
     size_t tally_count;
     uint64_t lost; /* as many were told of */
@@ -62,39 +68,25 @@ struct probe_watch {
 
 /* ---- adding ----------------------------------------------------------------------------- */
 
-static int find_way(struct probe_watch *watch, const struct watch_plan *plan, enum watch_way *way,
-                    struct probe_error *error)
+/* Room for what the plans up to now count, which the first one makes for all to come. */
+static int make_tallies_room(struct probe_watch *watch, struct probe_error *error)
 {
-    int known = watch->engine->watch_way;
-    if (known == 0) {
-        enum watch_way found = WATCH_MULTI;
-        int status = attach_find_way(&found, error);
-        if (status < 0)
-            return status;
-        known = (int)found;
-        watch->engine->watch_way = known;
-        engine_log(watch->engine, PROBE_LOG_INFO, "probes are watched by %s",
-                   found == WATCH_MULTI ? "uprobe_multi links" : "perf events");
-    }
-    /* A uprobe_multi link never fires in a process whose main thread has ended. */
-    *way = plan->tid == plan->pid ? (enum watch_way)known : WATCH_PERF;
-    return 0;
+    size_t probes = watch->table.probe_count;
+    if (watch->tally_count == 0)
+        watch->tally_count = WATCH_COUNTS + probes + PROBES_SPARE;
+    if (probes <= watch->tally_count - WATCH_COUNTS)
+        return 0;
+    return error_set(error, E2BIG, "process %d has loaded more than %d probes to be watched",
+                     watch->pid, PROBES_SPARE);
 }
 
-static int load_batch(struct probe_watch *watch, enum watch_way way, struct batch *batch,
-                      struct probe_error *error)
+static struct programs_wanted programs_for(const struct probe_watch *watch)
 {
     static const struct watch_recipe none = {0};
     const struct watch_table *table = &watch->table;
     bool first = watch->batch_count == 0;
-    if (first)
-        watch->tally_count = WATCH_COUNTS + table->probe_count + PROBES_SPARE;
-    else if (table->probe_count > watch->tally_count - WATCH_COUNTS)
-        return error_set(error, E2BIG, "process %d has loaded more than %d probes to be watched",
-                         watch->pid, PROBES_SPARE);
-    const struct programs_wanted wanted = {
+    return (struct programs_wanted){
         .pid = watch->pid,
-        .way = way,
         .lines = !watch->options.counts_only,
         .recipes = table->recipe_count ? table->recipes : &none,
         .recipe_count = table->recipe_count ? table->recipe_count : 1,
@@ -103,15 +95,27 @@ static int load_batch(struct probe_watch *watch, enum watch_way way, struct batc
         .ring = first ? -1 : watch->batches[0].programs.ring,
         .tallies = first ? -1 : watch->batches[0].programs.tallies,
     };
-    int status = programs_load(&wanted, &batch->programs, error);
-    if (status < 0 || !first)
-        return status;
-    status = tallies_open(batch->programs.tallies, watch->tally_count, &watch->tallies);
+}
+
+static int map_results(struct probe_watch *watch, int ring, int tallies, struct probe_error *error)
+{
+    int status = tallies_open(tallies, watch->tally_count, &watch->tallies);
     if (status == 0)
-        status = ring_open(batch->programs.ring, watch->options.room, &watch->ring);
+        status = ring_open(ring, watch->options.room, &watch->ring);
     if (status < 0)
         error_set(error, -status, "cannot map what is watched: %s", strerror(-status));
     return status;
+}
+
+static int load_batch(struct probe_watch *watch, enum watch_way way, struct batch *batch,
+                      struct probe_error *error)
+{
+    struct programs_wanted wanted = programs_for(watch);
+    wanted.way = way;
+    int status = programs_load(&wanted, &batch->programs, error);
+    if (status < 0 || watch->batch_count > 0)
+        return status;
+    return map_results(watch, batch->programs.ring, batch->programs.tallies, error);
 }
 
 static void batch_done(struct batch *batch)
@@ -125,16 +129,14 @@ static int attach_batch(struct probe_watch *watch, struct probe_target *target,
 {
     struct batch batch = {WATCH_PROGRAMS_NONE, WATCH_ATTACHMENT_NONE};
     enum watch_way way = WATCH_MULTI;
-    if (ARRAY_RESERVE(watch->batches, watch->batch_room, watch->batch_count + 1) < 0)
-        return error_memory(error);
-    int status = find_way(watch, plan, &way, error);
+    int status = attach_choose_way(watch->engine, plan->pid, plan->tid, &way, error);
     if (status == 0)
         status = load_batch(watch, way, &batch, error);
     /* From here on an exec is marked; and so far there was none. */
     if (status == 0)
         status = target_check(target, error);
     if (status == 0 && plan->site_count > 0)
-        status = attach_plan(plan, &batch.programs, way, &batch.attachment, error);
+        status = attach_plan(plan, &batch.programs, way, -1, &batch.attachment, error);
     if (status < 0)
         batch_done(&batch);
     else
@@ -142,10 +144,34 @@ static int attach_batch(struct probe_watch *watch, struct probe_target *target,
     return status;
 }
 
+/* Here, or by asking the attacher, who then has the plan. */
+static int attach_or_ask(struct probe_watch *watch, struct probe_target *target,
+                         struct watch_plan *plan, struct probe_error *error)
+{
+    if (ARRAY_RESERVE(watch->batches, watch->batch_room, watch->batch_count + 1) < 0)
+        return error_memory(error);
+    int status = make_tallies_room(watch, error);
+    if (status < 0)
+        return status;
+    if (!watch->options.attacher)
+        return attach_batch(watch, target, plan, error);
+    const struct programs_wanted wanted = programs_for(watch);
+    status = request_send(watch->options.attacher, plan, &wanted, watch->reader.mem, error);
+    if (status < 0)
+        return status;
+    watch->is_asked = true;
+    watch->asked = *plan;
+    *plan = (struct watch_plan){.site_count = watch->asked.site_count};
+    return 0;
+}
+
 ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
                         const size_t *indices, size_t count, struct probe_error *error)
 {
     struct watch_plan plan;
+    if (watch->is_asked)
+        return error_set(error, EAGAIN, "process %d: probes are still being attached to",
+                         watch->pid);
     if (watch->end != WATCH_RUNS)
         return error_set(error, ESRCH, "process %d has ended or replaced its program", watch->pid);
     int status = watch_plan_make(target, indices, count, &watch->table, &plan, error);
@@ -153,12 +179,70 @@ ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
         return status;
     plan.process = watch->process;
     if (plan.site_count > 0 || watch->batch_count == 0)
-        status = attach_batch(watch, target, &plan, error);
+        status = attach_or_ask(watch, target, &plan, error);
     if (status < 0)
         watch_plan_revoke(&plan, &watch->table);
     ssize_t added = status < 0 ? status : (ssize_t)plan.site_count;
     watch_plan_done(&plan);
     return added;
+}
+
+/* ---- what the attacher answers ---------------------------------------------------------- */
+
+/*
+ * Was the image still there when its programs were loaded, which mark an exec from then on? Its
+ * memory cannot be read any more where it was not, at whatever address.
+ */
+static void look_for_early_exec(struct probe_watch *watch)
+{
+    char byte = 0;
+    if (pread(watch->reader.mem, &byte, sizeof(byte), 0) == 0)
+        watch->end = WATCH_EXECUTED;
+}
+
+static int take_answer(struct probe_watch *watch, struct attach_answer *answer,
+                       struct probe_error *error)
+{
+    struct batch batch = {WATCH_PROGRAMS_NONE, answer->attachment};
+    int status = 0;
+    if (!watch->tallies)
+        status = map_results(watch, answer->ring, answer->tallies, error);
+    if (answer->ring >= 0)
+        close(answer->ring);
+    if (answer->tallies >= 0)
+        close(answer->tallies);
+    if (status < 0)
+        batch_done(&batch);
+    else
+        watch->batches[watch->batch_count++] = batch;
+    return status;
+}
+
+static bool has_answered(int attacher, int timeout)
+{
+    struct pollfd answer = {.fd = attacher, .events = POLLIN};
+    return poll(&answer, 1, timeout) > 0;
+}
+
+int probe_watch_settle(struct probe_watch *watch, int timeout, struct probe_error *error)
+{
+    struct attach_answer answer;
+    if (!watch->is_asked)
+        return 0;
+    if (!has_answered(watch->options.attacher, timeout))
+        return -EINPROGRESS;
+    int status = request_receive(watch->options.attacher, &answer, error);
+    if (status == -EAGAIN)
+        return -EINPROGRESS;
+    if (status == 0)
+        status = take_answer(watch, &answer, error);
+    if (status < 0)
+        watch_plan_revoke(&watch->asked, &watch->table);
+    else
+        look_for_early_exec(watch);
+    watch_plan_done(&watch->asked);
+    watch->is_asked = false;
+    return status;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------ */
@@ -230,6 +314,7 @@ void probe_watch_free(struct probe_watch *watch)
     for (size_t i = 0; i < watch->batch_count; i++)
         batch_done(&watch->batches[i]);
     free(watch->batches);
+    watch_plan_done(&watch->asked);
     ring_close(&watch->ring);
     tallies_close(watch->tallies, watch->tally_count);
     watch_table_done(&watch->table);
@@ -254,12 +339,12 @@ const char *probe_watch_name(const struct probe_watch *watch, size_t i)
 
 uint64_t probe_watch_hits(const struct probe_watch *watch, size_t i)
 {
-    return watch->tallies[WATCH_COUNTS + i];
+    return watch->tallies ? watch->tallies[WATCH_COUNTS + i] : 0;
 }
 
 uint64_t probe_watch_lost(const struct probe_watch *watch)
 {
-    return watch->tallies[WATCH_LOST];
+    return watch->tallies ? watch->tallies[WATCH_LOST] : 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -337,6 +422,8 @@ ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
         return -EINVAL;
     if (watch->end == WATCH_TOLD)
         return -ENODATA;
+    if (!watch->tallies)
+        return 0;
     look_for_end(watch);
     look_at_clocks(&watch->reader);
     while (!drained && size - (size_t)(to - buffer) >= PROBE_WATCH_READ_MIN) {
@@ -355,6 +442,8 @@ ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
 
 static bool has_something(struct probe_watch *watch)
 {
+    if (!watch->tallies)
+        return false;
     if (watch->end != WATCH_RUNS)
         return watch->end != WATCH_TOLD;
     look_for_end(watch);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
@@ -18,8 +19,16 @@
 /* A namespace of users has this number where it is the first one. */
 enum { INITIAL_USER_NAMESPACE = (int)0xeffffffdU };
 
-/* Is MOUNT among the mounts that PID sees? */
-static bool has_mount(const struct probe_engine *engine, pid_t pid, uint64_t mount)
+/* A line of a mountinfo. */
+struct mount_line {
+    uint64_t mount;
+    unsigned int major, minor; /* of the file system */
+};
+
+/* Is there a line in the mountinfo of PID that fits WANTED? It gets the line. */
+static bool find_line(const struct probe_engine *engine, pid_t pid,
+                      bool (*fits)(const struct mount_line *line, const struct mount_line *wanted),
+                      struct mount_line *wanted)
 {
     char *text = NULL;
     bool found = false;
@@ -28,12 +37,28 @@ static bool has_mount(const struct probe_engine *engine, pid_t pid, uint64_t mou
         return false;
     if (proc_read_all(fd, &text) >= 0) {
         char *next = text;
-        for (char *line = NULL; !found && (line = strsep(&next, "\n"));)
-            found = strtoull(line, NULL, 10) == mount;
+        for (char *line = NULL; !found && (line = strsep(&next, "\n"));) {
+            struct mount_line this;
+            found =
+                sscanf(line, "%" SCNu64 " %*d %u:%u", &this.mount, &this.major, &this.minor) == 3 &&
+                fits(&this, wanted);
+            if (found)
+                *wanted = this;
+        }
         free(text);
     }
     close(fd);
     return found;
+}
+
+static bool has_number(const struct mount_line *line, const struct mount_line *wanted)
+{
+    return line->mount == wanted->mount;
+}
+
+static bool has_device(const struct mount_line *line, const struct mount_line *wanted)
+{
+    return line->major == wanted->major && line->minor == wanted->minor;
 }
 
 /* Have its mounts been made by the system's administrator, and not by one of a container? */
@@ -59,9 +84,14 @@ static bool is_trusted_overlay(const struct probe_engine *engine, const struct p
     if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0 ||
         !(status.stx_mask & STATX_MNT_ID))
         return false;
-    return has_mount(engine, getpid(), status.stx_mnt_id) ||
-           (has_mount(engine, image->pid, status.stx_mnt_id) &&
-            has_trusted_mounts(engine, image->pid));
+    struct mount_line line = {.mount = status.stx_mnt_id};
+    if (find_line(engine, getpid(), has_number, &line))
+        return true;
+    if (!find_line(engine, image->pid, has_number, &line))
+        return false;
+    /* A container's: its engine has mounted the same where we or the first process can see it. */
+    return find_line(engine, getpid(), has_device, &line) ||
+           find_line(engine, 1, has_device, &line) || has_trusted_mounts(engine, image->pid);
 }
 
 int watched_file_check(const struct probe_engine *engine, const struct probe_image *image, int fd,

@@ -5,6 +5,7 @@
  * one thread only, and distributions change what a version means.
  */
 #include "arch/arch.h"
+#include "process/privilege.h"
 #include "watch/attach.h"
 
 #include <errno.h>
@@ -129,7 +130,9 @@ int attach_find_way(enum watch_way *way, struct probe_error *error)
                          "probes can be watched only from the machine's first namespace of "
                          "processes, and not from a container's");
     for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        bool raised = ways[i] == WATCH_PERF && privilege_raise(CAP_SYS_ADMIN);
         int status = try_way(ways[i], &reason);
+        privilege_lower(CAP_SYS_ADMIN, raised);
         if (status == 0) {
             *way = ways[i];
             return 0;
@@ -138,4 +141,45 @@ int attach_find_way(enum watch_way *way, struct probe_error *error)
             return error_set(error, -status, "%s", reason.text);
     }
     return error_set(error, EOPNOTSUPP, "this kernel cannot watch probes: %s", reason.text);
+}
+
+/* Finds it out once for all of ENGINE. */
+static int find_way_once(struct probe_engine *engine, enum watch_way *way,
+                         struct probe_error *error)
+{
+    int known = engine->watch_way;
+    if (known == 0) {
+        enum watch_way found = WATCH_MULTI;
+        int status = attach_find_way(&found, error);
+        if (status < 0)
+            return status;
+        known = (int)found;
+        engine->watch_way = known;
+        engine_log(engine, PROBE_LOG_INFO, "probes are watched by %s",
+                   found == WATCH_MULTI ? "uprobe_multi links" : "perf events");
+    }
+    *way = (enum watch_way)known;
+    return 0;
+}
+
+int attach_choose_way(struct probe_engine *engine, pid_t pid, pid_t tid, enum watch_way *way,
+                      struct probe_error *error)
+{
+    enum watch_way known = WATCH_MULTI;
+    int status = find_way_once(engine, &known, error);
+    if (status < 0)
+        return status;
+    /* A uprobe_multi link never fires in a process whose main thread has ended. */
+    *way = tid == pid ? known : WATCH_PERF;
+    return 0;
+}
+
+int probe_watch_find_way(struct probe_engine *engine, enum probe_watch_way *result,
+                         struct probe_error *error)
+{
+    enum watch_way way = WATCH_MULTI;
+    int status = find_way_once(engine, &way, error);
+    if (status == 0)
+        *result = way == WATCH_MULTI ? PROBE_WATCH_MULTI : PROBE_WATCH_PERF;
+    return status;
 }
