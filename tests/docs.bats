@@ -56,3 +56,7 @@ goes_as_written() {
 @test "the sessions of the page for OCaml users" {
     goes_as_written "$tests/../doc/OCAML.md"
 }
+
+@test "the sessions of the page for authors of programs" {
+    goes_as_written "$tests/../doc/AUTHORS.md"
+}

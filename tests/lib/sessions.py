@@ -5,10 +5,10 @@ Runs what a page in Markdown says that a shell does, and demands that it goes as
 namespace of its own, where each COMMAND runs with its PID, and has said so on a line.
 
 The page's blocks that are fenced with ```console are sessions: a line that begins with "# " or "$ "
-is a command (it goes on in lines that begin with "> "), the lines behind it are what it says. All
-of them are of one shell. What no two runs have in common (addresses, times, pids of others) may
-differ, and so may white space; a line "..." stands for any lines. A command whose session does not
-show its failure has to succeed. With --show, the session is printed as it went.
+is a command (it goes on in lines that are ">" or begin with "> "), the lines behind it are what it
+says. All of them are of one shell. What no two runs have in common (addresses, times, pids of
+others) may differ, and so may white space; a line "..." stands for any lines. A command whose
+session does not show its failure has to succeed. With --show, the session is printed as it went.
 """
 import re
 import subprocess
@@ -28,7 +28,7 @@ def commands(block):
     for line in block.splitlines():
         if line.startswith(("# ", "$ ")):
             result.append([line[2:], []])
-        elif line.startswith("> ") and not result[-1][1]:
+        elif (line == ">" or line.startswith("> ")) and not result[-1][1]:
             result[-1][0] += "\n" + line[2:]
         else:
             result[-1][1].append(line)
