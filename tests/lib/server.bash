@@ -86,13 +86,9 @@ end_servers() {
 # Whoever still runs a program of this session, as a child of a child that was ended. Servers and
 # their workers have ended before, or the test has failed.
 end_strays() {
-    local exe
-    for exe in /proc/[0-9]*/exe; do
-        case $(readlink "$exe") in
-        "$work"/bin/*)
-            exe=${exe#/proc/}
-            kill -KILL "${exe%/exe}" || true ;;
-        esac
+    local process
+    for process in $(find /proc/[0-9]*/exe -maxdepth 0 -lname "$work/bin/*" -printf '%h\n'); do
+        kill -KILL "${process#/proc/}" || true
     done
 } 2>/dev/null
 
