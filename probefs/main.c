@@ -6,6 +6,8 @@
 #include "fuse/loop.h"
 #include "fuse/mount.h"
 #include "options.h"
+#include "server/guard.h"
+#include "server/guard-message.h"
 #include "server/hold-takeover.h"
 #include "server/lent-find.h"
 #include "workers/worker.h"
@@ -139,7 +141,8 @@ static int new_router(struct server *server, const struct options *options)
         .ended = takeover_look_after,
         .ended_data = server,
     };
-    return router_new(&workers, &server->router);
+    int status = guard_new(&workers, &server->guard);
+    return status < 0 ? status : router_new(&workers, &server->router);
 }
 
 static int run(struct fuse_args *args, const struct options *options)
@@ -182,6 +185,7 @@ static int run(struct fuse_args *args, const struct options *options)
         if (inodes_are_open(&server.inodes))
             _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     }
+    guard_free(server.guard);
     waiting_free(server.waiting);
     inodes_done(&server.inodes);
     budgets_done(&server.budgets);
@@ -223,5 +227,7 @@ int main(int argc, char **argv)
     }
     if (argc > 0 && strcmp(basename(argv[0]), WORKER_NAME) == 0)
         return worker_main(argc, argv);
+    if (argc > 0 && strcmp(basename(argv[0]), GUARDIAN_NAME) == 0)
+        return guardian_main(argc, argv, answer_time());
     return main_of_server(argc, argv);
 }

@@ -68,6 +68,14 @@ driver() {
     driver killer --option engine=ptrace --rounds "$(long 8 500)"
 }
 
+@test "a worker and the server are killed, one just after the other: holds are given back once (engine=vm)" {
+    driver orphans --rounds "$(long 16 300)"
+}
+
+@test "a worker and the server are killed, one just after the other: holds are given back once (engine=ptrace)" {
+    driver orphans --option engine=ptrace --rounds "$(long 8 300)"
+}
+
 # ---- targets that change -------------------------------------------------------------------------
 
 @test "targets that end in the middle of updates (engine=vm)" {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/hold-file.h"
 
+#include "server/guard.h"
 #include "server/hold-takeover.h"
 
 #include <errno.h>
@@ -45,8 +46,10 @@ static void hold_file_end_claims(struct server *server, struct hold_list *held, 
         const char *probe = file->file->inode->probe;
         for (size_t at = 0; at < length && file->saved;
              at += strnlen(names + at, length - at) + 1) {
-            if (strncmp(names + at, probe, length - at) == 0)
-                hold_list_end_claim(&server->budgets, file);
+            if (strncmp(names + at, probe, length - at) != 0)
+                continue;
+            guard_forget(server->guard, file);
+            hold_list_end_claim(&server->budgets, file);
         }
     }
 }
@@ -73,6 +76,7 @@ static int take_in(struct server *server, struct file *file, struct worker *work
     struct probe_error ignored;
     shared_bytes_get(&server->budgets, file->user, call.out, call.out_length, &file->inode->saved,
                      &file->held.saved, &ignored);
+    guard_keep(server->guard, &file->held, worker);
     return 0;
 }
 

@@ -33,7 +33,8 @@ struct hold_entry {
     struct worker *worker; /* which keeps it; in use */
     /* What another worker needs to take it over from one that has ended; NULL: its claim has. */
     struct shared_bytes *saved;
-    bool warned; /* that it cannot be taken over */
+    bool warned;           /* that it cannot be taken over */
+    unsigned int guardian; /* which one knows of it; 0: none */
     struct hold_entry *prev, *next;
 };
 

@@ -6,6 +6,7 @@
 #include "server/file.h"
 
 #include "common/log-limit.h"
+#include "server/guard.h"
 #include "server/hold-takeover.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ static int give_back(struct server *server, struct file *file, struct probe_erro
 {
     struct call call;
     file_handle_init_call(&call, file, OPERATION_HOLD_GIVE);
+    guard_forget(server->guard, &file->held);
     int status = router_call_worker(server->router, &file->route, file->held.worker, &call);
     if (status < 0)
         *error = call.reply.sentence;
@@ -49,6 +51,8 @@ static bool close_hold(struct server *server, struct hold_list *held, struct fil
     if (done) {
         hold_list_end_claim(&server->budgets, &file->held);
         hold_list_remove(held, &file->held);
+    } else {
+        guard_keep(server->guard, &file->held, file->held.worker);
     }
     pthread_mutex_unlock(&held->lock);
     return done;

@@ -3,6 +3,7 @@
 
 #include "common/log-limit.h"
 #include "server/file-handle.h"
+#include "server/guard.h"
 
 #include <errno.h>
 #include <utlist.h>
@@ -27,6 +28,7 @@ static int takeover_move(struct server *server, struct hold_entry *held, struct 
     file_handle_init_call(&call, file, OPERATION_HOLD_KEEP);
     call.in = held->saved->bytes;
     call.in_length = held->saved->length;
+    guard_keep(server->guard, held, worker);
     status = router_call_worker(server->router, &file->route, worker, &call);
     if (status < 0)
         *error = call.reply.sentence;
@@ -42,9 +44,10 @@ int takeover_one(struct server *server, struct hold_entry *held, struct probe_er
     static const struct log_reason stuck = {.most = 1};
     struct target *target = held->file->inode->target;
     int status = takeover_move(server, held, error);
-    if (status == -ESRCH || status == -ENOENT)
+    if (status == -ESRCH || status == -ENOENT) {
+        guard_forget(server->guard, held);
         hold_list_end_claim(&server->budgets, held);
-    else if (status < 0 && !held->warned)
+    } else if (status < 0 && !held->warned)
         log_limited(held->file->route.identity.uid, &stuck, PROBE_LOG_WARNING,
                     "process %d: a hold cannot be taken over yet: %s", target->pid, error->text);
     else if (status == 0)

@@ -25,6 +25,7 @@ struct server {
     bool has_group; /* whose members may do what root may: */
     gid_t group;
     struct router *router;
+    struct guard *guard; /* of holds */
     struct waiting *waiting;
     struct inodes inodes;
     struct budgets budgets;

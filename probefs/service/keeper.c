@@ -29,9 +29,9 @@ struct kept_hold {
     UT_hash_handle hh;
 };
 
-int keeper_init(struct keeper *keeper)
+int keeper_init(struct keeper *keeper, void (*given)(uint64_t file))
 {
-    *keeper = (struct keeper){.table = NULL};
+    *keeper = (struct keeper){.given = given};
     return -pthread_mutex_init(&keeper->lock, NULL);
 }
 
@@ -282,8 +282,13 @@ static void end_hold(struct service *service, struct kept_hold *kept, const stru
     call.request.id = kept->target->id;
     if (pthread_mutex_clocklock(&kept->target->lock, CLOCK_MONOTONIC, until) != 0)
         return;
-    while (kept->hold && kept_give(service, kept, &call) == -ENOMEM && !clock_is_past(until))
+    int status = 0;
+    while (kept->hold && (status = kept_give(service, kept, &call)) == -ENOMEM &&
+           !clock_is_past(until))
         nanosleep(&pause, NULL);
+    /* What could not be done now is left to whoever guards the hold. */
+    if ((status == 0 || status == -ESRCH) && service->keeper.given)
+        service->keeper.given(kept->file);
     pthread_mutex_unlock(&kept->target->lock);
 }
 

@@ -9,17 +9,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct kept_hold;
 struct service;
 
 struct keeper {
     pthread_mutex_t lock;
-    struct kept_hold *table; /* guarded by lock */
-    atomic_bool ending;      /* no new hold */
+    struct kept_hold *table;      /* guarded by lock */
+    atomic_bool ending;           /* no new hold */
+    void (*given)(uint64_t file); /* told of each hold that is given back at the end; or NULL */
 };
 
-int keeper_init(struct keeper *keeper);
+int keeper_init(struct keeper *keeper, void (*given)(uint64_t file));
 bool keeper_has_holds(struct keeper *keeper);
 /* Forgets all holds: nothing is given back. */
 void keeper_done(struct service *service);

@@ -44,7 +44,7 @@ int service_new(const struct service_options *options, struct service **result)
     if (status == 0)
         status = kept_texts_init(&service->texts);
     if (status == 0)
-        status = keeper_init(&service->keeper);
+        status = keeper_init(&service->keeper, options->hold_given);
     if (status == 0)
         status = sets_init(&service->sets);
     if (status == 0)

@@ -38,8 +38,10 @@ enum {
 struct worker {
     struct workers *workers;
     struct worker_identity identity;
+    uint64_t number;
     pid_t pid;
     int pidfd;
+    int given; /* see struct worker_watch */
 
     /* What follows is guarded by the lock of `workers`. */
     int control;
@@ -66,6 +68,7 @@ struct workers {
     int events;           /* an epoll: of `wake`, and of each worker's end */
     struct worker *table; /* by identity */
     struct corpses corpses;
+    uint64_t last_number; /* of the worker that was started last */
     bool ending;
     bool lost;         /* one was given up, since the sweeper has looked */
     time_t next_sweep; /* when the sweeper ends idle ones; 0: it waits until one is */
@@ -106,12 +109,10 @@ static void watch_end(const struct workers *workers, const struct worker *worker
     epoll_ctl(workers->events, EPOLL_CTL_ADD, worker->pidfd, &event);
 }
 
-static int worker_try_start(struct workers *workers, const struct worker_identity *identity,
-                            struct worker **result)
+struct worker_setup workers_setup(const struct workers_options *options,
+                                  const struct worker_identity *identity)
 {
-    int ends[2];
-    const struct workers_options *options = &workers->options;
-    const struct worker_setup setup = {
+    return (struct worker_setup){
         .identity = *identity,
         .log_level = options->log_level,
         .to_syslog = options->to_syslog,
@@ -119,23 +120,47 @@ static int worker_try_start(struct workers *workers, const struct worker_identit
         .allow_gigatext = options->service.allow_gigatext,
         .all = options->service.all,
     };
+}
+
+/* Starts the process behind WORKER, with the other end of its control. */
+static int start_process(const struct workers *workers, struct worker *worker, int control)
+{
+    const struct worker_setup setup = workers_setup(&workers->options, &worker->identity);
+    int given[2];
+    if (pipe2(given, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    const struct worker_fds fds = {control, waiting_fd(workers->options.service.waiting), given[1]};
+    int status = worker_spawn(WORKER_NAME, &setup, &fds, &worker->pid);
+    close(given[1]);
+    if (status == 0)
+        status = open_child(worker->pid, &worker->pidfd);
+    if (status < 0)
+        close(given[0]);
+    else
+        worker->given = given[0];
+    return status;
+}
+
+static int worker_try_start(struct workers *workers, const struct worker_identity *identity,
+                            struct worker **result)
+{
+    int ends[2];
     struct worker *worker = calloc(1, sizeof(*worker));
     int status = worker ? channel_pair(ends) : -ENOMEM;
     if (status < 0) {
         free(worker);
         return status;
     }
-    status = worker_spawn(&setup, ends[1], waiting_fd(options->service.waiting), &worker->pid);
+    worker->workers = workers;
+    worker->identity = *identity;
+    worker->number = ++workers->last_number;
+    status = start_process(workers, worker, ends[1]);
     close(ends[1]);
-    if (status == 0)
-        status = open_child(worker->pid, &worker->pidfd);
     if (status < 0) {
         close(ends[0]);
         free(worker);
         return status;
     }
-    worker->workers = workers;
-    worker->identity = *identity;
     worker->control = ends[0];
     watch_end(workers, worker);
     log_message(PROBE_LOG_DEBUG, "worker %d serves user %u", worker->pid, identity->uid);
@@ -162,6 +187,7 @@ static void note_lost(struct workers *workers)
 static void worker_free(struct worker *worker)
 {
     close(worker->pidfd);
+    close(worker->given);
     free(worker);
 }
 
@@ -399,6 +425,11 @@ int workers_get(struct workers *workers, const struct worker_identity *identity,
     }
     pthread_mutex_unlock(&workers->lock);
     return status;
+}
+
+void worker_watch(const struct worker *worker, struct worker_watch *watch)
+{
+    *watch = (struct worker_watch){worker->number, worker->pidfd, worker->given};
 }
 
 int64_t worker_answer_time(const struct worker *worker)

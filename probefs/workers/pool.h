@@ -25,6 +25,10 @@ struct workers_options {
     void *ended_data;
 };
 
+/* What a worker of IDENTITY is started with. */
+struct worker_setup workers_setup(const struct workers_options *options,
+                                  const struct worker_identity *identity);
+
 int workers_new(const struct workers_options *options, struct workers **workers);
 /* Ends all of them. */
 void workers_free(struct workers *workers);
@@ -58,6 +62,14 @@ int worker_call(struct worker *worker, struct call *call, int64_t wait);
 typedef void worker_late(struct call *call, int status, void *data);
 int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_late *late,
                void *data);
+
+/* For whoever gives back what a worker kept that has not told of it: descriptors of the pool's. */
+struct worker_watch {
+    uint64_t number; /* which no other worker of this pool has */
+    int pidfd;
+    int given; /* where it tells, at its end, which holds it gives back; read by nobody else */
+};
+void worker_watch(const struct worker *worker, struct worker_watch *watch);
 
 /* Has it died, or been ended? Then what it kept, it keeps no more. */
 bool worker_is_gone(struct worker *worker);

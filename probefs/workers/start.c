@@ -4,6 +4,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -29,7 +30,18 @@ static const char *const roles[] = {
 
 enum { ROLE_COUNT = sizeof(roles) / sizeof(*roles) };
 
-static int spawn_with(char **argv, int control, int waiting, pid_t *pid)
+/* In the order in which they are made. */
+static int add_fds(posix_spawn_file_actions_t *actions, const int fds[WORKER_FDS_END])
+{
+    int status = 0;
+    for (int fd = WORKER_CONTROL; fd < WORKER_FDS_END && status == 0; fd++) {
+        if (fds[fd] >= 0)
+            status = posix_spawn_file_actions_adddup2(actions, fds[fd], fd);
+    }
+    return status;
+}
+
+static int spawn_with(char **argv, const int fds[WORKER_FDS_END], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -39,11 +51,9 @@ static int spawn_with(char **argv, int control, int waiting, pid_t *pid)
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawn_file_actions_init(&actions);
-    int status = posix_spawn_file_actions_adddup2(&actions, control, WORKER_CONTROL);
+    int status = add_fds(&actions, fds);
     if (status == 0)
-        status = posix_spawn_file_actions_adddup2(&actions, waiting, WORKER_WAITING);
-    if (status == 0)
-        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_WAITING + 1);
+        status = posix_spawn_file_actions_addclosefrom_np(&actions, WORKER_FDS_END);
     if (status == 0)
         status = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -51,14 +61,39 @@ static int spawn_with(char **argv, int control, int waiting, pid_t *pid)
     return -status;
 }
 
-int worker_spawn(const struct worker_setup *setup, int control, int waiting, pid_t *pid)
+/* The same with duplicates of FDS, where making one of the new descriptors closes none of them. */
+static int spawn_with_duplicates(char **argv, const struct worker_fds *fds, pid_t *pid)
+{
+    const int wanted[WORKER_FDS_END] = {
+        [WORKER_CONTROL] = fds->control,
+        [WORKER_WAITING] = fds->waiting,
+        [WORKER_GIVEN] = fds->given,
+    };
+    int made[WORKER_FDS_END];
+    int status = 0;
+    for (int fd = WORKER_CONTROL; fd < WORKER_FDS_END; fd++) {
+        made[fd] = wanted[fd] < 0 ? -1 : fcntl(wanted[fd], F_DUPFD_CLOEXEC, WORKER_FDS_END);
+        if (wanted[fd] >= 0 && made[fd] < 0)
+            status = -errno;
+    }
+    if (status == 0)
+        status = spawn_with(argv, made, pid);
+    for (int fd = WORKER_CONTROL; fd < WORKER_FDS_END; fd++) {
+        if (made[fd] >= 0)
+            close(made[fd]);
+    }
+    return status;
+}
+
+int worker_spawn(const char *name, const struct worker_setup *setup, const struct worker_fds *fds,
+                 pid_t *pid)
 {
     char uid[16];
     char gid[16];
     snprintf(uid, sizeof(uid), "%u", setup->identity.uid);
     snprintf(gid, sizeof(gid), "%u", setup->identity.gid);
     const char *argv[ARG_COUNT + 1] = {
-        WORKER_NAME,
+        name,
         [ARG_ROLE] = roles[setup->identity.role],
         [ARG_UID] = uid,
         [ARG_GID] = gid,
@@ -68,7 +103,7 @@ int worker_spawn(const struct worker_setup *setup, int control, int waiting, pid
         [ARG_GIGATEXT] = setup->allow_gigatext ? "gigatext" : "-",
         [ARG_ALL] = setup->all ? "all" : "-",
     };
-    return spawn_with((char **)argv, control, waiting, pid);
+    return spawn_with_duplicates((char **)argv, fds, pid);
 }
 
 static int parse_role(const char *text, enum worker_role *role)

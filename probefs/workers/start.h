@@ -11,8 +11,11 @@
 /* The name that the server starts itself under, to be a worker; shown by ps. */
 #define WORKER_NAME "probefs-worker"
 
-/* The descriptors that it starts with: where it gets its channels, and the table of who waits. */
-enum { WORKER_CONTROL = 3, WORKER_WAITING = 4 };
+/*
+ * The descriptors that it starts with: where it gets its channels, the table of who waits, and a
+ * pipe where it tells which holds it gives back at its end.
+ */
+enum { WORKER_CONTROL = 3, WORKER_WAITING, WORKER_GIVEN, WORKER_FDS_END };
 
 enum worker_role {
     WORKER_OF_USER,   /* all ids are those of `identity`, no capability but one; see become.h */
@@ -36,12 +39,17 @@ struct worker_setup {
     bool all;
 };
 
+/* What it gets as these descriptors; -1: nothing. */
+struct worker_fds {
+    int control, waiting, given;
+};
+
 /*
- * Starts a worker with the control CONTROL and the table WAITING. It starts from nothing: no memory
- * and no descriptor of the server's but its log's, a session of its own. Errors: EAGAIN, ENOMEM,
- * EMFILE, ENFILE.
+ * Starts this program as NAME. It starts from nothing: no memory and no descriptor of the server's
+ * but its log's, a session of its own. Errors: EAGAIN, ENOMEM, EMFILE, ENFILE.
  */
-int worker_spawn(const struct worker_setup *setup, int control, int waiting, pid_t *pid);
+int worker_spawn(const char *name, const struct worker_setup *setup, const struct worker_fds *fds,
+                 pid_t *pid);
 
 /* The setup that worker_spawn() made these arguments of. Errors: EINVAL. */
 int worker_setup_parse(int argc, char **argv, struct worker_setup *setup);

@@ -49,6 +49,14 @@ static int ask_server(void *data, const struct probe_image *image, uint64_t star
     return served_channel < 0 ? -ENOENT : channel_ask_mapped(served_channel, start, end);
 }
 
+/* For the service: a hold was given back at the end. Whoever guards it needs to do nothing. */
+static void tell_given(uint64_t file)
+{
+    /* Without room in the pipe, there is nobody who reads it, or thousands were told before. */
+    while (write(WORKER_GIVEN, &file, sizeof(file)) < 0 && errno == EINTR)
+        ;
+}
+
 static void *serve_channel(void *data)
 {
     struct channel_thread thread = *(struct channel_thread *)data;
@@ -138,7 +146,7 @@ static int worker_begin(int argc, char **argv, struct service_options *options)
 
 int worker_main(int argc, char **argv)
 {
-    struct service_options options = {.open_mapped = ask_server};
+    struct service_options options = {.open_mapped = ask_server, .hold_given = tell_given};
     struct work work = {.service = NULL};
     /* The kernel has named it after the link that it was started through. */
     prctl(PR_SET_NAME, WORKER_NAME, 0, 0, 0);

@@ -157,8 +157,8 @@ def memory_of(pid):
     return digest.hexdigest()
 
 
-def workers_of(server):
-    """The server's workers, zombies left out."""
+def children_of(server):
+    """The server's workers, and the guardian of its holds; zombies left out."""
     result = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -170,6 +170,17 @@ def workers_of(server):
         except OSError:
             continue
     return result
+
+
+def is_worker(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"probefs-worker")
+    return False
+
+
+def workers_of(server):
+    """Those that have begun: nobody can tell yet what one is that has not."""
+    return [pid for pid in children_of(server) if is_worker(pid)]
 
 
 def uid_of(pid):
@@ -230,7 +241,7 @@ class Usage:
 
     def __init__(self, server):
         self.files = self.channels = self.threads = self.memory = 0
-        self.pids = [server] + workers_of(server)
+        self.pids = [server] + children_of(server)
         for pid in self.pids:
             try:
                 self.count(pid)

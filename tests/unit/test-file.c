@@ -6,12 +6,13 @@
 #include "unit.h"
 
 #include "server/file.h"
+#include "server/guard.h"
 #include "server/hold-takeover.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, ASKED_MAX = 64 };
+enum { WORKERS = 4, ASKED_MAX = 64, FILES_MAX = 256 };
 
 /* What was asked, one after the other. */
 struct asked {
@@ -31,7 +32,33 @@ static size_t next_worker;
 static const char *text; /* of all files */
 static struct asked asked[ASKED_MAX];
 static size_t asked_count;
-static int used[WORKERS]; /* by holds */
+static int used[WORKERS];         /* by holds */
+static size_t guarded[FILES_MAX]; /* by file: the worker that the guardian knows of, + 1 */
+
+/* ---- the guardian ------------------------------------------------------------------------ */
+
+void guard_keep(struct guard *guard, struct hold_entry *held, struct worker *worker)
+{
+    (void)guard;
+    assert_true(held->file->number < FILES_MAX);
+    if (held->saved)
+        guarded[held->file->number] = (size_t)((const char *)worker - workers) + 1;
+}
+
+void guard_forget(struct guard *guard, struct hold_entry *held)
+{
+    (void)guard;
+    guarded[held->file->number] = 0;
+}
+
+/* Whenever the server is ended, nothing may be given back twice, nor by nobody. */
+static void check_guard(size_t worker, const struct request *request)
+{
+    if (request->operation == OPERATION_HOLD_KEEP)
+        assert_int_equal(guarded[request->file], worker + 1);
+    else if (request->operation == OPERATION_HOLD_GIVE)
+        assert_int_equal(guarded[request->file], 0);
+}
 
 /* ---- the router -------------------------------------------------------------------------- */
 
@@ -80,6 +107,7 @@ static void answer(struct call *call, const char *bytes, size_t length)
 static int ask_worker(size_t worker, bool lends, struct call *call)
 {
     assert_true(asked_count < ASKED_MAX);
+    check_guard(worker, &call->request);
     struct asked *this = &asked[asked_count++];
     *this = (struct asked){.operation = call->request.operation,
                            .worker = worker,
