@@ -7,10 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -18,6 +22,15 @@
  * milliseconds, and seconds where hundreds of processes have the file mapped.
  */
 enum { CHUNK_SITES = 10000, WAIT_MS = 5000, KEPT_MAX = ATTACH_FILES_MAX + 5 };
+enum { LINKS_MAX = ATTACH_FILES_MAX + WATCH_SITES_MAX / CHUNK_SITES + ATTACH_PERF_MAX };
+
+/* Links of at most SMALL_SITES are detached by CLOSERS at the same time. */
+enum { SMALL_SITES = 32, CLOSERS = 16 };
+
+struct link {
+    int fd;
+    size_t sites;
+};
 
 /* What a holder is made with. */
 struct holder {
@@ -26,6 +39,12 @@ struct holder {
     int kind;          /* of perf events; 0: uprobe_multi */
     int socket, ended; /* its ends */
     int lifetime;      /* it also ends with this; or -1 */
+};
+
+/* What it has attached. */
+struct held {
+    struct link links[LINKS_MAX];
+    size_t count;
 };
 
 /* ---- in a holder: system calls only, as other threads' locks stay held ------------------- */
@@ -52,24 +71,35 @@ static void keep_descriptors(const int *kept, size_t count)
     close_range((unsigned int)from, ~0U, 0);
 }
 
-/* Attaches a chunk; what it opens stays open. */
-static int attach_chunk(const struct holder *holder, const struct link_sites *sites)
+static int keep_link(struct held *held, int fd, size_t sites)
+{
+    if (fd >= 0)
+        held->links[held->count++] = (struct link){fd, sites};
+    return fd < 0 ? fd : 0;
+}
+
+/* Attaches a chunk. */
+static int attach_chunk(const struct holder *holder, const struct link_sites *sites,
+                        struct held *held)
 {
     if (holder->kind == 0)
-        return link_multi(holder->programs->site, holder->plan->pid, sites);
-    int link = 0;
-    for (size_t i = 0; i < sites->count && link >= 0; i++)
-        link = link_perf(holder->programs->site, holder->kind, holder->plan->tid, sites, i);
-    return link;
+        return keep_link(held, link_multi(holder->programs->site, holder->plan->pid, sites),
+                         sites->count);
+    int status = 0;
+    for (size_t i = 0; i < sites->count && status == 0; i++)
+        status = keep_link(
+            held, link_perf(holder->programs->site, holder->kind, holder->plan->tid, sites, i), 1);
+    return status;
 }
 
 /* Attaches the chunks of FILE, and says after each how that went. */
-static int attach_file(const struct holder *holder, const struct watch_file *file)
+static int attach_file(const struct holder *holder, const struct watch_file *file,
+                       struct held *held)
 {
-    int link = 0;
+    int status = 0;
     const struct watch_plan *plan = holder->plan;
     size_t end = file->first + file->count;
-    for (size_t first = file->first; first < end && link >= 0; first += CHUNK_SITES) {
+    for (size_t first = file->first; first < end && status == 0; first += CHUNK_SITES) {
         const struct link_sites sites = {
             .file = file->fd,
             .count = end - first < CHUNK_SITES ? end - first : CHUNK_SITES,
@@ -77,11 +107,37 @@ static int attach_file(const struct holder *holder, const struct watch_file *fil
             .references = plan->references + first,
             .cookies = plan->cookies + first,
         };
-        link = attach_chunk(holder, &sites);
-        int status = link < 0 ? link : 0;
+        status = attach_chunk(holder, &sites, held);
         send(holder->socket, &status, sizeof(status), MSG_NOSIGNAL);
     }
-    return link;
+    return status;
+}
+
+/* Closes each CLOSERS-th of the small links, from FIRST on. */
+static void close_small(const struct held *held, size_t first)
+{
+    size_t small = 0;
+    for (size_t i = 0; i < held->count; i++) {
+        if (held->links[i].sites <= SMALL_SITES && small++ % CLOSERS == first)
+            close(held->links[i].fd);
+    }
+}
+
+/* Closes the small links in children that share this table of descriptors, the others here. */
+static void detach(const struct held *held)
+{
+    for (size_t i = 0; i < CLOSERS && i + 1 < held->count; i++) {
+        if (syscall(SYS_clone, (long)CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0L) != 0)
+            continue;
+        close_small(held, i);
+        _exit(0);
+    }
+    for (size_t i = 0; i < held->count; i++) {
+        if (held->links[i].sites > SMALL_SITES)
+            close(held->links[i].fd);
+    }
+    while (wait(NULL) > 0 || errno == EINTR)
+        continue;
 }
 
 static size_t count_chunks(const struct watch_plan *plan)
@@ -102,9 +158,10 @@ static void wait_for_hangup(const struct holder *holder)
 
 static void hold(const struct holder *holder)
 {
+    struct held held = {.count = 0};
     int kept[KEPT_MAX];
     size_t count = 0;
-    int link = 0;
+    int status = 0;
     kept[count++] = holder->programs->site;
     kept[count++] = holder->programs->exec;
     kept[count++] = holder->socket;
@@ -118,11 +175,12 @@ static void hold(const struct holder *holder)
     keep_descriptors(kept, count);
     int ignored = chdir("/");
     (void)ignored;
-    for (size_t i = 0; i < holder->plan->file_count && link >= 0; i++)
-        link = attach_file(holder, &holder->plan->files[i]);
-    if (link >= 0)
+    for (size_t i = 0; i < holder->plan->file_count && status == 0; i++)
+        status = attach_file(holder, &holder->plan->files[i], &held);
+    if (status == 0)
         wait_for_hangup(holder);
-    /* That all is detached is told last. */
+    detach(&held);
+    /* What could not be closed above is closed now; that all is detached is told last. */
     keep_descriptors(&holder->ended, 1);
     _exit(0);
 }
