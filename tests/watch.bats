@@ -277,6 +277,33 @@ END
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
+# In the format `ocaml` the kernel counts in the counter that also says whether the probe is on.
+@test "a probe that is watched reads off, and can be switched meanwhile, also where the kernel counts" {
+    local probe
+    start demo-ocaml
+    start_server
+    probe=$mnt/$pid/gc_start
+    echo 0 > "$mnt/$pid/boot/enabled"
+    watch "$pid"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 off"
+    assert_equal "$(cat "$probe/enabled" "$mnt/$pid/enabled" "$probe/semaphore")" $'0\n0\n1'
+    assert_errno ERANGE write "$probe/semaphore" -1
+    assert_errno EBUSY write "$probe/enabled" 0
+    echo 1 > "$probe/enabled"
+    assert_equal "$(memory_of "$pid" gc_start)" "2 on"
+    assert_equal "$(cat "$probe/enabled")" 1
+    echo -1 > "$probe/semaphore"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 off"
+    exec 9> "$probe/hold"
+    assert_equal "$(memory_of "$pid" gc_start)" "2 on"
+    end_watch
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+    assert_equal "$(cat "$probe/enabled")" 1
+    exec 9>&-
+    look "$pid"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
+}
+
 @test "while it is watched a probe is on; then its semaphore and site are as before" {
     local before
     shoot 1 1

@@ -48,6 +48,12 @@ bool arch_looks_like_site(const uint8_t memory[SITE_LENGTH])
     return false;
 }
 
+bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH])
+{
+    (void)memory;
+    return false;
+}
+
 bool arch_is_site(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
     (void)memory, (void)file;

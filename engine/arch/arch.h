@@ -40,6 +40,9 @@ bool arch_is_nop(const uint8_t bytes[SITE_LENGTH]);
 /* The state of the site in MEMORY. FILE is as above, or NULL if it cannot be read any more. */
 enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file);
 
+/* Is there a breakpoint, a tracer's or a debugger's, on the nop of the patched site in MEMORY? */
+bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH]);
+
 /*
  * Has a kernel tracer put a uprobe on this site? On its first instruction or, if that is a nop
  * followed by a five-byte nop (libbpf's usdt.h), on the second.

@@ -65,6 +65,11 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
     return memory[SWITCH] == CALL ? PROBE_ON : PROBE_OFF;
 }
 
+bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH])
+{
+    return memory[0] == BREAKPOINT;
+}
+
 /* A uprobe is a breakpoint or, on a five-byte nop from Linux 6.18 on, the kernel's own call. */
 static bool is_uprobe(uint8_t byte)
 {

@@ -120,6 +120,30 @@ static int read_all(struct probe_target *target, struct probe_snapshot *snapshot
     return checked < 0 ? checked : status;
 }
 
+static struct snapshot_counter *counter_of_patched(struct probe_snapshot *snapshot,
+                                                   const struct snapshot_site *site)
+{
+    return site->patched ? &snapshot->counters[site->counter] : NULL;
+}
+
+void snapshot_find_references(struct probe_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        const struct snapshot_site *site = &snapshot->sites[i];
+        struct snapshot_counter *counter = counter_of_patched(snapshot, site);
+        if (counter && counter->kernel_counts && counter->kernel < counter->value &&
+            arch_has_breakpoint(site->bytes))
+            counter->kernel++;
+    }
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        const struct snapshot_site *site = &snapshot->sites[i];
+        struct snapshot_counter *counter = counter_of_patched(snapshot, site);
+        if (counter && counter->kernel == counter->value &&
+            site->bytes[arch_switch_offset] == arch_switch_on)
+            counter->kernel = 0;
+    }
+}
+
 int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,
                   struct probe_snapshot *result, struct probe_error *error)
 {
@@ -131,6 +155,7 @@ int snapshot_init(struct probe_target *target, const size_t *indices, size_t cou
         for (size_t i = 0; i < count; i++)
             add_probe(target, indices ? indices[i] : i, &snapshot);
         status = read_all(target, &snapshot, error);
+        snapshot_find_references(&snapshot);
     }
     if (status < 0)
         snapshot_done(&snapshot);
@@ -199,7 +224,7 @@ static enum probe_state site_state(const struct probe_snapshot *snapshot,
     if (site->counter == SNAPSHOT_NO_COUNTER)
         return PROBE_WATCH_ONLY;
     if (!site->patched)
-        return snapshot->counters[site->counter].value > 0 ? PROBE_ON : PROBE_OFF;
+        return snapshot_counter_is_on(&snapshot->counters[site->counter]) ? PROBE_ON : PROBE_OFF;
     uint8_t byte = site->bytes[arch_switch_offset];
     if (site->foreign)
         return PROBE_MIXED;
@@ -219,7 +244,7 @@ enum probe_state probe_snapshot_state(const struct probe_snapshot *snapshot, siz
     if (probe->counter_count == 0)
         return PROBE_WATCH_ONLY;
     for (size_t c = 0; c < probe->counter_count; c++) {
-        bool on = snapshot->counters[probe->first_counter + c].value > 0;
+        bool on = snapshot_counter_is_on(&snapshot->counters[probe->first_counter + c]);
         all_on = all_on && on;
         all_off = all_off && !on;
     }

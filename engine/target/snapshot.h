@@ -9,8 +9,15 @@ struct snapshot_counter {
     uint64_t address; /* at runtime */
     const struct loaded *loaded;
     uint16_t value;
+    uint16_t kernel; /* how much of it is the kernel's, and says nothing of the sites */
     bool kernel_counts;
 };
+
+/* Does COUNTER say that its probe is on? */
+static inline bool snapshot_counter_is_on(const struct snapshot_counter *counter)
+{
+    return counter->value > counter->kernel;
+}
 
 /* Of a site whose object has no counter for the probe. */
 #define SNAPSHOT_NO_COUNTER SIZE_MAX
@@ -46,6 +53,14 @@ struct probe_snapshot {
 int snapshot_init(struct probe_target *target, const size_t *indices, size_t count,
                   struct probe_snapshot *snapshot, struct probe_error *error);
 void snapshot_done(struct probe_snapshot *snapshot);
+
+/*
+ * Finds what the kernel has counted in counters that also say whether OCaml's probes are on: 1 for
+ * each site with a breakpoint. Who only watches such a probe would switch it on, as far as the
+ * counter goes, and not its sites. A breakpoint may also be of a debugger, which counts nothing: so
+ * where a site is on, a counter that could be the kernel's alone is not. (snapshot_init() does it.)
+ */
+void snapshot_find_references(struct probe_snapshot *snapshot);
 
 /*
  * Finds the patched sites whose bytes are not those of their files, which have no state. If a file

@@ -51,6 +51,7 @@ struct pass {
     const uint8_t (*text)[SITE_LENGTH]; /* NULL: the file cannot be read */
     uint8_t *window;
     bool on, off; /* all seen so far are */
+    bool counted; /* the kernel may count in counters of patched sites */
 };
 
 /*
@@ -125,13 +126,18 @@ static int pass_object(struct pass *pass, const struct loaded *loaded)
         return status;
     pass->loaded = loaded;
     pass->text = NULL;
+    for (size_t i = 0; i < loaded->object->counter_count && sites->count > 0; i++)
+        pass->counted |= loaded->object->counters[i].kernel_counts;
     if (sites->count > 0)
         (void)target_site_bytes(pass->target, loaded, &pass->text, NULL);
     status = pass_counters(pass, counters);
     return status < 0 ? status : pass_sites(pass, sites);
 }
 
-/* The fallback when a window cannot be read, say because a page is missing in a gap. */
+/*
+ * The fallback when a window cannot be read, say because a page is missing in a gap; or when it
+ * matters which sites a counter belongs to (snapshot_find_references()).
+ */
 static int join_states(struct probe_target *target, enum probe_state *state,
                        struct probe_error *error)
 {
@@ -155,7 +161,7 @@ int probe_target_state(struct probe_target *target, enum probe_state *state,
     for (size_t i = 0; i < target->loaded.count && status == 0; i++)
         status = pass_object(&pass, &target->loaded.items[i]);
     free(pass.window);
-    if (status < 0)
+    if (status < 0 || (pass.counted && !pass.on && !pass.off))
         return join_states(target, state, error);
     status = image_check(target->engine, &target->image, error);
     if (status < 0)

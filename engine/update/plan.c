@@ -61,9 +61,9 @@ static int compare_addresses(const void *a, const void *b)
 /* Is COUNTER none of those that this change, giving back a reference, is about? */
 static bool is_left_alone(const struct snapshot_counter *counter, const struct plan_change *change)
 {
-    return change->only &&
-           (counter->value == 0 || !bsearch(&counter->address, change->only, change->only_count,
-                                            sizeof(*change->only), compare_addresses));
+    return change->only && (!snapshot_counter_is_on(counter) ||
+                            !bsearch(&counter->address, change->only, change->only_count,
+                                     sizeof(*change->only), compare_addresses));
 }
 
 /* Computes the new value. Errors: EOVERFLOW, ERANGE the counter cannot have it. */
@@ -80,14 +80,14 @@ static int next_value(const struct snapshot_counter *counter, const struct plan_
         *next = 0;
         return 0;
     case PROBE_SWITCH_ON:
-        *next = (uint16_t)(value ? value : 1);
-        return 0;
+        *next = (uint16_t)(snapshot_counter_is_on(counter) ? value : value + 1);
+        return *next <= highest_value(counter) ? 0 : -EOVERFLOW;
     case PROBE_COUNT_ADD:
         *next = (uint16_t)(value + 1);
         return value < highest_value(counter) ? 0 : -EOVERFLOW;
     case PROBE_COUNT_SUBTRACT:
         *next = (uint16_t)(value - 1);
-        return value > 0 ? 0 : -ERANGE;
+        return snapshot_counter_is_on(counter) ? 0 : -ERANGE;
     case PROBE_COUNT_SET:
         *next = (uint16_t)change->value;
         return change->value <= highest_value(counter) ? 0 : -ERANGE;
@@ -106,8 +106,9 @@ static int fail_value(struct planner *planner, const struct snapshot_counter *co
     if (change->action == PROBE_COUNT_SUBTRACT)
         return error_set(planner->error, -status,
                          "the semaphore of probe '%s' at 0x%" PRIx64
-                         " is 0: there is no reference to take away",
-                         probe, counter->address);
+                         " is %u%s: there is no reference to take away",
+                         probe, counter->address, counter->value,
+                         counter->value > 0 ? ", which is a kernel tracer's" : "");
     return error_set(planner->error, -status,
                      "the semaphore of probe '%s' at 0x%" PRIx64
                      " is %u, and cannot be more than %u%s: take references away, or set it lower",
@@ -192,7 +193,7 @@ static void switch_sites(struct planner *planner, const struct snapshot_probe *p
         if (!site->patched)
             continue;
         const struct snapshot_counter *counter = &planner->snapshot->counters[site->counter];
-        if ((new_value(planner, counter) > 0) == on)
+        if ((new_value(planner, counter) > counter->kernel) == on)
             add_step(planner, site->address + arch_switch_offset, true,
                      site->bytes[arch_switch_offset], on ? arch_switch_on : arch_switch_off);
     }

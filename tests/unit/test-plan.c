@@ -144,6 +144,40 @@ static void test_limits(void **state)
     }
 }
 
+/* A probe of the format in whose counters the kernel counts, with breakpoints on both sites. */
+static struct scene *watched_scene(unsigned int value, uint8_t first, uint8_t second)
+{
+    struct scene *scene = gc_scene(value, first, second);
+    scene->snapshot.counters[0].kernel_counts = true;
+    scene->snapshot.sites[0].bytes[0] = scene->snapshot.sites[1].bytes[0] = BREAKPOINT;
+    snapshot_find_references(&scene->snapshot);
+    return scene;
+}
+
+static void test_the_kernels_references_switch_nothing(void **state)
+{
+    (void)state;
+    struct scene *scene = watched_scene(2, OFF, OFF); /* both are the kernel's */
+    check_change(scene, PROBE_SWITCH_ON, 0,
+                 STEPS(COUNTER(0, 2, 3), SITE(0, OFF, ON), SITE(1, OFF, ON)));
+    check_change(scene, PROBE_COUNT_ADD, 0,
+                 STEPS(COUNTER(0, 2, 3), SITE(0, OFF, ON), SITE(1, OFF, ON)));
+    check_one_refused(scene, PROBE_COUNT_SUBTRACT, 0, ERANGE);
+    const struct plan_change off = CHANGE(0, PROBE_SWITCH_OFF, 0);
+    check_refused(scene, &off, 1, EBUSY, "kernel tracer");
+    scene_free(scene);
+    scene = watched_scene(3, ON, ON); /* and one of somebody's */
+    check_change(scene, PROBE_SWITCH_ON, 0, NO_STEPS);
+    check_change(scene, PROBE_COUNT_SUBTRACT, 0,
+                 STEPS(SITE(0, ON, OFF), SITE(1, ON, OFF), COUNTER(0, 3, 2)));
+    scene_free(scene);
+    scene = watched_scene(1, ON, ON); /* a debugger's breakpoints, which count nothing */
+    check_change(scene, PROBE_SWITCH_ON, 0, NO_STEPS);
+    check_change(scene, PROBE_COUNT_SUBTRACT, 0,
+                 STEPS(SITE(0, ON, OFF), SITE(1, ON, OFF), COUNTER(0, 1, 0)));
+    scene_free(scene);
+}
+
 static void test_all_counters_or_none(void **state)
 {
     (void)state;
@@ -355,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_sites_that_are_not_patched),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_the_kernels_references_switch_nothing),
         cmocka_unit_test(test_all_counters_or_none),
         cmocka_unit_test(test_each_site_follows_its_own_counter),
         cmocka_unit_test(test_in_the_order_of_the_changes),

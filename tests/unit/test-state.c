@@ -29,6 +29,36 @@ static void test_states(void **state)
     }
 }
 
+static void test_states_while_watched(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned int value;
+        uint8_t first, second;            /* with breakpoints in front */
+        enum probe_state here, elsewhere; /* where the kernel counts in the counter, and not */
+    } rows[] = {
+        {2, OFF, OFF, PROBE_OFF, PROBE_MIXED},
+        {1, OFF, OFF, PROBE_OFF, PROBE_MIXED},
+        {0, OFF, OFF, PROBE_OFF, PROBE_OFF},
+        {3, OFF, OFF, PROBE_MIXED, PROBE_MIXED},
+        {3, ON, ON, PROBE_ON, PROBE_ON},
+        {2, ON, ON, PROBE_ON, PROBE_ON},
+        {0, ON, ON, PROBE_MIXED, PROBE_MIXED},
+        {2, ON, OFF, PROBE_MIXED, PROBE_MIXED},
+        {32767, OFF, OFF, PROBE_MIXED, PROBE_MIXED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows) * 2; i++) {
+        bool here = i % 2 == 0;
+        struct scene *scene = gc_scene(rows[i / 2].value, rows[i / 2].first, rows[i / 2].second);
+        scene->snapshot.counters[0].kernel_counts = here;
+        scene->snapshot.sites[0].bytes[0] = scene->snapshot.sites[1].bytes[0] = BREAKPOINT;
+        snapshot_find_references(&scene->snapshot);
+        assert_int_equal(probe_snapshot_state(&scene->snapshot, 0),
+                         here ? rows[i / 2].here : rows[i / 2].elsewhere);
+        scene_free(scene);
+    }
+}
+
 static void test_states_of_several_counters(void **state)
 {
     (void)state;
@@ -66,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states_while_watched),
         cmocka_unit_test(test_states_of_several_counters),
         cmocka_unit_test(test_states_joined),
     };
