@@ -156,6 +156,17 @@ static void wait_for_hangup(const struct holder *holder)
         continue;
 }
 
+/*
+ * Goes before all normal processes, where this process may. What it does takes milliseconds, in
+ * which forks of the whole machine wait for it; and it for them: with a priority of -20 it took 0.1
+ * to 1 s for 10,000 sites beside 30 busy processes, and so 0.04 to 0.16 s.
+ */
+static void hurry(void)
+{
+    const struct sched_param least = {.sched_priority = 1};
+    (void)sched_setscheduler(0, SCHED_FIFO, &least);
+}
+
 static void hold(const struct holder *holder)
 {
     struct held held = {.count = 0};
@@ -172,6 +183,7 @@ static void hold(const struct holder *holder)
         kept[count++] = holder->plan->files[i].fd;
     setsid();
     prctl(PR_SET_NAME, "probe-holder");
+    hurry();
     keep_descriptors(kept, count);
     int ignored = chdir("/");
     (void)ignored;
