@@ -86,6 +86,20 @@ enum probe_method {
     PROBE_METHOD_SELF,
 };
 
+/*
+ * Stops processes that the caller itself may not trace; see probe_stop_begin(). Each function gets
+ * an image that was opened by another process. Called by any thread.
+ */
+struct probe_tracer {
+    /* Stops all threads, for this thread alone. Errors: those of probe_stop_begin(); EOPNOTSUPP. */
+    int (*stop)(void *data, const struct probe_image *image, struct probe_error *error);
+    /* While they are stopped: see probe_stop_write_code(). */
+    int (*write_code)(void *data, const struct probe_image *image, uint64_t address, uint8_t byte);
+    /* Lets them all go. */
+    void (*resume)(void *data, const struct probe_image *image);
+    void *data;
+};
+
 struct probe_engine_options {
     enum probe_method method;
     /* Also write to code on pages of 1 GiB, although the kernel copies the whole page. */
@@ -111,6 +125,11 @@ struct probe_engine_options {
      */
     int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);
     void *open_mapped_data;
+    /*
+     * For images that another process opened: asks that process to do what takes more authority
+     * than we have. NULL: nobody can be asked.
+     */
+    const struct probe_tracer *tracer;
     /*
      * Names that no probe is shown under, because the client uses them for other things beside the
      * probes: a probe of such a name has its first byte escaped. NULL-ended; NULL for none. The
@@ -207,6 +226,24 @@ PROBE_API int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum 
  */
 PROBE_API int probe_image_open_mapped(struct probe_engine *engine, const struct probe_image *image,
                                       uint64_t start, uint64_t end);
+
+/*
+ * Stops all threads of process PID, of the image that ID names, until probe_stop_end(): for another
+ * process that changes the image's probes, and may not trace it itself. Errors: ESRCH the image has
+ * gone; EBUSY another tracer has it; ETIMEDOUT its threads did not stop in time; EACCES, EPERM;
+ * ENOMEM, EAGAIN.
+ */
+struct probe_stop;
+PROBE_API int probe_stop_begin(struct probe_engine *engine, pid_t pid,
+                               const struct probe_image_id *id, struct probe_stop **stop,
+                               struct probe_error *error);
+/*
+ * Writes a site's switch, also if the kernel refuses other writes to code. Errors: ENOEXEC there is
+ * no switch at ADDRESS, or BYTE is no value of one; ETIMEDOUT no thread has stopped by itself; EIO.
+ */
+PROBE_API int probe_stop_write_code(struct probe_stop *stop, uint64_t address, uint8_t byte);
+/* Lets all go. NULL is fine. */
+PROBE_API void probe_stop_end(struct probe_stop *stop);
 
 /* Duplicates the descriptors of IMAGE into COPY. Errors: EMFILE; ENFILE. */
 PROBE_API int probe_image_copy(const struct probe_image *image, struct probe_image *copy);

@@ -132,6 +132,35 @@ refused_in_time() {
     assert_equal "$(memory_of "$target" gc_start)" "0 off"
 }
 
+@test "a process that is not dumpable is stopped as well: its user may not, so that root's helper does" {
+    start_as a undumpable
+    for _ in {1..5}; do
+        echo 1 > "$mnt/$pid/gc_start/enabled"
+        assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+        echo 0 > "$mnt/$pid/gc_start/enabled"
+        assert_equal "$(memory_of "$pid" gc_start)" "0 off"
+    done
+    exec 9> "$mnt/$pid/gc_start/hold"
+    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+    exec 9>&-
+    look "$pid"
+    assert_equal "$(memory_of "$pid" gc_start)" "0 off"
+    is_let_go "$pid"
+    stays_stopped
+    # Whoever traces it is in the way of a stop, which proves that there is one.
+    peek "$pid" > "$work/before"
+    target=$pid
+    start_command root strace -f -o "$work/trace" -p "$target"
+    wait_until "! grep -q '^TracerPid:.0' /proc/$target/status"
+    assert_errno EBUSY write "$mnt/$target/gc_start/enabled" 0
+    assert_match "$(tail -n 1 "$mnt/$target/error_log")" "*is traced by strace (pid $pid)*"
+    peek "$target" | diff "$work/before" -
+    stop "$pid"
+    wait_until "is_let_go $target"
+    echo 0 > "$mnt/$target/gc_start/enabled"
+    assert_equal "$(memory_of "$target" gc_start)" "0 off"
+}
+
 @test "traced by gdb, which holds it or lets it run: EBUSY, which names it" {
     start demo-ocaml_1
     target=$pid target_out=$out

@@ -189,6 +189,8 @@ static int write_by_pid(const struct memory_writer *writer, uint64_t address, co
                         size_t length)
 {
     pid_t tid = writer->tid > 0 ? writer->tid : writer->image->tid;
+    if (writer->tracer)
+        return EROFS;
     struct iovec local = {(void *)bytes, length};
     struct iovec remote = {(void *)(uintptr_t)address, length};
     ssize_t put = process_vm_writev(tid, &local, 1, &remote, 1, 0);
@@ -199,15 +201,12 @@ static int write_by_pid(const struct memory_writer *writer, uint64_t address, co
 static int write_by_ptrace(const struct memory_writer *writer, uint64_t address, const void *bytes,
                            size_t length)
 {
-    uint64_t word = 0;
-    uint64_t start = address & ~(uint64_t)7; /* never across a page */
+    const struct probe_tracer *tracer = writer->tracer;
+    if (tracer)
+        return -tracer->write_code(tracer->data, writer->image, address, *(const uint8_t *)bytes);
     if (writer->tid == 0)
         return ETIMEDOUT;
-    int status = ptrace_peek(writer->tid, start, &word);
-    if (status < 0)
-        return -status;
-    memcpy((uint8_t *)&word + (address - start), bytes, length);
-    return -ptrace_poke(writer->tid, start, word);
+    return -ptrace_poke_bytes(writer->tid, address, bytes, length);
 }
 
 /* Did the kernel refuse a write for what it is? Not if nothing can be read there, either. */

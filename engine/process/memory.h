@@ -33,7 +33,7 @@ int memory_read_span(const struct probe_image *image, uint64_t address, size_t l
 /* How memory is written. */
 enum memory_way {
     MEMORY_RUNNING, /* through the mem descriptor, while the process runs */
-    /* The calling thread has stopped all threads: also as a tracer, if the kernel refuses mem. */
+    /* All threads are stopped: also as their tracer, if the kernel refuses mem. */
     MEMORY_STOPPED,
     MEMORY_SELF, /* the process is the caller itself */
 };
@@ -47,8 +47,10 @@ struct memory_refusals {
 struct memory_writer {
     const struct probe_image *image;
     enum memory_way way;
-    pid_t tid;               /* a thread of the image; if MEMORY_STOPPED, a stopped one, or 0 */
-    const struct maps *maps; /* the image's mappings, for the permissions of code */
+    pid_t tid; /* a thread of the image; if MEMORY_STOPPED, a stopped one, or 0 */
+    /* If MEMORY_STOPPED by somebody else: whom to ask, else NULL. */
+    const struct probe_tracer *tracer;
+    const struct maps *maps;          /* the image's mappings, for the permissions of code */
     struct memory_refusals *refusals; /* what was refused once is not tried again */
 };
 

@@ -101,6 +101,17 @@ int ptrace_poke(pid_t tid, uint64_t address, uint64_t word)
         ptrace(PTRACE_POKETEXT, tid, (void *)(uintptr_t)address, (void *)(uintptr_t)word));
 }
 
+int ptrace_poke_bytes(pid_t tid, uint64_t address, const void *bytes, size_t length)
+{
+    uint64_t word = 0;
+    uint64_t start = address & ~(uint64_t)7; /* never across a page */
+    int status = ptrace_peek(tid, start, &word);
+    if (status < 0)
+        return status;
+    memcpy((uint8_t *)&word + (address - start), bytes, length);
+    return ptrace_poke(tid, start, word);
+}
+
 static int move_registers(enum __ptrace_request request, pid_t tid, struct user_regs_struct *all)
 {
     struct iovec place = {all, sizeof(*all)};

@@ -53,6 +53,9 @@ int ptrace_listen(pid_t tid);
 int ptrace_peek(pid_t tid, uint64_t address, uint64_t *word);
 int ptrace_poke(pid_t tid, uint64_t address, uint64_t word);
 
+/* Writes LENGTH bytes that lie in one aligned word, with what is beside them as it is. */
+int ptrace_poke_bytes(pid_t tid, uint64_t address, const void *bytes, size_t length);
+
 /* The address at which a stopped thread will go on. */
 int ptrace_get_counter(pid_t tid, uint64_t *address);
 int ptrace_set_counter(pid_t tid, uint64_t address);

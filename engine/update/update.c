@@ -21,6 +21,7 @@
 #include "shared/array.h"
 #include "target/sharing.h"
 #include "target/site-bytes.h"
+#include "update/checks.h"
 #include "update/kernel-tracers.h"
 #include "update/plan-apply.h"
 
@@ -197,115 +198,6 @@ static void unlock_target(const struct probe_target *target)
     flock(target->image.mem, LOCK_UN);
 }
 
-/* Writing a byte of code makes the kernel copy its page, however large that is. */
-static int check_pages(const struct probe_target *target, const struct mapping *mapping,
-                       struct probe_error *error)
-{
-    if (target->engine->options.allow_gigatext ||
-        !loaded_is_gigantic(target->engine, &target->image, mapping))
-        return 0;
-    return error_because(error, PROBE_REASON_GIGATEXT,
-                         error_set(error, EFBIG,
-                                   "process %d has its code at 0x%" PRIx64 " on pages of 1 GiB, "
-                                   "and writing a byte would copy one",
-                                   target->image.pid, mapping->start));
-}
-
-/* As target_verify(), for all mappings of LENGTH bytes at ADDRESS; LAST was the last verified. */
-static int verify_bytes(struct probe_target *target, uint64_t address, size_t length,
-                        const struct mapping **last, struct probe_error *error)
-{
-    for (uint64_t at = address; at < address + length; at = (*last)->end) {
-        if (*last && at >= (*last)->start && at < (*last)->end)
-            continue;
-        int status = target_verify(target, at, error);
-        if (status != 1)
-            return status;
-        *last = maps_find(&target->maps, at);
-    }
-    return 1;
-}
-
-/* As target_verify(), for all mappings that are to be written. */
-static int verify_all(struct probe_target *target, const struct probe_snapshot *snapshot,
-                      struct probe_error *error)
-{
-    const struct mapping *code = NULL;
-    const struct mapping *data = NULL;
-    int status = 1;
-    for (size_t i = 0; i < snapshot->counter_count && status == 1; i++)
-        status =
-            verify_bytes(target, snapshot->counters[i].address, sizeof(uint16_t), &data, error);
-    for (size_t i = 0; i < snapshot->site_count && status == 1; i++) {
-        if (snapshot->sites[i].patched)
-            status = verify_bytes(target, snapshot->sites[i].address, SITE_LENGTH, &code, error);
-    }
-    return status;
-}
-
-/* Are the update's indices still valid? Errors: EAGAIN objects came or went. */
-static int check_generation(const struct probe_update *update, struct probe_error *error)
-{
-    if (update->generation == update->target->generation)
-        return 0;
-    return error_set(error, EAGAIN, "process %d has loaded or unloaded objects",
-                     update->target->image.pid);
-}
-
-/*
- * Makes sure that the files behind the counters are their objects': unlike a site, a counter has no
- * bytes that prove it is one. Errors: EAGAIN objects came or went.
- */
-static int verify_files(struct probe_update *update, const struct probe_snapshot *snapshot,
-                        struct probe_error *error)
-{
-    bool same = true;
-    for (size_t i = 0; i < snapshot->counter_count && same; i++)
-        same = target_verify_file(update->target, snapshot->counters[i].loaded);
-    int status = same ? 0 : target_look_at_all(update->target, error);
-    return status < 0 ? status : check_generation(update, error);
-}
-
-/* Makes sure that the mappings and files to be written are as known. Errors: EAGAIN as above. */
-static int verify_mappings(struct probe_update *update, const struct probe_snapshot *snapshot,
-                           struct probe_error *error)
-{
-    int status = verify_all(update->target, snapshot, error);
-    if (status == 0)
-        status = target_look_at_all(update->target, error);
-    if (status < 0)
-        return status;
-    status = check_generation(update, error);
-    return status < 0 ? status : verify_files(update, snapshot, error);
-}
-
-/* Is every address in memory that may be written as its object's? */
-static int check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
-                           struct probe_error *error)
-{
-    const struct mapping *checked = NULL;
-    for (size_t i = 0; i < snapshot->counter_count; i++) {
-        const struct snapshot_counter *counter = &snapshot->counters[i];
-        if (!loaded_owns(counter->loaded, &target->maps, counter->address, sizeof(counter->value),
-                         LOADED_DATA, error))
-            return -EACCES;
-    }
-    for (size_t i = 0; i < snapshot->site_count; i++) {
-        const struct snapshot_site *site = &snapshot->sites[i];
-        if (!site->patched)
-            continue;
-        if (!loaded_owns(site->loaded, &target->maps, site->address, SITE_LENGTH, LOADED_CODE,
-                         error))
-            return -EACCES;
-        const struct mapping *mapping = maps_find(&target->maps, site->address);
-        int status = mapping == checked ? 0 : check_pages(target, mapping, error);
-        if (status < 0)
-            return status;
-        checked = mapping;
-    }
-    return 0;
-}
-
 /* ---- applying --------------------------------------------------------------------------- */
 
 static int apply_snapshot(struct probe_update *update, const struct probe_snapshot *snapshot,
@@ -314,9 +206,9 @@ static int apply_snapshot(struct probe_update *update, const struct probe_snapsh
     struct probe_target *target = update->target;
     struct site_bytes bytes = {0};
     struct plan plan = {0};
-    int status = verify_mappings(update, snapshot, error);
+    int status = update_verify_mappings(update, snapshot, error);
     if (status == 0)
-        status = check_addresses(target, snapshot, error);
+        status = update_check_addresses(target, snapshot, error);
     if (status == 0)
         status = kernel_tracers_check(update, snapshot, error);
     if (status == 0)
@@ -342,7 +234,7 @@ static int apply_to_known(struct probe_update *update, const struct memory_write
     if (status < 0)
         return status;
     status = writer ? apply_snapshot(update, &snapshot, writer, error)
-                    : verify_files(update, &snapshot, error);
+                    : update_verify_files(update, &snapshot, error);
     if (status == 0 && !writer)
         status = site_bytes_init(target, &snapshot, &bytes, error);
     site_bytes_done(&bytes);
@@ -357,7 +249,7 @@ static int apply_once(struct probe_update *update, const struct memory_writer *w
     struct probe_target *target = update->target;
     int status = probe_target_glance(target, error);
     if (status == 0)
-        status = check_generation(update, error);
+        status = update_check_generation(update, error);
     return status < 0 ? status : apply_to_known(update, writer, error);
 }
 
@@ -403,6 +295,58 @@ static int stop_and_apply(struct probe_update *update, struct memory_refusals *r
         return tracee_act(target->stop, apply_stopped, &stopped);
     const struct tracee_task task = {prepare_stopped, apply_stopped, &stopped};
     return tracee_run(target->engine, target->image.pid, deadline, &task, error);
+}
+
+/*
+ * The same where our own authority does not reach: whoever lent the image stops its process, and
+ * writes the code. Errors: EOPNOTSUPP nobody does.
+ */
+static int stop_lent_and_apply(struct probe_update *update, struct memory_refusals *refusals,
+                               struct probe_error *error)
+{
+    struct probe_target *target = update->target;
+    const struct probe_tracer *tracer = target->engine->options.tracer;
+    struct stopped_update stopped = {update, refusals, false, error};
+    if (!tracer)
+        return -EOPNOTSUPP;
+    int status = prepare_stopped(&stopped);
+    if (status == 0)
+        status = tracer->stop(tracer->data, &target->image, error);
+    if (status < 0)
+        return status;
+    const struct memory_writer writer = {
+        .image = &target->image,
+        .way = MEMORY_STOPPED,
+        .tracer = tracer,
+        .maps = &target->maps,
+        .refusals = refusals,
+    };
+    target_distrust(target);
+    status = apply_to_known(update, &writer, error);
+    tracer->resume(tracer->data, &target->image);
+    return status;
+}
+
+/* Stops the target by whoever may. */
+static int stop_as_may_be(struct probe_update *update, struct memory_refusals *refusals,
+                          const struct timespec *deadline, struct probe_error *error)
+{
+    const struct probe_target *target = update->target;
+    if (target->stop || target->image.own)
+        return stop_and_apply(update, refusals, deadline, error);
+    int status = refusals->counters ? -EOPNOTSUPP : stop_lent_and_apply(update, refusals, error);
+    if (status != -EOPNOTSUPP && status != -EROFS)
+        return status;
+    if (refusals->counters || refusals->code)
+        return error_set(error, EPERM,
+                         "process %d: the kernel refuses %s, and the process cannot be stopped "
+                         "with its user's authority",
+                         target->image.pid,
+                         refusals->counters ? "writes to its mem" : "forced writes to its code");
+    return error_set(error, EPERM,
+                     "process %d cannot be stopped with its user's authority, and nobody with "
+                     "more can be asked",
+                     target->image.pid);
 }
 
 /* Is the failure one of what was found in memory, or of writing there? */
@@ -458,15 +402,15 @@ static int apply_in_order(struct probe_update *update, struct memory_refusals *r
 {
     const struct probe_target *target = update->target;
     bool by_stopping = target->engine->options.method == PROBE_METHOD_PTRACE;
-    /* Somebody else's image can be written, but its process not be stopped. */
-    if (target->traced || (!target->stop && !(target->image.own && by_stopping)))
+    if (target->traced || (!target->stop && !by_stopping))
         return apply_running(update, refusals, error);
     if (!update->stop_is_optional)
-        return stop_and_apply(update, refusals, deadline, error);
+        return stop_as_may_be(update, refusals, deadline, error);
     const struct timespec soon = clock_after(DEADLINE_OF_TRY);
-    int status = stop_and_apply(update, refusals, &soon, error);
-    return status == -EBUSY || status == -ETIMEDOUT ? apply_running(update, refusals, error)
-                                                    : status;
+    int status = stop_as_may_be(update, refusals, &soon, error);
+    return status == -EBUSY || status == -ETIMEDOUT || status == -EPERM
+               ? apply_running(update, refusals, error)
+               : status;
 }
 
 static int apply_locked(struct probe_update *update, const struct timespec *deadline,
@@ -477,14 +421,8 @@ static int apply_locked(struct probe_update *update, const struct timespec *dead
     int status = apply_in_order(update, &refusals, deadline, error);
     if (status == -EROFS)
         status = look_after(update, status, error);
-    if (status == -EROFS && !target->image.own)
-        return error_set(error, EPERM,
-                         "process %d: the kernel refuses %s, and the process cannot be stopped "
-                         "with its user's authority",
-                         target->image.pid,
-                         refusals.counters ? "writes to its mem" : "forced writes to its code");
     if (status == -EROFS)
-        status = stop_and_apply(update, &refusals, deadline, error);
+        status = stop_as_may_be(update, &refusals, deadline, error);
     /* If it was not done, something else may have been the reason. */
     if (status == 0)
         diagnose_refusals(target->engine, &refusals);

@@ -279,49 +279,119 @@ static int lend(struct router *router, const struct route *route, struct call *c
     return 0;
 }
 
-/* Whose image it is that a worker asks for files of. */
+/* Whose image it is that a worker asks for more of. */
 struct lent {
     struct router *router;
     const struct route *route;
     const struct call *call;
+    struct worker *stopper; /* the lender that has stopped the process, or NULL */
 };
 
-/* For a call's open_mapped. */
-static int open_lent_file(void *data, uint64_t start, uint64_t end)
+/* A call to a lender about the image. */
+static struct call call_lender(const struct lent *lent, enum operation operation)
 {
-    const struct lent *lent = data;
+    const struct probe_image *image = &lent->call->image;
+    struct call call = CALL_INIT;
+    call.request = (struct request){.operation = operation, .pid = image->pid, .id = image->id};
+    return call;
+}
+
+static int open_lent_file(const struct lent *lent, const struct worker_question *question)
+{
     const struct route lender = lender_of(lent->router, lent->route, lent->call);
-    struct call lending = CALL_INIT;
-    lending.request = (struct request){
-        .operation = OPERATION_LEND_FILE,
-        .pid = lent->call->image.pid,
-        .id = lent->call->image.id,
-        .offset = start,
-        .end = end,
-    };
-    lending.image.pid = lent->call->image.pid;
-    lending.image.tid = lent->call->image.tid;
-    lending.image.id = lent->call->image.id;
+    const struct probe_image *image = &lent->call->image;
+    struct call lending = call_lender(lent, OPERATION_LEND_FILE);
+    lending.request.offset = question->start;
+    lending.request.end = question->end;
+    lending.image.pid = image->pid;
+    lending.image.tid = image->tid;
+    lending.image.id = image->id;
     int status = router_ask(lent->router, &lender, &lending);
     free(lending.out);
     return status < 0 ? status : lending.lent.exe >= 0 ? lending.lent.exe : -EIO;
+}
+
+/* A lender that does not answer is ended, and then the kernel lets go of what it has stopped. */
+static int stop_lent(struct lent *lent, struct probe_error *sentence)
+{
+    const struct route lender = lender_of(lent->router, lent->route, lent->call);
+    struct call call = call_lender(lent, OPERATION_STOP);
+    struct worker *worker = NULL;
+    if (lent->stopper)
+        return -EBUSY;
+    int status = router_get_worker(lent->router, &lender, &worker);
+    if (status < 0)
+        return status;
+    status = router_ask_worker(worker, &call);
+    free(call.out);
+    *sentence = call.reply.sentence;
+    if (status < 0)
+        worker_put(worker);
+    else
+        lent->stopper = worker;
+    return status;
+}
+
+static int write_lent_code(const struct lent *lent, const struct worker_question *question)
+{
+    struct call call = call_lender(lent, OPERATION_WRITE_CODE);
+    if (!lent->stopper || question->end > UINT8_MAX)
+        return -EPERM;
+    call.request.offset = question->start;
+    call.request.size = (uint32_t)question->end;
+    int status = router_ask_worker(lent->stopper, &call);
+    free(call.out);
+    return status;
+}
+
+static void resume_lent(struct lent *lent)
+{
+    struct call call = call_lender(lent, OPERATION_RESUME);
+    if (!lent->stopper)
+        return;
+    router_ask_worker(lent->stopper, &call);
+    free(call.out);
+    worker_put(lent->stopper);
+    lent->stopper = NULL;
+}
+
+/* For a call's `answer`. */
+static int answer_lent(void *data, const struct worker_question *question,
+                       struct probe_error *sentence)
+{
+    struct lent *lent = data;
+    switch (question->kind) {
+    case QUESTION_FILE:
+        return open_lent_file(lent, question);
+    case QUESTION_STOP:
+        return stop_lent(lent, sentence);
+    case QUESTION_WRITE_CODE:
+        return write_lent_code(lent, question);
+    case QUESTION_RESUME:
+        resume_lent(lent);
+        return 0;
+    case QUESTION_NONE:
+        break;
+    }
+    return -EINVAL;
 }
 
 /* Makes the call with an image that is opened for it. */
 static int call_with_image(struct router *router, const struct route *route, struct worker *worker,
                            struct call *call)
 {
-    struct lent lent = {router, route, call};
+    struct lent lent = {router, route, call, NULL};
     int status = lend(router, route, call);
     if (status < 0)
         return status;
     if (route->authority == AUTHORITY_ADMIN) {
-        call->open_mapped = open_lent_file;
-        call->open_mapped_data = &lent;
+        call->answer = answer_lent;
+        call->answer_data = &lent;
     }
     status = ask_some(router, route, worker, call);
-    call->open_mapped = NULL;
-    call->open_mapped_data = NULL;
+    resume_lent(&lent);
+    call->answer = NULL;
+    call->answer_data = NULL;
     probe_image_done(&call->image);
     return status;
 }

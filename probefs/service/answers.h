@@ -10,6 +10,7 @@
 #include "service/keeper.h"
 #include "service/kept-texts.h"
 #include "service/scanner.h"
+#include "service/stops.h"
 #include "service/targets.h"
 
 struct service {
@@ -17,6 +18,7 @@ struct service {
     struct service_targets targets;
     struct scanner *scanner;
     struct kept_texts texts;
+    struct stops stops; /* made for other workers */
     struct keeper keeper;
     struct sets sets;
     struct child_queue children; /* after all that it uses */
@@ -35,6 +37,9 @@ int answer_close(struct service *service, struct call *call);
 /* lend.c */
 int answer_lend(struct service *service, struct call *call);
 int answer_lend_file(struct service *service, struct call *call);
+int answer_stop(struct service *service, struct call *call);
+int answer_write_code(struct service *service, struct call *call);
+int answer_resume(struct service *service, struct call *call);
 
 /* keeper.c */
 int answer_hold_take(struct service *service, struct call *call);

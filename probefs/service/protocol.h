@@ -13,8 +13,8 @@
  *
  * Where the service's own authority does not reach, the reply says `needs_image`. The server may
  * then send the call again with an image that was opened for it: it is used for this call, and
- * closed with it. Before it replies, a worker may ask for files that such an image has mapped and
- * that have no path any more.
+ * closed with it. Before it replies, a worker may then ask for more that takes the server's
+ * authority: see struct worker_question.
  */
 #ifndef PROBEFS_PROTOCOL_H
 #define PROBEFS_PROTOCOL_H
@@ -30,6 +30,9 @@ enum operation {
     OPERATION_CLOSE,       /* file: forget its text */
     OPERATION_LEND,        /* pid, access: opens the image, for another worker. See `lent` */
     OPERATION_LEND_FILE,   /* an image, offset, end: opens what is mapped there, likewise */
+    OPERATION_STOP,        /* pid: stops the threads of the image, for another worker */
+    OPERATION_WRITE_CODE,  /* pid, offset, size: while they are stopped, writes a site's switch */
+    OPERATION_RESUME,      /* pid: lets them go */
     OPERATION_HOLD_TAKE,   /* probe, file: takes a reference; bytes that name it */
     OPERATION_HOLD_KEEP,   /* probe, file, these bytes: goes on with one of a worker that ended */
     OPERATION_HOLD_GIVE,   /* file: gives it back */
@@ -97,14 +100,31 @@ struct reply {
     struct probe_error sentence;
 };
 
+/* What a worker may ask for in the middle of a call, about the image that came with it. */
+enum question_kind {
+    QUESTION_NONE,
+    QUESTION_FILE,       /* the file that is mapped from start to end, by a descriptor */
+    QUESTION_STOP,       /* that all threads of the process be stopped */
+    QUESTION_WRITE_CODE, /* while they are: that the switch at start get the value of end */
+    QUESTION_RESUME,     /* that they be let go; otherwise, that happens at the end of the call */
+};
+
+struct worker_question {
+    enum question_kind kind;
+    uint64_t start, end;
+};
+
 struct call {
     struct request request;
     const char *in; /* the request's payload; the caller's */
     size_t in_length;
     struct probe_image image; /* PROBE_IMAGE_NONE, or one for this request; the callee closes it */
-    /* Opens what the image has mapped from START to END; NULL: the worker gets no such file. */
-    int (*open_mapped)(void *data, uint64_t start, uint64_t end);
-    void *open_mapped_data;
+    /*
+     * Answers a question: with a descriptor or 0, or with a negative errno value and a sentence.
+     * NULL: the worker may not ask.
+     */
+    int (*answer)(void *data, const struct worker_question *question, struct probe_error *sentence);
+    void *answer_data;
 
     /*
      * Memory for the reply's payload, if it fits, or NULL: with it, a reply to what has had its

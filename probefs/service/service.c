@@ -25,6 +25,7 @@ static int new_engine(const struct service_options *options, struct probe_engine
         .waits = waiting_has,
         .waits_data = options->waiting,
         .open_mapped = options->open_mapped,
+        .tracer = options->tracer,
         .reserved_names = reserved_names,
         .all = options->all,
     };
@@ -43,6 +44,8 @@ int service_new(const struct service_options *options, struct service **result)
         status = service_targets_init(&service->targets, service->engine);
     if (status == 0)
         status = kept_texts_init(&service->texts);
+    if (status == 0)
+        status = stops_init(&service->stops);
     if (status == 0)
         status = keeper_init(&service->keeper, options->hold_given);
     if (status == 0)
@@ -66,6 +69,7 @@ void service_free(struct service *service)
     child_queue_done(&service->children);
     sets_done(&service->sets);
     keeper_done(service);
+    stops_done(&service->stops);
     kept_texts_done(&service->texts);
     service_targets_done(&service->targets);
     scanner_free(service->scanner);

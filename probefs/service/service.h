@@ -13,8 +13,9 @@ struct service_options {
     bool allow_gigatext;
     bool all;                /* also show probes without a semaphore */
     struct waiting *waiting; /* who waits for the mount; must outlive the service */
-    /* Asks whoever lent an image for a file that it has mapped; NULL: nobody does. */
+    /* Ask whoever lent an image for a file that it has mapped, and for stops; NULL: nobody does. */
     int (*open_mapped)(void *data, const struct probe_image *image, uint64_t start, uint64_t end);
+    const struct probe_tracer *tracer;
     /* Told of each hold that service_end_holds() gives back, by its number; NULL: nobody is. */
     void (*hold_given)(uint64_t file);
 };

@@ -24,17 +24,17 @@ struct request_packet {
 };
 
 struct reply_packet {
-    bool asks; /* for the file mapped from START to END: the reply itself comes later */
-    uint64_t start, end;
+    struct worker_question question; /* if it is one, the reply itself comes later */
     struct reply reply;
     struct probe_image image; /* that is lent */
     char small[PAYLOAD_SMALL];
     uint64_t payload;
 };
 
-/* The answer to a question; with 0 comes a descriptor. */
-struct mapped_packet {
+/* The answer to a question; to QUESTION_FILE, with 0 comes a descriptor. */
+struct answer_packet {
     int error;
+    struct probe_error sentence;
 };
 
 int channel_pair(int ends[2])
@@ -143,17 +143,18 @@ static bool image_take(struct probe_image *image, const int *fds, size_t count)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
-static int answer_mapped(int channel, const struct call *call, const struct reply_packet *question,
-                         const struct timespec *deadline)
+static int answer_question(int channel, const struct call *call,
+                           const struct worker_question *question, const struct timespec *deadline)
 {
-    struct mapped_packet answer = {ENOENT};
-    int fd = call->open_mapped
-                 ? call->open_mapped(call->open_mapped_data, question->start, question->end)
-                 : -EPERM;
-    answer.error = fd < 0 ? -fd : 0;
-    int status = packet_send(channel, &answer, sizeof(answer), &fd, fd < 0 ? 0 : 1, deadline);
-    if (fd >= 0)
-        close(fd);
+    struct answer_packet answer;
+    memset(&answer, 0, sizeof(answer));
+    int result =
+        call->answer ? call->answer(call->answer_data, question, &answer.sentence) : -EPERM;
+    bool has_file = question->kind == QUESTION_FILE && result >= 0;
+    answer.error = result < 0 ? -result : 0;
+    int status = packet_send(channel, &answer, sizeof(answer), &result, has_file ? 1 : 0, deadline);
+    if (has_file)
+        close(result);
     return status;
 }
 
@@ -162,15 +163,17 @@ static int receive_reply(int channel, const struct call *call, struct reply_pack
                          int fds[PACKET_FDS_MAX], size_t *count, const struct timespec *deadline)
 {
     bool lends = operation_rows[call->request.operation].lends;
-    for (int questions = 0; questions <= QUESTIONS_MAX; questions++) {
+    for (int questions = 0; questions <= QUESTIONS_MAX;) {
         /* Without room for descriptors, those that come nevertheless end the channel. */
         int status =
             packet_receive(channel, reply, sizeof(*reply), lends ? fds : NULL, count, deadline);
-        if (status < 0 || !reply->asks)
+        if (status < 0 || reply->question.kind == QUESTION_NONE)
             return status;
-        status = answer_mapped(channel, call, reply, deadline);
+        status = answer_question(channel, call, &reply->question, deadline);
         if (status < 0)
             return status;
+        /* As many as sites: only the deadline limits these. */
+        questions += reply->question.kind != QUESTION_WRITE_CODE;
     }
     return -EPIPE;
 }
@@ -190,23 +193,24 @@ static int take_lent(struct call *call, const struct reply_packet *reply, const 
     return 0;
 }
 
-int channel_ask_mapped(int channel, uint64_t start, uint64_t end)
+int channel_ask(int channel, const struct worker_question *question, struct probe_error *sentence)
 {
-    struct reply_packet question;
-    struct mapped_packet answer = {EPIPE};
+    struct reply_packet packet;
+    struct answer_packet answer = {.error = EPIPE};
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
-    memset(&question, 0, sizeof(question));
-    question.asks = true;
-    question.start = start;
-    question.end = end;
-    int status = packet_send(channel, &question, sizeof(question), NULL, 0, NULL);
+    size_t expected = question->kind == QUESTION_FILE ? 1 : 0;
+    memset(&packet, 0, sizeof(packet));
+    packet.question = *question;
+    int status = packet_send(channel, &packet, sizeof(packet), NULL, 0, NULL);
     if (status == 0)
         status = packet_receive(channel, &answer, sizeof(answer), fds, &count, NULL);
     if (status < 0)
         return status;
-    if (answer.error == 0 && count == 1)
-        return fds[0];
+    if (sentence && answer.error != 0)
+        *sentence = answer.sentence;
+    if (answer.error == 0 && count == expected)
+        return expected ? fds[0] : 0;
     while (count > 0)
         close(fds[--count]);
     return answer.error > 0 && answer.error <= ERRNO_MAX ? -answer.error : -EPIPE;
@@ -254,7 +258,8 @@ static int begin_answer(int channel, struct call *call, struct channel_answer *a
     ssize_t got = receive_now(channel, &packet, sizeof(packet));
     if (got <= 0)
         return (int)got;
-    if (got != (ssize_t)sizeof(packet) || packet.asks || packet.payload > operation_reply_max(call))
+    if (got != (ssize_t)sizeof(packet) || packet.question.kind != QUESTION_NONE ||
+        packet.payload > operation_reply_max(call))
         return -EPIPE;
     answer->begun = true;
     answer->length = (size_t)packet.payload;

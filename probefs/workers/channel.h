@@ -7,8 +7,8 @@
  *
  * or, before that and any number of times, where an image came:
  *
- *   worker: a mapping's start and end, which ask for its file
- *   client: an errno value or 0               with 0 the descriptor
+ *   worker: a question
+ *   client: an errno value or 0               with 0 the descriptor of a file, if it asks for one
  *
  * The descriptors of an image travel with the first packet, and those of one that is lent with the
  * reply. Neither side believes a length: a
@@ -58,8 +58,11 @@ int channel_reply(int channel, const struct call *call);
 /* The same with ENOMEM; LAST: the client is to use another channel from now on. */
 int channel_refuse(int channel, bool last);
 
-/* For the side that answers, before it does: asks for a mapped file. Returns it or -errno. */
-int channel_ask_mapped(int channel, uint64_t start, uint64_t end);
+/*
+ * For the side that answers, before it does: asks. Returns a descriptor, or 0 if the question is
+ * not for a file, or a negative errno value, with a sentence if there is one. SENTENCE may be NULL.
+ */
+int channel_ask(int channel, const struct worker_question *question, struct probe_error *sentence);
 
 /* Sends descriptor FD alone, without waiting; and waits for one. Errors: EPIPE, EAGAIN. */
 int channel_send_fd(int channel, int fd);

@@ -42,12 +42,43 @@ struct channel_thread {
 /* The channel that the calling thread serves; none for the engine's own threads. */
 static _Thread_local int served_channel = -1;
 
-/* For the service: the server has lent the image, and may lend its files. */
-static int ask_server(void *data, const struct probe_image *image, uint64_t start, uint64_t end)
+/* ---- asking the server -------------------------------------------------------------------- */
+
+/* What follows is for the service: the server has lent the image, and may do more with it. */
+
+static int ask_server(enum question_kind kind, uint64_t start, uint64_t end,
+                      struct probe_error *error)
+{
+    const struct worker_question question = {kind, start, end};
+    return served_channel < 0 ? -EOPNOTSUPP : channel_ask(served_channel, &question, error);
+}
+
+static int ask_for_file(void *data, const struct probe_image *image, uint64_t start, uint64_t end)
 {
     (void)data, (void)image;
-    return served_channel < 0 ? -ENOENT : channel_ask_mapped(served_channel, start, end);
+    return ask_server(QUESTION_FILE, start, end, NULL);
 }
+
+static int ask_to_stop(void *data, const struct probe_image *image, struct probe_error *error)
+{
+    (void)data, (void)image;
+    return ask_server(QUESTION_STOP, 0, 0, error);
+}
+
+static int ask_to_write(void *data, const struct probe_image *image, uint64_t address, uint8_t byte)
+{
+    (void)data, (void)image;
+    return ask_server(QUESTION_WRITE_CODE, address, byte, NULL);
+}
+
+static void ask_to_resume(void *data, const struct probe_image *image)
+{
+    (void)data, (void)image;
+    ask_server(QUESTION_RESUME, 0, 0, NULL);
+}
+
+static const struct probe_tracer tracer = {
+    .stop = ask_to_stop, .write_code = ask_to_write, .resume = ask_to_resume};
 
 /* For the service: a hold was given back at the end. Whoever guards it needs to do nothing. */
 static void tell_given(uint64_t file)
@@ -56,6 +87,8 @@ static void tell_given(uint64_t file)
     while (write(WORKER_GIVEN, &file, sizeof(file)) < 0 && errno == EINTR)
         ;
 }
+
+/* ---- serving ------------------------------------------------------------------------------ */
 
 static void *serve_channel(void *data)
 {
@@ -146,7 +179,8 @@ static int worker_begin(int argc, char **argv, struct service_options *options)
 
 int worker_main(int argc, char **argv)
 {
-    struct service_options options = {.open_mapped = ask_server, .hold_given = tell_given};
+    struct service_options options = {
+        .open_mapped = ask_for_file, .tracer = &tracer, .hold_given = tell_given};
     struct work work = {.service = NULL};
     /* The kernel has named it after the link that it was started through. */
     prctl(PR_SET_NAME, WORKER_NAME, 0, 0, 0);
