@@ -44,10 +44,32 @@ is_mounted() {
     [ "$(findmnt -n -o FSTYPE -M "$1")" = fuse.probefs ]
 }
 
+# users_of MOUNTPOINT: which processes have a file, or a directory to work in, below it.
+users_of() {
+    find /proc/[0-9]*/{cwd,root} /proc/[0-9]*/fd/* -maxdepth 0 -lname "$1*" -printf '%p: %l\n' \
+        2>/dev/null || true
+}
+
+# unmount MOUNTPOINT: a strange process may be in the way for a moment, as whoever asks all mounts for
+# their free space (df) is. What stays, and any process of a test, is a failure.
+unmount() {
+    local users start=$SECONDS
+    until timeout "$(patient 10)" umount "$1" 2>"$work/out/umount"; do
+        users=$(users_of "$1")
+        cat "$work/out/umount"
+        if [ "$users" ]; then
+            echo "$1 is in use: $users"
+            return 1
+        fi
+        grep -q 'target is busy' "$work/out/umount" && ((SECONDS - start < $(patient 2))) || return 1
+        sleep 0.05
+    done
+}
+
 # stop_server PID MOUNTPOINT: unmounts; the server ends by itself, with success.
 stop_server() {
     local status=0
-    timeout "$(patient 10)" umount "$2" || return 1
+    unmount "$2" || return 1
     wait_until "! is_running $1" 30 || return 1
     wait "$1" || status=$?
     assert_equal "$status" 0 "exit status of the server"
