@@ -25,10 +25,11 @@ struct caller answer_caller(fuse_req_t request)
     };
 }
 
-void answer_error(fuse_req_t request, int status)
+void answer_error(fuse_req_t request, const struct inode *inode, int status)
 {
     int errnum = -status;
-    if (errnum == ESTALE && !stale_may_answer(fuse_req_ctx(request)->pid))
+    pid_t about = inode && inode->target ? inode->target->pid : 0;
+    if (errnum == ESTALE && !stale_may_answer(fuse_req_ctx(request)->pid, about))
         errnum = ENOENT;
     /* Told ENOSYS once, the kernel would never again ask for what it is the answer to. */
     if (errnum == EFAULT || errnum == EROFS || errnum == EPIPE || errnum == ENOSYS)
@@ -62,7 +63,7 @@ static void fail(fuse_req_t request, const struct inode *inode, const char *what
         caller.pid = process > 0 ? process : caller.pid;
         failures_add(&inode->target->failures, share, &caller, what, status, error);
     }
-    answer_error(request, status);
+    answer_error(request, inode, status);
 }
 
 static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t number,

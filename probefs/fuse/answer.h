@@ -9,8 +9,11 @@
 /* Who has sent REQUEST. */
 struct caller answer_caller(fuse_req_t request);
 
-/* Answers with STATUS, a negative errno value: one of those that probefs(8) lists, or EIO. */
-void answer_error(fuse_req_t request, int status);
+/*
+ * Answers with STATUS, a negative errno value: one of those that probefs(8) lists, or EIO. INODE,
+ * which may be NULL, is what the request is about, or the directory where it is looked for.
+ */
+void answer_error(fuse_req_t request, const struct inode *inode, int status);
 
 /*
  * The same, and leaves a sentence in the error_log of INODE's target, if it has one: the caller

@@ -80,16 +80,16 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct ownership owner;
     uint64_t number = 0;
     bool sure = true;
-    int status =
-        look_up(server, inodes_find(&server->inodes, parent), name, &inode, &number, &sure);
+    struct inode *directory = inodes_find(&server->inodes, parent);
+    int status = look_up(server, directory, name, &inode, &number, &sure);
     if (status < 0) {
-        answer_error(request, status);
+        answer_error(request, directory, status);
         return;
     }
     status = attributes_find_owner(server, inode, &owner);
     if (status < 0) {
         inodes_forget(&server->inodes, number, 1);
-        answer_error(request, status);
+        answer_error(request, directory, status);
         return;
     }
     answer_fill_entry(server, inode, number, &owner, &entry);
@@ -113,7 +113,7 @@ static void op_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     if (status == 0)
         status = attributes_find_owner(server, inode, &owner);
     if (status < 0) {
-        answer_error(request, status == -ENOENT ? -ESTALE : status);
+        answer_error(request, inode, status == -ENOENT ? -ESTALE : status);
         return;
     }
     attributes_fill(server, inode->target, number, &owner, &attributes);
@@ -142,7 +142,7 @@ static void reply_self(fuse_req_t request, const struct caller *caller)
     char text[16];
     pid_t pid = caller->pid > 0 ? process_of_thread(caller->pid) : -ENOENT;
     if (pid <= 0) {
-        answer_error(request, -ENOENT);
+        answer_error(request, NULL, -ENOENT);
         return;
     }
     snprintf(text, sizeof(text), "%d", pid);

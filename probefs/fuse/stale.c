@@ -12,6 +12,7 @@ enum { CALLERS = 1024, PLACES_EACH = 8 };
 
 static struct stale_caller {
     pid_t tid; /* 0: nobody */
+    pid_t pid; /* whom it asked about */
     struct timespec until;
 } callers[CALLERS]; /* guarded by lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -31,26 +32,28 @@ static struct stale_caller *find_place(pid_t tid)
     return free_place;
 }
 
-static void set_caller(struct stale_caller *caller, pid_t tid)
+static void set_caller(struct stale_caller *caller, pid_t tid, pid_t pid)
 {
     if (caller->tid == 0 && tid != 0)
         atomic_fetch_add(&count, 1);
     if (caller->tid != 0 && tid == 0)
         atomic_fetch_sub(&count, 1);
     caller->tid = tid;
+    caller->pid = pid;
     caller->until = clock_after(AGAIN_WITHIN);
 }
 
-bool stale_may_answer(pid_t tid)
+bool stale_may_answer(pid_t tid, pid_t pid)
 {
     if (tid <= 0) /* of another pid namespace: nobody knows whose it is */
         return false;
     pthread_mutex_lock(&lock);
     struct stale_caller *caller = find_place(tid);
-    bool again = caller && caller->tid == tid && !clock_is_past(&caller->until);
+    bool again =
+        caller && caller->tid == tid && caller->pid == pid && !clock_is_past(&caller->until);
     bool may = caller && !again;
     if (caller)
-        set_caller(caller, again ? 0 : tid);
+        set_caller(caller, again ? 0 : tid, pid);
     pthread_mutex_unlock(&lock);
     return may;
 }
@@ -62,6 +65,6 @@ void stale_forget(pid_t tid)
     pthread_mutex_lock(&lock);
     struct stale_caller *caller = find_place(tid);
     if (caller && caller->tid == tid)
-        set_caller(caller, 0);
+        set_caller(caller, 0, 0);
     pthread_mutex_unlock(&lock);
 }

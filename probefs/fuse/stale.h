@@ -10,8 +10,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* TID is to be answered ESTALE. May it be, or is it the second time? */
-bool stale_may_answer(pid_t tid);
+/*
+ * TID is to be answered ESTALE about process PID. May it be, or is it the second time? (What it was
+ * answered about another process was another request, which ended in another way.)
+ */
+bool stale_may_answer(pid_t tid, pid_t pid);
 /* TID was answered: what comes next is another request. */
 void stale_forget(pid_t tid);
 

@@ -7,22 +7,31 @@
 static void test_the_second_time(void **state)
 {
     (void)state;
-    assert_true(stale_may_answer(10));
-    assert_true(stale_may_answer(11));
-    assert_false(stale_may_answer(10));
-    assert_false(stale_may_answer(11));
+    assert_true(stale_may_answer(10, 1));
+    assert_true(stale_may_answer(11, 1));
+    assert_false(stale_may_answer(10, 1));
+    assert_false(stale_may_answer(11, 1));
     /* That was the end of both requests: the next may be told once more. */
-    assert_true(stale_may_answer(10));
+    assert_true(stale_may_answer(10, 1));
     stale_forget(10);
-    assert_true(stale_may_answer(10));
+    assert_true(stale_may_answer(10, 1));
     stale_forget(10);
     stale_forget(11);
+}
+
+/* The first request may have ended in another way, in which nothing was opened. */
+static void test_another_process(void **state)
+{
+    (void)state;
+    assert_true(stale_may_answer(10, 1));
+    assert_true(stale_may_answer(10, 2));
+    assert_false(stale_may_answer(10, 2));
 }
 
 static void test_callers_that_nobody_knows(void **state)
 {
     (void)state;
-    assert_false(stale_may_answer(0));
+    assert_false(stale_may_answer(0, 1));
     stale_forget(0);
 }
 
@@ -34,13 +43,13 @@ static void test_many_callers(void **state)
     static bool told[CALLERS + 1];
     unsigned int count = 0;
     for (pid_t tid = 1; tid <= CALLERS; tid++)
-        count += told[tid] = stale_may_answer(tid);
+        count += told[tid] = stale_may_answer(tid, 1);
     assert_in_range(count, 1000, CALLERS - 1);
     for (pid_t tid = 1; tid <= CALLERS; tid++) {
         if (told[tid])
-            assert_false(stale_may_answer(tid));
+            assert_false(stale_may_answer(tid, 1));
     }
-    assert_true(stale_may_answer(CALLERS));
+    assert_true(stale_may_answer(CALLERS, 1));
     stale_forget(CALLERS);
 }
 
@@ -48,6 +57,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_second_time),
+        cmocka_unit_test(test_another_process),
         cmocka_unit_test(test_callers_that_nobody_knows),
         cmocka_unit_test(test_many_callers),
     };
