@@ -14,6 +14,7 @@ setup() {
 teardown() {
     tracers_end
     session_end
+    feed
 }
 
 start_target() {
@@ -354,4 +355,38 @@ END
     assert_equal "$(stat -c %a "$error_log")" 400
     logs ERANGE gc_start/semaphore -1
     grep -qF -- "$(last | cut -d' ' -f2-)" "$log"
+}
+
+# starve PID: leaves it a thousandth of a processor, as a busy machine would. Undone by feed.
+starve() {
+    local root
+    root=$(findmnt -rn -t cgroup -O cpu -o TARGET | head -n 1)
+    if [ "$root" ]; then
+        mkdir "${group:=$root/probefs-test-$BASHPID}"
+        echo 1000000 > "$group/cpu.cfs_period_us"
+        echo 1000 > "$group/cpu.cfs_quota_us"
+    else
+        root=$(findmnt -rn -t cgroup2 -o TARGET | head -n 1)
+        echo +cpu > "$root/cgroup.subtree_control"
+        mkdir "${group:=$root/probefs-test-$BASHPID}"
+        echo 1000 1000000 > "$group/cpu.max"
+    fi
+    echo "$1" > "$group/cgroup.procs"
+}
+
+feed() {
+    [ ! -d "${group:-}" ] || wait_until 'rmdir "$group"' > /dev/null 2>&1
+}
+
+@test "a worker that gets no processor: that is said, and nothing that was mapped is blamed" {
+    mkdir "$work/second"
+    PROBEFS_PATIENCE=1 start_server_at root "$work/second"
+    start_command a "$(target many-1000)"
+    target=$pid error_log=$work/second/$pid/error_log
+    wait_until '[ -d "$work/second/$target/probe_00000" ]'
+    starve "$(workers_of "$server" a)"
+    wait_until 'errno_of write "$work/second/$target/enabled" 1 | grep -q ETIMEDOUT'
+    assert_match "$(head -n 1 "$error_log")" "*too little processor time*this machine is busy*"
+    grep -q 'did not answer in time and was ended: it got little processor time' "$log"
+    assert_equal "$(cat "$error_log" "$log" | grep -c mapped)" 0
 }

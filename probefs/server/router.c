@@ -79,6 +79,12 @@ static const char *explain_status(int status)
                "have mapped hangs, which has to be ended first";
     case -ESHUTDOWN:
         return "its user's worker was stopped by a signal, and has been ended: try again";
+    case -ETIME:
+        return "its user's worker got too little processor time to answer: this machine is busy; "
+               "try again";
+    case -EALREADY:
+        return "its user's worker was still at work when its time was over: this process has many "
+               "probes or mappings; try again";
     case -EIO:
         return "its user's worker ended before it answered: look what the state is now, and try "
                "again";
@@ -95,13 +101,19 @@ static int fail_call(int status, const char *reason, struct call *call)
     return status;
 }
 
+/* Has the worker not answered in time, for any reason that worker_call() knows? */
+static bool is_late(int status)
+{
+    return status == -ETIMEDOUT || status == -ESHUTDOWN || status == -ETIME || status == -EALREADY;
+}
+
 /* For callers, a worker that was ended because another call hung did not answer. */
 static int end_call(int status, struct call *call)
 {
     if (status == -ECONNRESET)
         status = -ETIMEDOUT;
     if (status < 0)
-        return fail_call(status == -ESHUTDOWN ? -ETIMEDOUT : status, explain_status(status), call);
+        return fail_call(is_late(status) ? -ETIMEDOUT : status, explain_status(status), call);
     clean_sentence(&call->reply.sentence);
     /* EAGAIN is what a user's budget says. */
     return call->reply.error == EAGAIN ? -EIO : -call->reply.error;
@@ -131,8 +143,12 @@ static int ask_target(struct router *router, const struct route *route, struct w
     int64_t wait = silence_begin(&router->silences, route->silence, user);
     if (wait == 0)
         return fail_call(-ETIMEDOUT,
-                         "it did not answer a moment ago, and is not asked again yet: something "
-                         "that it has mapped, or its exec, hangs, and has to be ended first",
+                         silence_hangs(route->silence)
+                             ? "it did not answer a moment ago, and is not asked again yet: "
+                               "something that it has mapped, or its exec, hangs, and has to be "
+                               "ended first"
+                             : "its user's worker got or had no time to answer a moment ago, and "
+                               "is not asked about it again yet: try again in some seconds",
                          call);
     int status = worker_call(worker, call, wait);
     silence_end(&router->silences, route->silence, user, status);

@@ -98,6 +98,7 @@ static void begin_silence(struct silences *silences, struct silence *silence, ui
         pause = PAUSE_FIRST;
     silence->pause = pause < PAUSE_MAX ? pause : PAUSE_MAX;
     silence->is_tried = false;
+    silence->hangs = !may_be_over;
     silence->next = clock_after(silence->pause);
     note_silence(silences, uid, is_new);
 }
@@ -115,8 +116,9 @@ int64_t silence_begin(struct silences *silences, struct silence *silence, uid_t 
 void silence_end(struct silences *silences, struct silence *silence, uid_t user, int status)
 {
     pthread_mutex_lock(&silences->lock);
-    if (status == -ETIMEDOUT || status == -ESHUTDOWN)
-        begin_silence(silences, silence, user, status == -ESHUTDOWN);
+    bool may_be_over = status == -ESHUTDOWN || status == -ETIME || status == -EALREADY;
+    if (status == -ETIMEDOUT || may_be_over)
+        begin_silence(silences, silence, user, may_be_over);
     else if (status == 0)
         end_silence(silences, silence, user);
     else
@@ -127,6 +129,11 @@ void silence_end(struct silences *silences, struct silence *silence, uid_t user,
 bool silence_is_on(const struct silence *silence)
 {
     return silence->pause > 0;
+}
+
+bool silence_hangs(const struct silence *silence)
+{
+    return silence->hangs;
 }
 
 bool silence_is_fresh(struct silences *silences, uid_t user)

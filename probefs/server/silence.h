@@ -22,6 +22,7 @@ struct silence {
     _Atomic int64_t pause; /* between the last two tries; 0: it is not silent */
     struct timespec next;  /* when it is tried again */
     bool is_tried;         /* somebody tries */
+    _Atomic bool hangs;    /* that was the reason of the last silence */
 };
 
 /* A user of whom targets fell silent, and none has answered since. */
@@ -47,13 +48,16 @@ void silences_done(struct silences *silences);
  */
 int64_t silence_begin(struct silences *silences, struct silence *silence, uid_t user);
 /*
- * What came of it, as STATUS of the call says: 0 it has answered, ETIMEDOUT it has not; ESHUTDOWN
- * the same, but that may be the worker's fault, so the first such silence is tried again at once.
+ * What came of it, as STATUS of the call says: 0 it has answered, ETIMEDOUT it has not; ESHUTDOWN,
+ * ETIME and EALREADY the same, but nothing hangs: so the first such silence is tried again at once.
  * With any other error, nothing is known (its worker has died, or cannot be started).
  */
 void silence_end(struct silences *silences, struct silence *silence, uid_t user, int status);
 
 bool silence_is_on(const struct silence *silence);
+
+/* Was it something that hangs, the last time? */
+bool silence_hangs(const struct silence *silence);
 
 /* Did a target of USER fall silent a moment ago, and none answer since? */
 bool silence_is_fresh(struct silences *silences, uid_t user);

@@ -7,6 +7,7 @@
 #include "workers/channel.h"
 #include "workers/corpses.h"
 #include "workers/late.h"
+#include "workers/lateness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,8 @@ struct worker {
     uint64_t number;
     pid_t pid;
     int pidfd;
-    int given; /* see struct worker_watch */
+    int given;       /* see struct worker_watch */
+    clockid_t clock; /* of its processor time */
 
     /* What follows is guarded by the lock of `workers`. */
     int control;
@@ -58,6 +60,8 @@ struct worker {
 /* A channel with a call that is under way; a record of whoever makes it. */
 struct busy_channel {
     int channel;
+    struct timespec begun;
+    int64_t used; /* the worker's processor time by then */
     struct busy_channel *prev, *next;
 };
 
@@ -133,6 +137,8 @@ static int start_process(const struct workers *workers, struct worker *worker, i
     int status = worker_spawn(WORKER_NAME, &setup, &fds, &worker->pid);
     close(given[1]);
     if (status == 0)
+        status = -clock_getcpuclockid(worker->pid, &worker->clock);
+    if (status == 0)
         status = open_child(worker->pid, &worker->pidfd);
     if (status < 0)
         close(given[0]);
@@ -205,8 +211,22 @@ static void worker_unlist(struct worker *worker)
         worker_free(worker);
 }
 
-/* Ends a worker that does not answer, as far as it can be ended. */
-static void worker_abandon(struct worker *worker, const struct call *call)
+static const char *explain_lateness(int status)
+{
+    switch (status) {
+    case -ESHUTDOWN:
+        return "somebody has stopped it";
+    case -ETIME:
+        return "it got little processor time, as this machine is busy";
+    case -EALREADY:
+        return "it was still at work, and had processor time";
+    default:
+        return "something that this user's processes have mapped does not answer";
+    }
+}
+
+/* Ends a worker that does not answer, as far as it can be ended; STATUS says why it does not. */
+static void worker_abandon(struct worker *worker, const struct call *call, int status)
 {
     static const struct log_reason no_answer = {.most = 5};
     if (worker->abandoned)
@@ -219,9 +239,8 @@ static void worker_abandon(struct worker *worker, const struct call *call)
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
     corpses_add(&worker->workers->corpses, worker->identity.uid, worker->pidfd, call);
     log_limited(worker->identity.uid, &no_answer, PROBE_LOG_WARNING,
-                "worker %d of user %u did not answer in time and was ended: something that this "
-                "user's processes have mapped does not answer",
-                worker->pid, worker->identity.uid);
+                "worker %d of user %u did not answer in time and was ended: %s", worker->pid,
+                worker->identity.uid, explain_lateness(status));
     note_lost(worker->workers);
     worker_unlist(worker);
 }
@@ -491,6 +510,8 @@ static bool is_hopeless(struct worker *worker, const struct call *call)
 
 static int begin_call(struct worker *worker, const struct call *call, struct busy_channel *busy)
 {
+    busy->begun = clock_now();
+    busy->used = lateness_used(worker->clock);
     pthread_mutex_lock(&worker->workers->lock);
     busy->channel = is_hopeless(worker, call) ? -ETIMEDOUT : take_channel(worker);
     if (busy->channel >= 0)
@@ -525,30 +546,34 @@ const struct worker_identity *worker_identity(const struct worker *worker)
     return &worker->identity;
 }
 
-/* Has somebody stopped it? Its user may, as it may kill it. */
-static bool is_stopped(pid_t pid)
+/* The call was not answered in time: why, as worker_call() says it. */
+static int judge_lateness(const struct worker *worker, const struct busy_channel *busy)
 {
-    char text[256];
-    char path[32];
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (fd >= 0)
-        close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    return strstr(text, "\nState:\tT");
+    const struct timespec now = clock_now();
+    int64_t used = lateness_used(worker->clock) - busy->used;
+    switch (lateness_judge(worker->pid, clock_between(&busy->begun, &now), used)) {
+    case LATE_STOPPED:
+        return -ESHUTDOWN;
+    case LATE_STARVED:
+        return -ETIME;
+    case LATE_WORKING:
+        return -EALREADY;
+    case LATE_STUCK:
+        break;
+    }
+    return -ETIMEDOUT;
 }
 
 /* The call failed on its way: what does that say about the worker? Called with the lock held. */
-static int fail_call(struct worker *worker, const struct call *call, int status)
+static int fail_call(struct worker *worker, const struct busy_channel *busy,
+                     const struct call *call, int status)
 {
-    if (status == -ETIMEDOUT && is_stopped(worker->pid))
-        status = -ESHUTDOWN;
-    if (status != -EPIPE) {
-        if (status == -ETIMEDOUT || status == -ESHUTDOWN)
-            worker_abandon(worker, call);
-        return status;
+    if (status == -ETIMEDOUT) {
+        status = judge_lateness(worker, busy);
+        worker_abandon(worker, call, status);
     }
+    if (status != -EPIPE)
+        return status;
     bool abandoned = worker->abandoned;
     worker_bury(worker);
     return abandoned ? -ECONNRESET : -EIO;
@@ -564,7 +589,7 @@ static int end_call(struct worker *worker, struct busy_channel *busy, const stru
         worker->channels[worker->channel_count++] = busy->channel;
     else
         close(busy->channel);
-    status = fail_call(worker, call, status);
+    status = fail_call(worker, busy, call, status);
     pthread_mutex_unlock(&workers->lock);
     return status;
 }

@@ -47,9 +47,10 @@ int64_t worker_answer_time(const struct worker *worker);
 void worker_put(struct worker *worker);
 
 /*
- * Asks, and waits for the answer for WAIT nanoseconds at most. Errors: ETIMEDOUT it did not answer,
- * and was ended; EIO it has died; ECONNRESET it was ended meanwhile, as it did not answer another
- * call. The call's own error is in its reply.
+ * Asks, and waits for the answer for WAIT nanoseconds at most. Errors: it did not answer, and was
+ * ended: ETIMEDOUT as something hangs, ESHUTDOWN as somebody had stopped it, ETIME as it got little
+ * processor time, EALREADY as it had more to do; EIO it has died; ECONNRESET it was ended
+ * meanwhile, as it did not answer another call. The call's own error is in its reply.
  */
 int worker_call(struct worker *worker, struct call *call, int64_t wait);
 

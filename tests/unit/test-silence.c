@@ -95,6 +95,25 @@ static void test_a_worker_that_was_stopped(void **state)
     assert_int_equal(silence.pause, CLOCK_SECOND);
 }
 
+/* A worker that wanted time is no reason to blame what the target has mapped. */
+static void test_a_worker_that_had_no_time(void **state)
+{
+    (void)state;
+    const int reasons[] = {-ETIME, -EALREADY};
+    for (size_t i = 0; i < 2; i++) {
+        struct silence silence = {.pause = 0};
+        assert_int_equal(request(&silence, USER, reasons[i]), CLOCK_SECOND);
+        assert_false(silence_hangs(&silence));
+        assert_int_equal(request(&silence, USER, reasons[i]), CLOCK_SECOND);
+        assert_int_equal(request(&silence, USER, reasons[i]), 0);
+        let_pass(&silence);
+        assert_int_equal(request(&silence, USER, -ETIMEDOUT), CLOCK_SECOND);
+        assert_true(silence_hangs(&silence));
+        let_pass(&silence);
+        assert_int_equal(request(&silence, USER, 0), CLOCK_SECOND);
+    }
+}
+
 static void test_one_tries_at_a_time(void **state)
 {
     (void)state;
@@ -150,6 +169,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_who_does_not_answer_is_not_asked, begin, end),
         cmocka_unit_test_setup_teardown(test_when_it_is_tried_again, begin, end),
         cmocka_unit_test_setup_teardown(test_a_worker_that_was_stopped, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_had_no_time, begin, end),
         cmocka_unit_test_setup_teardown(test_one_tries_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(test_several_find_out_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_a_user_with_many, begin, end),
