@@ -64,7 +64,7 @@ install_packages() {
     # What an interrupted installation left half done.
     dpkg --configure -a
     apt-get update -q
-    start_no_services apt-get install -q -y --no-install-recommends "${missing[@]}"
+    start_no_services apt-get install -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends "${missing[@]}"
 }
 
 install_packages_to_build() {
