@@ -213,6 +213,14 @@ PROBE_API int probe_image_open(struct probe_engine *engine, pid_t pid, enum prob
                                struct probe_image *image, struct probe_error *error);
 
 /*
+ * The same, but what Yama may refuse (ptrace_scope 1) counts as refused, and is not tried: for a
+ * client that then has it opened by another process. Each refusal by Yama leaves a line in the
+ * kernel's log.
+ */
+PROBE_API int probe_image_open_surely(struct probe_engine *engine, pid_t pid,
+                                      enum probe_access access, struct probe_image *image,
+                                      struct probe_error *error);
+/*
  * The same for use by another process, which then needs no authority over PID: also opens `exe` and
  * `root`, and leaves `own` false.
  */

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* Of PROBEFS_PATIENCE. */
@@ -192,6 +193,19 @@ static int run(struct fuse_args *args, const struct options *options)
     return status;
 }
 
+/* What is older lacks CAP_CHECKPOINT_RESTORE, and pidfds that can be waited for. */
+static bool kernel_is_new_enough(void)
+{
+    struct utsname system;
+    unsigned int major = 0;
+    unsigned int minor = 0;
+    if (uname(&system) < 0 || sscanf(system.release, "%u.%u", &major, &minor) != 2 || major > 5 ||
+        (major == 5 && minor >= 10))
+        return true;
+    fprintf(stderr, "probefs: Linux 5.10 or later is needed, and this is %s\n", system.release);
+    return false;
+}
+
 static int main_of_server(int argc, char **argv)
 {
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
@@ -202,7 +216,7 @@ static int main_of_server(int argc, char **argv)
     } else if (status == 0 && options.version) {
         printf("probefs %s\n", PROBEFS_VERSION);
     } else if (status == 0) {
-        status = run(&args, &options);
+        status = kernel_is_new_enough() ? run(&args, &options) : -EIO;
         if (status < 0 && status != -EIO)
             fprintf(stderr, "probefs: %s\n", strerror(-status));
     }

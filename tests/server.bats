@@ -23,6 +23,13 @@ start_refused() {
     assert_equal "$(findmnt -rn -t fuse.probefs -o TARGET | grep -c "^$work" || true)" 0 "mounts"
 }
 
+@test "a kernel that is too old: refused at the start, which says so" {
+    run setarch "$(uname -m)" --uname-2.6 "$(server_program)" "$mnt"
+    assert_equal "$status" 1
+    assert_match "$output" "probefs: Linux 5.10 or later is needed, and this is 2.6.*"
+    run ! is_mounted "$mnt"
+}
+
 @test "it returns when the mount answers" {
     start demo-ocaml_1 -q
     for _ in 1 2 3 4 5; do

@@ -3,6 +3,7 @@
 
 #include "names/name.h"
 #include "process/proc.h"
+#include "process/yama.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,18 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Yama's ptrace_scope; 0 without Yama. */
-static long yama_scope(const struct probe_engine *engine)
-{
-    char text[16] = "";
-    int fd = openat(engine->proc, "sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t got = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    return got > 0 ? strtol(text, NULL, 10) : 0;
-}
 
 /* The owner of PID/mem: the process's user, or root if it is not dumpable. */
 static long owner_of_memory(const struct probe_engine *engine, pid_t pid)
@@ -33,6 +22,34 @@ static long owner_of_memory(const struct probe_engine *engine, pid_t pid)
     return fstatat(engine->proc, path, &status, 0) < 0 ? -1 : (long)status.st_uid;
 }
 
+/* What may be done where Yama forbids tracing, by its scope. */
+static int fail_by_yama(pid_t pid, int scope, int errnum, struct probe_error *error)
+{
+    if (scope >= YAMA_NOBODY)
+        return error_set(error, errnum,
+                         "process %d may not be traced: Yama's ptrace_scope is %d, which forbids "
+                         "it to everybody, root included, until the machine is booted again",
+                         pid, scope);
+    if (scope == YAMA_PRIVILEGED)
+        return error_because(error, PROBE_REASON_YAMA,
+                             error_set(error, errnum,
+                                       "process %d may not be traced, as Yama's ptrace_scope is "
+                                       "%d: ask as root",
+                                       pid, scope));
+    return error_because(error, PROBE_REASON_YAMA,
+                         error_set(error, errnum,
+                                   "process %d may not be traced, as Yama's ptrace_scope is %d: "
+                                   "let the process call prctl(PR_SET_PTRACER, "
+                                   "PR_SET_PTRACER_ANY), or ask as root",
+                                   pid, scope));
+}
+
+/* Yama restricts tracing and mem; what else is opened, it does not. */
+static bool is_of_yama(const char *name)
+{
+    return strcmp(name, "mem") == 0 || strcmp(name, "threads") == 0;
+}
+
 int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *name, int errnum,
                     struct probe_error *error)
 {
@@ -40,7 +57,10 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
     long tracer = proc_status_number(engine->proc, pid, "TracerPid:");
     long owner = owner_of_memory(engine, pid);
     long self = (long)geteuid();
+    int scope = is_of_yama(name) ? yama_scope(engine) : YAMA_OFF;
 
+    if (scope >= YAMA_NOBODY)
+        return fail_by_yama(pid, scope, errnum, error);
     if (user < 0)
         return error_set(error, errnum, "process %d: its %s cannot be opened by user %ld", pid,
                          name, self);
@@ -54,14 +74,8 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                          "process %d of user %ld is not dumpable (a setuid program, or one that "
                          "changed its user or asked for it): only root may look into it",
                          pid, user);
-    long scope = yama_scope(engine);
-    if (scope > 0)
-        return error_because(error, PROBE_REASON_YAMA,
-                             error_set(error, errnum,
-                                       "process %d may not be traced, as Yama's ptrace_scope is "
-                                       "%ld: let the process call prctl(PR_SET_PTRACER, "
-                                       "PR_SET_PTRACER_ANY), or ask as root",
-                                       pid, scope));
+    if (scope != YAMA_OFF)
+        return fail_by_yama(pid, scope, errnum, error);
     return error_set(error, errnum,
                      "process %d of user %ld may not be looked into by user %ld (another group, "
                      "more capabilities, another user namespace, or a security module%s)",

@@ -15,6 +15,7 @@
 
 #include "process/diagnose.h"
 #include "process/proc.h"
+#include "process/yama.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -150,8 +151,11 @@ static void open_stat(const struct probe_engine *engine, struct probe_image *ima
  * Some kernels let nobody open mem for writing, but the process be traced: then it is read through
  * mem, and written as a tracer. That needs one's own authority.
  */
-static int open_mem(const struct probe_engine *engine, struct probe_image *image)
+static int open_mem(const struct probe_engine *engine, struct probe_image *image, bool surely)
 {
+    enum yama_verdict verdict = yama_ask(engine, image->pid);
+    if (verdict == YAMA_REFUSES || (verdict == YAMA_MAY_ALLOW && surely))
+        return -EACCES;
     int status = open_into(engine, image, "mem", image->access == PROBE_WRITE ? O_RDWR : O_RDONLY,
                            &image->mem);
     if ((status == -EACCES || status == -EPERM) && image->access == PROBE_WRITE && image->own &&
@@ -161,12 +165,12 @@ static int open_mem(const struct probe_engine *engine, struct probe_image *image
 }
 
 static int open_descriptors(const struct probe_engine *engine, struct probe_image *image,
-                            const char **step)
+                            bool surely, const char **step)
 {
     *step = "mem";
     int status = 0;
     if (image->access >= PROBE_READ)
-        status = open_mem(engine, image);
+        status = open_mem(engine, image, surely);
     if (status == 0) {
         *step = "maps";
         status = open_into(engine, image, "maps", O_RDONLY, &image->maps);
@@ -180,7 +184,7 @@ static int open_descriptors(const struct probe_engine *engine, struct probe_imag
     return status;
 }
 
-static int try_open(const struct probe_engine *engine, struct probe_image *image,
+static int try_open(const struct probe_engine *engine, struct probe_image *image, bool surely,
                     struct probe_error *error)
 {
     pid_t parent = 0;
@@ -190,7 +194,7 @@ static int try_open(const struct probe_engine *engine, struct probe_image *image
                          "process %d does not exist or has no memory", image->pid);
 
     const char *step = NULL;
-    status = open_descriptors(engine, image, &step);
+    status = open_descriptors(engine, image, surely, &step);
     if (status == -EACCES || status == -EPERM)
         return diagnose_denied(engine, image->pid, step, -status, error);
     if (status < 0 && status != -ENOENT && status != -ESRCH)
@@ -213,15 +217,16 @@ static int try_open(const struct probe_engine *engine, struct probe_image *image
     return 0;
 }
 
+/* With SURELY, what Yama may refuse is not tried. */
 static int open_image(struct probe_engine *engine, pid_t pid, enum probe_access access, bool own,
-                      struct probe_image *result, struct probe_error *error)
+                      bool surely, struct probe_image *result, struct probe_error *error)
 {
     for (int i = 0; i < TRIES; i++) {
         struct probe_image image = PROBE_IMAGE_NONE;
         image.pid = pid;
         image.access = access;
         image.own = own;
-        int status = try_open(engine, &image, error);
+        int status = try_open(engine, &image, surely, error);
         if (status == 0) {
             *result = image;
             return 0;
@@ -237,13 +242,19 @@ static int open_image(struct probe_engine *engine, pid_t pid, enum probe_access 
 int probe_image_open(struct probe_engine *engine, pid_t pid, enum probe_access access,
                      struct probe_image *image, struct probe_error *error)
 {
-    return open_image(engine, pid, access, true, image, error);
+    return open_image(engine, pid, access, true, false, image, error);
+}
+
+int probe_image_open_surely(struct probe_engine *engine, pid_t pid, enum probe_access access,
+                            struct probe_image *image, struct probe_error *error)
+{
+    return open_image(engine, pid, access, true, true, image, error);
 }
 
 int probe_image_open_for(struct probe_engine *engine, pid_t pid, enum probe_access access,
                          struct probe_image *image, struct probe_error *error)
 {
-    return open_image(engine, pid, access, false, image, error);
+    return open_image(engine, pid, access, false, false, image, error);
 }
 
 int probe_image_copy(const struct probe_image *image, struct probe_image *result)
@@ -276,8 +287,10 @@ void probe_image_done(struct probe_image *image)
     *image = PROBE_IMAGE_NONE;
 }
 
-int image_ask(const struct probe_image *image)
+int image_ask(const struct probe_engine *engine, const struct probe_image *image)
 {
+    if (yama_ask(engine, image->pid) != YAMA_ALLOWS)
+        return -EPERM;
     char byte = 0;
     struct iovec local = {&byte, sizeof(byte)};
     /* No process has this address: EFAULT means that the kernel would have read. */

@@ -16,8 +16,11 @@
 int image_check(const struct probe_engine *engine, const struct probe_image *image,
                 struct probe_error *error);
 
-/* Would the kernel let us read and write the image's memory now? See probe_target_ask(). */
-int image_ask(const struct probe_image *image);
+/*
+ * Would the kernel let us read and write the image's memory now? See probe_target_ask(). Where Yama
+ * has to be tried, no.
+ */
+int image_ask(const struct probe_engine *engine, const struct probe_image *image);
 
 /* The program's path, as /proc shows it: its length (no NUL), or a negative errno value. */
 ssize_t image_exe(const struct probe_engine *engine, const struct probe_image *image, char *path,

@@ -27,3 +27,14 @@ void privilege_lower(cap_value_t capability, bool raised)
     if (raised)
         set_effective(capability, CAP_CLEAR);
 }
+
+bool privilege_is_in_effect(cap_value_t capability)
+{
+    cap_t set = cap_get_proc();
+    cap_flag_value_t effective = CAP_CLEAR;
+    bool has = set && cap_get_flag(set, capability, CAP_EFFECTIVE, &effective) == 0 &&
+               effective == CAP_SET;
+    if (set)
+        cap_free(set);
+    return has;
+}

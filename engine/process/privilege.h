@@ -13,4 +13,7 @@
 bool privilege_raise(cap_value_t capability);
 void privilege_lower(cap_value_t capability, bool raised);
 
+/* Has the calling thread CAPABILITY in its effective set? */
+bool privilege_is_in_effect(cap_value_t capability);
+
 #endif

@@ -410,7 +410,7 @@ bool probe_target_is_own(const struct probe_target *target)
 int probe_target_ask(struct probe_target *target)
 {
     struct mapping any;
-    int status = image_ask(&target->image);
+    int status = image_ask(target->engine, &target->image);
     if (status < 0)
         return status;
     /*

@@ -11,7 +11,7 @@ static const char *find_advice(enum probe_reason reason)
     case PROBE_REASON_UNSTOPPED:
         return ", or mount with engine=vm";
     case PROBE_REASON_YAMA:
-        return ", or as a member of the mount's group (-o gid=)";
+        return " through a mount of root's, or as a member of its group (-o gid=)";
     case PROBE_REASON_COUNTED:
         return ", with -1";
     case PROBE_REASON_GIGATEXT:

@@ -416,6 +416,8 @@ static int call_with_image(struct router *router, const struct route *route, str
 int router_call_worker(struct router *router, const struct route *route, struct worker *worker,
                        struct call *call)
 {
+    call->request.lendable = router->uid == 0 && (route->authority == AUTHORITY_ADMIN ||
+                                                  call->request.access <= PROBE_READ);
     if (!call->request.lent) {
         int status = ask_some(router, route, worker, call);
         if (status == 0 || !may_lend(route, call))

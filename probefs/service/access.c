@@ -46,7 +46,9 @@ int access_begin(struct probe_engine *engine, struct service_target *target, str
     if (image.pid == 0) {
         if (is_attached(target, access))
             return 0;
-        int status = probe_image_open(engine, call->request.pid, access, &image, error);
+        int status = call->request.lendable
+                         ? probe_image_open_surely(engine, call->request.pid, access, &image, error)
+                         : probe_image_open(engine, call->request.pid, access, &image, error);
         if (status == -EACCES || status == -EPERM)
             return access_refuse(engine, call, access, status);
         if (status == -ENOENT) /* it was there when the server was asked for it */

@@ -63,6 +63,7 @@ struct request {
     uint64_t file; /* the open file: a number that the server never uses again */
     uint64_t offset, end;
     uint32_t size;
+    protocol_bool lendable;       /* the server would lend the image for this request */
     protocol_bool lent;           /* the file was opened with a lent image: do not try without */
     protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
     protocol_bool listed;         /* FIND: only what has probes, as listings show no other */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * yama.so: makes a kernel without Yama look as if it had it, with a ptrace_scope of 1, to a worker
- * that is started with this library preloaded. Yama looks at who wants to trace: whoever has not
- * the capability is refused, also where the process is of the same user. So nothing changes for
- * root's processes; and what the kernel asks for less than tracing (maps) goes on to work.
+ * yama.so: makes a kernel without Yama look as if it had it, with the ptrace_scope that YAMA_SCOPE
+ * says, to a worker that is started with this library preloaded. Yama looks at who wants to trace:
+ * whoever has not the capability is refused, also where the process is of the same user; at 3, all
+ * are. What the kernel asks for less than tracing (maps) goes on to work. Each attempt that is
+ * refused leaves a line in the file YAMA_LOG, as it would in the kernel's log.
  */
 #undef _FILE_OFFSET_BITS /* openat and openat64 are two names here */
 #include <dlfcn.h>
@@ -11,14 +12,32 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+static const char *scope(void)
+{
+    return getenv("YAMA_SCOPE");
+}
+
 static bool is_restricted(void)
 {
-    return geteuid() != 0;
+    return *scope() != '0' && (geteuid() != 0 || *scope() == '3');
+}
+
+static void tell(const char *what)
+{
+    int (*next)(int, const char *, int, ...) = dlsym(RTLD_NEXT, "openat");
+    int log = next(AT_FDCWD, getenv("YAMA_LOG"), O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    if (log < 0)
+        return;
+    dprintf(log, "ptrace attach was attempted: %s\n", what);
+    close(log);
 }
 
 static bool ends_with(const char *path, const char *end)
@@ -29,14 +48,14 @@ static bool ends_with(const char *path, const char *end)
     return length >= end_length && strcmp(path + length - end_length, end) == 0;
 }
 
-/* A file that holds "1\n". */
+/* A file that holds the scope. */
 static int open_scope(void)
 {
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
-    if (write(ends[1], "1\n", 2) < 0)
+    if (write(ends[1], scope(), 1) < 0)
         return -1;
     close(ends[1]);
     return ends[0];
@@ -49,6 +68,7 @@ static int open_at(int directory, const char *path, int flags, mode_t mode)
     if (ends_with(path, "kernel/yama/ptrace_scope"))
         return open_scope();
     if (is_restricted() && ends_with(path, "/mem") && strncmp(path, "self", 4) != 0) {
+        tell(path);
         errno = EACCES;
         return -1;
     }
@@ -84,7 +104,8 @@ ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long loc
     ssize_t (*next)(pid_t, const struct iovec *, unsigned long, const struct iovec *, unsigned long,
                     unsigned long) = dlsym(RTLD_NEXT, "process_vm_readv");
 
-    if (is_restricted()) {
+    if (is_restricted() && pid != getpid()) {
+        tell("process_vm_readv");
         errno = EPERM;
         return -1;
     }
@@ -102,6 +123,7 @@ long ptrace(enum __ptrace_request request, ...)
     void *data = va_arg(values, void *);
     va_end(values);
     if (is_restricted()) {
+        tell("ptrace");
         errno = EPERM;
         return -1;
     }
