@@ -5,7 +5,7 @@
 
 # How many seconds servers wait for a worker, where users wait for one: beside other tests, a worker
 # may get no processor for that long. Suites that are about this second say 1.
-export PROBEFS_PATIENCE=5
+export PROBEFS_PATIENCE=${PROBEFS_PATIENCE:-5}
 
 # What a new mount namespace forgets first: it has copies of the mounts of other tests, too, whose
 # servers would not end with their unmount before the namespace does.

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Real kernels, booted in qemu: tests/machines/README.md.
+#
+# Functions that end in _get set variables that their callers have declared.
+# shellcheck disable=SC2031,SC2034 # so none of these is lost, or unused
+
+# shellcheck source=tests/machines/vm.bash
+source tests/machines/vm.bash
+
+machine_packages=(
+    qemu-system-x86 qemu-system-arm mmdebstrap kmod cpio zstd xz-utils e2fsprogs gcc-aarch64-linux-gnu
+)
+
+# Roots, images and kernels are kept here, and made anew where they are not.
+machine_cache=${PROBEFS_MACHINES:-/var/cache/probefs-machines}
+
+debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+ubuntu_keyring=$machine_cache/ubuntu-keyring/usr/share/keyrings/ubuntu-archive-keyring.gpg
+
+# What a guest has beside the essential packages. A sysroot has the libraries' headers, too.
+guest_packages=(
+    bats python3 procps psmisc iproute2 kmod passwd login fuse3 libcap2-bin busybox-static gdb strace
+    libfuse3-3 libelf1 libcap2 libbpf1 libmd0 libcmocka0
+)
+guest_packages_amd64=(systemd systemd-sysv udev apparmor)
+guest_packages_arm64=(
+    libc6-dev libfuse3-dev libelf-dev libcap-dev libbpf-dev libmd-dev libcmocka-dev uthash-dev
+    systemtap-sdt-dev
+)
+
+# NAME ARCHITECTURE KERNEL INIT, jobs, and what the kernel's command line has more. KERNEL is one of
+# kernel_archive's; jobs are functions machine_JOB, and that of Yama, whose scope only grows, is last.
+machines='
+debian-12         amd64 6.1   guest-init smoke,units,yama
+debian-13         amd64 6.12  systemd    smoke,units,yama
+debian-13-ptrace  amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=ptrace
+debian-13-never   amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=never
+debian-11         amd64 5.10  guest-init smoke,units,yama
+ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
+debian-12-arm64   arm64 6.1   guest-init smoke
+'
+
+# kernel_archive KERNEL: sets line, keyring, package.
+kernel_archive() {
+    local debian=http://deb.debian.org/debian
+    keyring=$debian_keyring package=linux-image-$2
+    case $1 in
+    5.10) line="$debian-security bullseye-security main" ;;
+    6.1) line="$debian bookworm main" ;;
+    6.12) line="$debian trixie main" ;;
+    6.8)
+        line="http://archive.ubuntu.com/ubuntu noble main"
+        keyring=$ubuntu_keyring package=linux-image-generic
+        ;;
+    *) echo "machines: no archive has kernel $1" >&2; return 1 ;;
+    esac
+}
+
+# once FILE COMMAND...: runs it unless it has once succeeded.
+once() {
+    local file=$1
+    shift
+    [ -e "$file" ] || { "$@" && : >"$file"; }
+}
+
+# kernel_get KERNEL ARCH: sets kernel (its folder) and version.
+kernel_get() {
+    local line keyring package
+    kernel_archive "$1" "$2" || return
+    kernel=$machine_cache/kernel-$1-$2
+    if [ "$keyring" = "$ubuntu_keyring" ]; then
+        # Debian's newest release has Ubuntu's keys.
+        once "$machine_cache/ubuntu-keyring/.done" tests/machines/archive.bash \
+            "$machine_cache/ubuntu-keyring" "http://deb.debian.org/debian trixie main" \
+            "$debian_keyring" amd64 ubuntu-keyring ubuntu-keyring || return
+    fi
+    once "$kernel/.done" tests/machines/archive.bash "$kernel" "$line" "$keyring" "$2" "$package" \
+        'linux-\(image\|modules\)-[^ ]*[0-9][^ ]*' || return
+    version=$(basename "$kernel"/lib/modules/*)
+}
+
+make_image() {
+    rm -f "$2"
+    truncate -s 4G "$2"
+    mke2fs -q -t ext4 -E lazy_itable_init=0,lazy_journal_init=0 -d "$1" -L root "$2"
+}
+
+# image_get ARCH: sets root (a folder) and image, of the release that this system has: what is built
+# here runs there.
+image_get() {
+    local -n more=guest_packages_$1
+    # shellcheck disable=SC1091
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    root=$machine_cache/root-$release-$1
+    image=$root.img
+    once "$root/.done" nice tests/machines/root.bash "$release" "$1" "$root" \
+        "${guest_packages[@]}" "${more[@]}" || return
+    once "$image.done" make_image "$root" "$image"
+}
+
+# cross_file ROOT: for meson, to build for arm64 against the libraries in ROOT.
+cross_file() {
+    cat <<EOF
+[binaries]
+c = '${CROSS_CC:-aarch64-linux-gnu-gcc}'
+ar = 'aarch64-linux-gnu-ar'
+strip = 'aarch64-linux-gnu-strip'
+objcopy = 'aarch64-linux-gnu-objcopy'
+pkgconfig = 'pkg-config'
+[built-in options]
+c_args = ['--sysroot=$1'${CROSS_ARGS:-}]
+c_link_args = ['--sysroot=$1'${CROSS_ARGS:-}]
+[properties]
+sys_root = '$1'
+pkg_config_libdir = ['$1/usr/lib/aarch64-linux-gnu/pkgconfig', '$1/usr/share/pkgconfig']
+[host_machine]
+system = 'linux'
+cpu_family = 'aarch64'
+cpu = 'aarch64'
+endian = 'little'
+EOF
+}
+
+# machine_build ARCH: sets build.
+machine_build() {
+    build="build"
+    if [ "$1" = arm64 ]; then
+        build="build-arm64"
+        cross_file "$root" >"$machine_cache/cross-arm64"
+        make_build "$build" --cross-file "$machine_cache/cross-arm64"
+    else
+        make_build "$build"
+    fi
+}
+
+# What the guest needs of the checkout, at the same path.
+pack_tree() {
+    meson introspect --tests "$build" | python3 tests/machines/units.py >"$build/units"
+    {
+        git ls-files tests scripts examples shared doc README.md 2>/dev/null || find tests scripts -type f
+        echo "$build/units"
+        find "$build/tests" "$build/probefs" "$build/probe-run" "$build/mount-helper" "$build/engine" \
+            -type f ! -name '*.o' ! -name '*.a' ! -path '*.p/*'
+    } | tar -cf "$1" --transform "s,^,$PWD/," --no-recursion -T - 2>/dev/null
+}
+
+# ---- jobs: each a script for the guest on the standard output --------------------------------
+
+# What is the same in all of them. A server waits as many times longer as the guest is slower.
+machine_prologue() {
+    cat <<EOF
+cd $PWD
+export PROBEFS_GUEST=1 PROBEFS_BUILD=$PWD/$build
+source tests/lib/patience.bash
+speed_percent
+export PROBEFS_PATIENCE=\$((REPLY / 20 < 5 ? 5 : REPLY / 20 > 60 ? 60 : REPLY / 20)) SPEED=\$REPLY
+EOF
+}
+
+machine_units() {
+    echo "source tests/machines/units.bash $build/units"
+}
+
+machine_smoke() {
+    echo "bats --tap tests/machines/smoke.bats"
+}
+
+machine_yama() {
+    echo "bats --tap tests/yama.bats"
+}
+
+# What the kernel itself refuses.
+machine_forced() {
+    echo "bats --tap -f 'not dumpable|switched all the same|ordinary user|stays stopped' tests/forced.bats"
+}
+
+# ---- running ------------------------------------------------------------------------------------
+
+# guest_job NAME JOB: counts each test of it.
+guest_job() {
+    local name=$1 job=$2 status=0 log=$machine_cache/run-$1/$2.out
+    { machine_prologue; "machine_$job"; } | vm_job "${PROBEFS_JOB_LIMIT:-1500}" >"$log" 2>&1 || status=$?
+    cat "$log"
+    record_suite "$(grep '^ok ' "$log" | grep -vc '# skip')" "$(grep -c '^not ok ' "$log")" \
+        "$(grep -c '^ok .*# skip' "$log")" $status "$job on $name"
+}
+
+# machine_run NAME ARCH KERNEL INIT JOBS [APPEND]
+machine_run() {
+    local name=$1 arch=$2 kernel_name=$3 init=$4 jobs=$5 append=${6:-}
+    local kernel version root image build job vm_dir vm_pid started=$SECONDS
+    echo "=== $name: Linux $kernel_name on $arch ${append:+($append)}"
+    mkdir -p "$machine_cache"
+    if ! { kernel_get "$kernel_name" "$arch" && image_get "$arch" && machine_build "$arch" &&
+        tests/machines/initrd.bash "$root" "$kernel" "$version" "$kernel/initrd"; }; then
+        record fail 1 "$name cannot be made"
+        return
+    fi
+    [ "$init" != systemd ] || init=/sbin/init
+    [ "$init" != guest-init ] || init=/usr/sbin/guest-init
+    echo "--- made in $((SECONDS - started)) s"
+    if vm_start_tree "$machine_cache/run-$name" "$arch" "$image" "$(echo "$kernel"/boot/vmlinu[zx]-"$version")" \
+        "$kernel/initrd" "guest.init=$init $append"; then
+        for job in ${jobs//,/ }; do
+            echo "--- $job on $name"
+            guest_job "$name" "$job"
+        done
+    else
+        record fail 1 "$name does not boot"
+    fi
+    vm_stop
+    echo "--- $name: $((SECONDS - started)) s"
+}
+
+# As vm_boot; and the tree is unpacked there.
+vm_start_tree() {
+    vm_boot "$@" || return
+    cat "$vm_dir/share/ready"
+    pack_tree "$vm_dir/share/tree.tar"
+    vm_job 600 <<EOF
+mkdir -p $PWD && tar -xf /share/tree.tar -C /
+EOF
+}
+
+machine_rows() {
+    sed '/^$/d' <<<"$machines"
+}
+
+# run_machines [NAME]...: all of them, or those.
+run_machines() {
+    local results row name wanted=${*:-$(machine_rows | awk '{ print $1 }')}
+    results=$(mktemp)
+    for name in $wanted; do
+        row=$(machine_rows | grep "^$name ") || { echo "machines: there is no $name:"; machine_rows; return 2; }
+        # shellcheck disable=SC2086 # a row has words
+        machine_run $row
+    done
+    report
+}

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# root.bash SUITE ARCH DIR PACKAGE...: unpacks a release's essential packages and these into DIR, and
+# runs none of their scripts: so it takes a minute, needs no emulator for another processor, and
+# is a sysroot to build against as well.
+set -euo pipefail
+suite=$1 arch=$2 dir=$3
+shift 3
+here=$(dirname "$(readlink -f "$0")")
+
+rm -rf "$dir"
+mmdebstrap --quiet --variant=extract --architectures="$arch" \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
+    --include='?essential' --include="$(IFS=,; echo "$*")" "$suite" "$dir"
+
+# What their scripts would have made.
+for file in passwd group; do
+    sed 's/^root:\*:/root:x:/' "$dir/usr/share/base-passwd/$file.master" >"$dir/etc/$file"
+done
+printf 'passwd: files\ngroup: files\n' >"$dir/etc/nsswitch.conf"
+[ -e "$dir/usr/bin/awk" ] || ln -s mawk "$dir/usr/bin/awk"
+mkdir -p "$dir/share"
+
+# Absolute links would lead a linker out of the sysroot.
+find "$dir/usr/lib" "$dir/etc" -type l -lname '/*' | while read -r link; do
+    to=$(readlink "$link")
+    [ ! -e "$dir$to" ] || ln -sfnr "$dir$to" "$link"
+done
+
+install -m 755 "$here/guest-init" "$here/run-jobs" "$dir/usr/sbin"
+if [ -d "$dir/usr/lib/systemd/system" ]; then
+    install -m 644 "$here/run-jobs.service" "$dir/etc/systemd/system"
+    mkdir -p "$dir/etc/systemd/system/multi-user.target.wants"
+    ln -sf ../run-jobs.service "$dir/etc/systemd/system/multi-user.target.wants"
+fi
