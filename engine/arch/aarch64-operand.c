@@ -90,8 +90,9 @@ static bool take_index(struct cursor *cursor, struct operand *operand)
     if (strcmp(word, "lsl") != 0)
         return false;
     take_word(cursor, word);
-    operand->scale = (uint8_t)(read_number(word, &shift) ? shift : 0);
-    return shift <= 3;
+    bool good = read_number(word, &shift) && shift <= 3;
+    operand->scale = good ? (uint8_t)shift : 0;
+    return good;
 }
 
 static bool take_memory(struct cursor *cursor, struct operand *operand)

@@ -25,11 +25,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAGE = 4096 };
-
+/* The kernel maps whole pages, of 4, 16 or 64 KiB. */
 static uint64_t page_of(uint64_t address)
 {
-    return address & ~(uint64_t)(PAGE - 1);
+    return address & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
 }
 
 /* The mappings of one file, as indices into maps. */
