@@ -15,20 +15,23 @@ _probe_run_directories() {
 # Names for -e and -d: the program's, or, while no program is given, those of all processes.
 _probe_run_names() {
     if [ "$1" ]; then
-        # Those without a semaphore are marked, behind a space.
-        "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null | grep -v ' '
+        # Those without a semaphore are marked, behind a space: they can only be traced.
+        "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null |
+            if [ "$traced" ]; then sed 's/ .*//'; else grep -v ' '; fi
     else
         _probe_run_directories '[0-9]*/*/' | sed 's,/$,,; s,.*/,,' | sort -u
     fi
 }
 
-# Sets program (the word) and place (its index in `words`; 0 if there is none).
+# Sets program (the word), place (its index in `words`; 0 if there is none) and traced (is there a
+# -t before it?).
 _probe_run_find_program() {
-    program='' place=0
+    program='' place=0 traced=''
     local i
     for ((i = 1; i < ${#words[@]}; i++)); do
         case ${words[i]} in
-        -e | -d | --enable | --disable) ((i++)) ;;
+        -e | -d | -o | --enable | --disable | --output) ((i++)) ;;
+        -t | --trace) traced=1 ;;
         --) ;;
         -*) ;;
         *)
@@ -96,7 +99,7 @@ _probe_run_arguments() {
 _probe_run() {
     # Words as the command gets them (readline also cuts at = and :). The program may be after the
     # cursor.
-    local line=${COMP_LINE:0:COMP_POINT} words rest here program place current previous
+    local line=${COMP_LINE:0:COMP_POINT} words rest here program place traced current previous
     local command=${COMP_WORDS[0]}
     read -ra words <<<"$line"
     read -ra rest <<<"${COMP_LINE:COMP_POINT}"
@@ -114,9 +117,14 @@ _probe_run() {
     [ "$place" != "$here" ] || program=
     case $previous:$current in
     -[ed]:* | --enable:* | --disable:*) _probe_run_name "$current" ;;
+    -o:* | --output:*)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        ;;
     *:--enable=* | *:--disable=*) _probe_run_name "${current#--*=}" ;;
     *:-*)
-        local options='-e --enable= -d --disable= -f --follow -l --list --help --version'
+        local options='-e --enable= -d --disable= -f --follow -t --trace -o --output= -l --list --help'
+        options+=' --version'
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
         [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace
         ;;

@@ -787,8 +787,8 @@ PROBE_API bool probe_program_is_switchable(const struct probe_program *program, 
 
 /*
  * How many probes that can be switched PATTERN means, as for probe_update_add_pattern(). Errors:
- * ENOENT none (the sentence says so if there are others of that name); EINVAL no such pattern;
- * ENOMEM.
+ * ENOENT none (if there are others of that name, the reason is PROBE_REASON_WATCH_ONLY); EINVAL no
+ * such pattern; ENOMEM.
  */
 PROBE_API ssize_t probe_program_match(const struct probe_program *program, const char *pattern,
                                       struct probe_error *error);
@@ -806,6 +806,14 @@ struct probe_launch_options {
      * its end.
      */
     bool follow;
+    /*
+     * A descriptor, closed by an exec, that the trace of what is switched on is written to, as
+     * probe_watch_read() has it; also of probes that can only be watched, if the engine shows them.
+     * It begins with the first instruction (of libraries, at the entry point) and ends with the
+     * process or its next exec; the last lines may come a moment after the process has ended. 0: no
+     * trace.
+     */
+    int trace;
 };
 
 /*
@@ -815,13 +823,14 @@ struct probe_launch_options {
  * to the log hook, once the program is at its entry point. Returns only if it fails, with the
  * process as before. Errors: EPERM the program is setuid, setgid or has capabilities, and would
  * lose them, as the caller has no CAP_SYS_PTRACE; or the kernel lets nobody trace the caller;
- * EAGAIN, EMFILE, ENFILE no helper can be started; ENOMEM; those of execve().
+ * EAGAIN, EMFILE, ENFILE no helper can be started; ENOMEM; those of execve(); for a trace, those of
+ * probe_watch_find_way().
  *
  * The caller must have one thread. A program whose probes cannot be switched after all, or that is
  * not the file that was read (it was replaced since), is ended with status 126 before any of its
- * code runs, and the log hook says why. The hook is called in a helper process; with FOLLOW, that
- * has no descriptors of the caller's but the standard error and those that an exec closes. A
- * process that is the first of its pid namespace finds the helper among its orphans.
+ * code runs, and the log hook says why. The hook is called in a helper process; with FOLLOW or
+ * TRACE, that has no descriptors of the caller's but the standard error and those that an exec
+ * closes. A process that is the first of its pid namespace finds the helper among its orphans.
  */
 PROBE_API int probe_launch_exec_with(const struct probe_program *program, char *const *arguments,
                                      char *const *environment,

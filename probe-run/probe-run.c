@@ -5,6 +5,7 @@
 #include "shared/reserved-names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,12 @@ enum { OPTION_HELP = 256, OPTION_VERSION };
 struct options {
     struct probe_launch_options launch;
     const char **on, **off; /* NAMEs, with room for all arguments */
-    bool list;
+    bool list, trace;
+    const char *output; /* FILE for the trace; NULL: the standard error */
 };
 
 static const char help[] =
-    "usage: probe-run [-f] [-e NAME]... [-d NAME]... [--] PROGRAM [ARG]...\n"
+    "usage: probe-run [-f] [-t [-o FILE]] [-e NAME]... [-d NAME]... [--] PROGRAM [ARG]...\n"
     "       probe-run -l PROGRAM\n"
     "\n"
     "Runs PROGRAM with its static tracing probes on from its first instruction.\n"
@@ -34,12 +36,15 @@ static const char help[] =
     "                      -e means it, too\n"
     "  -f, --follow        follow PROGRAM when it becomes another by exec (env, a\n"
     "                      script, sudo) until one has a probe that NAME means\n"
+    "  -t, --trace         print the trace of these probes: a line each time that one\n"
+    "                      fires, with its arguments; probes without a semaphore, too\n"
+    "  -o, --output=FILE   print it into FILE (default: standard error)\n"
     "  -l, --list          list the program's probes instead of running it\n"
     "      --help          show this help\n"
     "      --version       show the version\n"
     "\n"
-    "Exit status: that of PROGRAM; 2 if a NAME matches no probe, 126 if PROGRAM\n"
-    "cannot be run, 127 if it is not found.\n";
+    "Exit status: that of PROGRAM; 2 if a NAME matches no probe, or there can be no\n"
+    "trace, 126 if PROGRAM cannot be run, 127 if it is not found.\n";
 
 /* Prints SENTENCE and returns STATUS. */
 static int complain(int status, const char *sentence)
@@ -84,6 +89,8 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"enable", required_argument, NULL, 'e'},
         {"disable", required_argument, NULL, 'd'},
         {"follow", no_argument, NULL, 'f'},
+        {"trace", no_argument, NULL, 't'},
+        {"output", required_argument, NULL, 'o'},
         {"list", no_argument, NULL, 'l'},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
@@ -91,13 +98,17 @@ static int parse_options(int argc, char **argv, struct options *options)
     };
     int option = 0;
     /* '+': what follows PROGRAM is left alone. */
-    while ((option = getopt_long(argc, argv, "+e:d:fl", names, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+e:d:fto:l", names, NULL)) != -1) {
         if (option == 'e')
             options->on[options->launch.on_count++] = optarg;
         else if (option == 'd')
             options->off[options->launch.off_count++] = optarg;
         else if (option == 'f')
             options->launch.follow = true;
+        else if (option == 't')
+            options->trace = true;
+        else if (option == 'o')
+            options->output = optarg;
         else if (option == 'l')
             options->list = true;
         else if (option == OPTION_HELP)
@@ -112,9 +123,13 @@ static int parse_options(int argc, char **argv, struct options *options)
         return refer_to_help();
     }
     const struct probe_launch_options *launch = &options->launch;
-    bool more = launch->on_count > 0 || launch->off_count > 0 || launch->follow;
+    bool more = launch->on_count > 0 || launch->off_count > 0 || launch->follow || options->trace;
     if (options->list && (more || optind + 1 < argc)) {
         complain(0, "-l takes PROGRAM and nothing else");
+        return refer_to_help();
+    }
+    if (options->output && !options->trace) {
+        complain(0, "-o is for the trace that -t prints");
         return refer_to_help();
     }
     return 0;
@@ -130,33 +145,62 @@ static int list_probes(const struct probe_program *program)
 }
 
 /*
- * Does each NAME mean a probe of the program? With FOLLOW it may be one of a program to come.
- * Returns 0 or an exit status.
+ * Does each NAME mean a probe of the program? With -f it may be one of a program to come, with -t
+ * one that cannot be switched. Returns 0 or an exit status.
  */
 static int check_names(const struct probe_program *program, const char *const *names, size_t count,
-                       bool follow)
+                       const struct options *options)
 {
     struct probe_error error;
     for (size_t i = 0; i < count; i++) {
         ssize_t matched = probe_program_match(program, names[i], &error);
-        if (matched < 0 && !(follow && matched == -ENOENT))
-            return complain(STATUS_USAGE, error.text);
+        bool watch_only = matched == -ENOENT && error.reason == PROBE_REASON_WATCH_ONLY;
+        if (matched >= 0 || (options->launch.follow && matched == -ENOENT) ||
+            (options->trace && watch_only))
+            continue;
+        fprintf(stderr, "probe-run: %s%s\n", error.text,
+                watch_only ? ": -t prints its trace, and a mount with -o all shows it" : "");
+        return STATUS_USAGE;
     }
     return 0;
 }
 
+/* Opens where the trace goes, if there can be one. Returns 0 or an exit status. */
+static int open_trace(struct probe_engine *engine, const struct options *options, int *trace)
+{
+    enum probe_watch_way way = PROBE_WATCH_MULTI;
+    struct probe_error error;
+    if (!options->trace)
+        return 0;
+    if (probe_watch_find_way(engine, &way, &error) < 0)
+        return complain(STATUS_USAGE, error.text);
+    *trace = options->output
+                 ? open(options->output, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666)
+                 : STDERR_FILENO;
+    /* The program does not get it; and it is not in the place of an input that is closed. */
+    if (*trace >= 0)
+        *trace = fcntl(*trace, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (*trace >= 0)
+        return 0;
+    fprintf(stderr, "probe-run: cannot write the trace to %s: %s\n",
+            options->output ? options->output : "the standard error", strerror(errno));
+    return STATUS_USAGE;
+}
+
 /* Becomes the program; returns an exit status only if that fails. */
-static int run_program(const struct probe_program *program, const struct options *options,
-                       char **arguments)
+static int run_program(struct probe_engine *engine, const struct probe_program *program,
+                       const struct options *options, char **arguments)
 {
     static const char *const all[] = {"*"};
     struct probe_launch_options launch = options->launch;
     struct probe_error error;
     launch.on = options->on;
     launch.off = options->off;
-    int status = check_names(program, launch.on, launch.on_count, launch.follow);
+    int status = check_names(program, launch.on, launch.on_count, options);
     if (status == 0)
-        status = check_names(program, launch.off, launch.off_count, launch.follow);
+        status = check_names(program, launch.off, launch.off_count, options);
+    if (status == 0)
+        status = open_trace(engine, options, &launch.trace);
     if (status != 0)
         return status;
     if (launch.on_count == 0) {
@@ -175,17 +219,14 @@ static int open_and_run(struct probe_engine *engine, const struct options *optio
     int status = probe_program_open(engine, arguments[0], NULL, &program, &error);
     if (status < 0)
         return complain(status_of(status), error.text);
-    status = options->list ? list_probes(program) : run_program(program, options, arguments);
+    status =
+        options->list ? list_probes(program) : run_program(engine, program, options, arguments);
     probe_program_close(program);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    const struct probe_engine_options engine_options = {
-        .log = log_sentence,
-        .reserved_names = reserved_names,
-    };
     struct probe_engine *engine = NULL;
     struct options options = {
         .on = calloc((size_t)argc + 1, sizeof(*options.on)),
@@ -193,6 +234,11 @@ int main(int argc, char **argv)
     };
     int status = options.on && options.off ? parse_options(argc, argv, &options)
                                            : complain(STATUS_NOT_RUN, "out of memory");
+    const struct probe_engine_options engine_options = {
+        .log = log_sentence,
+        .reserved_names = reserved_names,
+        .all = options.trace,
+    };
     if (status == 0) {
         status = probe_engine_new(&engine_options, &engine);
         status = status < 0 ? complain(STATUS_NOT_RUN, strerror(-status))

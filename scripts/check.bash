@@ -11,8 +11,8 @@ object:       objects linkers hostile-objects
 process:      kinds forced yama
 target:       state info watch-only
 update:       switch control
-start:        probe-run follow libraries
-watch:        switch semaphore
+start:        probe-run probe-run-trace follow libraries
+watch:        watch probe-run-trace
 engine:       library switch
 
 fuse:         tree server
@@ -23,7 +23,7 @@ nodes:        info control state watch-only
 common:       error-log
 probefs:      switch tree
 
-probe-run:    probe-run follow
+probe-run:    probe-run probe-run-trace follow
 mount-helper: mount
 systemd:      systemd
 completions:  install

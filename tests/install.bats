@@ -107,9 +107,10 @@ options_of() {
 
 @test "completion: options of probe-run, and names of the program's probes" {
     demo=$(target demo-ocaml_1)
-    completes 'probe-run --' --enable --list --help --version
+    completes 'probe-run --' --enable --list --trace --output --help --version
     completes "probe-run -e gc^ $demo" gc_start gc_stop
     completes "probe-run -e gc_start,gc_st^ $demo" gc_stop
+    completes "probe-run -t -o file -e web:s^ $(target sdt)" web:silent
 }
 
 @test "completion: names and pids of what runs, from the tree" {

@@ -398,7 +398,7 @@ END
     for each in libstdcxx:throw 'libstdcxx:*' '~^libstdcxx:' libstdcxx:catch,libstdcxx:throw; do
         has_status 2 "$probe_run" -e "$each" "$work/bin/thrower"
         assert_match "$(cat "$work/out/command")" \
-            "probe-run: program '*' has no probe that '$each' could switch: 'libstdcxx:*' has no semaphore, so it can be watched, not switched"
+            "probe-run: program '*' has no probe that '$each' could switch: 'libstdcxx:*' has no semaphore, so it can be watched, not switched: -t prints its trace, and a mount with -o all shows it"
     done
     # Without a NAME, there is nothing to switch.
     has_status 0 "$probe_run" "$work/bin/thrower"

@@ -133,7 +133,7 @@ END
     start_command root "$work/bin/thrower"
     wait_until 'grep -q ready "$out"'
     assert_equal "$(probes_of "$pid")" "libstdcxx:catch libstdcxx:rethrow libstdcxx:throw"
-    assert_equal "$(cat "$mnt/$pid/libstdcxx:throw/sites" | awk '{ print $2, NF }' | sort -u)" "- 5"
+    assert_equal "$(awk '{ print $2, NF }' "$mnt/$pid/libstdcxx:throw/sites" | sort -u)" "- 5"
 }
 
 # Of one name, the program's probe has no semaphore, the library's has one.

@@ -69,13 +69,43 @@ static void end_program(const struct launch *launch, struct probe_paused *paused
         kill(paused->pid, SIGKILL);
 }
 
+static bool is_traced(const struct launch *launch)
+{
+    return launch->switching.options->trace > 0;
+}
+
+/* Switches and watches what is loaded now. */
+static int switch_probes(struct launch *launch, struct probe_paused *paused,
+                         struct probe_error *error)
+{
+    int status = switching_apply(&launch->switching, paused->target, error);
+    if (status == 0 && is_traced(launch))
+        status = trace_add(&launch->trace, &launch->switching, paused->target, paused_entry(paused),
+                           error);
+    return status;
+}
+
 static int switch_at_both(struct launch *launch, struct probe_paused *paused,
                           struct probe_error *error)
 {
-    int status = switching_apply(&launch->switching, paused->target, error);
+    int status = switch_probes(launch, paused, error);
     if (status == 0)
         status = probe_paused_run_to_entry(paused, error);
-    return status == 0 ? switching_apply(&launch->switching, paused->target, error) : status;
+    return status == 0 ? switch_probes(launch, paused, error) : status;
+}
+
+/* The process is going to be let go, and its trace goes on. */
+static int keep_trace(struct launch *launch, struct probe_paused *paused, struct probe_error *error)
+{
+    int status = trace_keep(&launch->trace, paused->target, error);
+    if (status == 0)
+        paused->target = NULL;
+    return status;
+}
+
+static void print_trace(struct launch *launch)
+{
+    trace_print(&launch->trace, &launch->switching, launch->program->engine);
 }
 
 static enum helper_verdict find_verdict(int status, bool stopped)
@@ -96,14 +126,20 @@ enum helper_verdict helper_switch(struct launch *launch, pid_t pid, bool follow,
         status = switch_at_both(launch, &paused, error);
     if (follow && (status == -ESRCH || !switching_any(&launch->switching))) {
         probe_target_close(paused.target);
+        print_trace(launch); /* what there was before its end */
         return find_verdict(status, paused.stopped);
     }
+    if (status == 0 && is_traced(launch))
+        status = keep_trace(launch, &paused, error);
     /* If it was killed, or a constructor called exec, there is nothing left to do. */
     if (status < 0 && status != -ESRCH)
         end_program(launch, &paused, error);
     else if (status == 0)
         tell_unmatched(launch, pid);
-    let_go(&paused);
+    if (is_traced(launch))
+        paused_done(&paused);
+    else
+        let_go(&paused);
     return HELPER_DONE;
 }
 
@@ -129,13 +165,14 @@ void helper_run(struct launch *launch)
         message.status = seize_process(launch, &message.error);
         ready = message_send(launch->socket, &message) && message.status == 0;
     }
-    if (launch->switching.options->follow)
+    if (launch->switching.options->follow || is_traced(launch))
         let_go_of_inherited();
     if (ready && paused_wait_for_exec(launch->pid) == 0) {
         if (launch->switching.options->follow)
             follow_run(launch);
         else
             helper_switch(launch, launch->pid, false, &error);
+        print_trace(launch);
     }
     _exit(0);
 }

@@ -5,6 +5,7 @@
 
 #include "start/program.h"
 #include "start/switching.h"
+#include "start/trace.h"
 
 /* The exit status of a program whose probes could not be switched on. */
 enum { STATUS_NOT_STARTED = 126 };
@@ -12,17 +13,18 @@ enum { STATUS_NOT_STARTED = 126 };
 struct launch {
     const struct probe_program *program;
     struct switching switching;
-    pid_t pid;  /* the process that becomes the program */
-    pid_t tid;  /* its thread that calls exec */
-    int socket; /* to the other side */
-    int helper; /* in the process: a pidfd of the helper */
+    struct trace trace; /* if the options ask for one */
+    pid_t pid;          /* the process that becomes the program */
+    pid_t tid;          /* its thread that calls exec */
+    int socket;         /* to the other side */
+    int helper;         /* in the process: a pidfd of the helper */
 };
 
 /* Does the helper's work; does not return. */
 void helper_run(struct launch *launch) __attribute__((noreturn));
 
-/* Of a process: its probes are on, it was ended, or it has gone. There is no more to do. */
 enum helper_verdict {
+    /* Its probes are on, it was ended, or it has gone. No more is to do but to print a trace. */
     HELPER_DONE,
     HELPER_GONE,     /* it has ended */
     HELPER_NO_MATCH, /* it is held at its entry point, and has none of the probes */

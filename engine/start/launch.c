@@ -129,14 +129,21 @@ int probe_launch_exec_with(const struct probe_program *program, char *const *arg
                            struct probe_error *error)
 {
     struct program_call call;
+    enum probe_watch_way way = PROBE_WATCH_MULTI;
     struct launch launch = {.program = program, .pid = getpid(), .tid = gettid()};
     int status = program_call_init(program, arguments, environment, &call, error);
     if (status < 0)
         return status;
+    launch.trace.fd = options->trace;
+    status = options->trace > 0 ? probe_watch_find_way(program->engine, &way, error) : 0;
+    if (status < 0) {
+        free(call.shell);
+        return status;
+    }
     status = switching_init(&launch.switching, options);
     if (status < 0)
         error_memory(error);
-    else if (options->follow || any_matches(program, &launch.switching))
+    else if (options->follow || options->trace > 0 || any_matches(program, &launch.switching))
         status = exec_with_helper(&launch, &call, error);
     else
         status = exec_plainly(&call, error);

@@ -157,10 +157,22 @@ static int run_to_breakpoint(struct probe_paused *paused, uint64_t entry)
     return 0;
 }
 
+/* Where the program itself begins, after its loader. */
+static uint64_t find_entry(const struct probe_paused *paused)
+{
+    return auxiliary_value(paused, AT_ENTRY);
+}
+
+uint64_t paused_entry(const struct probe_paused *paused)
+{
+    uint64_t counter = 0;
+    uint64_t entry = find_entry(paused);
+    return ptrace_get_counter(paused->pid, &counter) == 0 && counter != entry ? entry : 0;
+}
+
 int probe_paused_run_to_entry(struct probe_paused *paused, struct probe_error *error)
 {
-    /* Where the program itself begins, after its loader. */
-    uint64_t entry = auxiliary_value(paused, AT_ENTRY);
+    uint64_t entry = find_entry(paused);
     uint64_t counter = 0;
     uint64_t bits = 0;
     int status = paused->stopped ? ptrace_get_counter(paused->pid, &counter) : -ESRCH;

@@ -35,6 +35,12 @@ int paused_check_program(struct probe_paused *paused, const struct probe_program
                          struct probe_error *error);
 
 /*
+ * The entry point, if probe_paused_run_to_entry() has yet to run there; 0 if it has, or has nothing
+ * to do.
+ */
+uint64_t paused_entry(const struct probe_paused *paused);
+
+/*
  * Makes the process exit with STATUS as the next thing it does: none of its own code runs. Errors:
  * ESRCH.
  */

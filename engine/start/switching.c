@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "start/switching.h"
 
-#include "names/select.h"
+#include "target/match.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* One attempt at switching what TARGET has. */
@@ -49,14 +48,18 @@ bool switching_any(const struct switching *switching)
     return false;
 }
 
-static const char *name_of(const void *data, size_t index)
+int switching_match(struct switching *switching, const struct probe_target *target, bool *on,
+                    bool *off, struct probe_error *error)
 {
-    return probe_target_name(data, index);
-}
-
-static ssize_t find_name(const void *data, const char *name)
-{
-    return probe_target_find(data, name);
+    for (size_t i = 0; i < switching_count(switching); i++) {
+        bool *chosen = i < switching->options->on_count ? on : off;
+        ssize_t found = probe_target_match(target, switching_pattern(switching, i), chosen, error);
+        if (found < 0 && found != -ENOENT)
+            return (int)found;
+        if (found > 0)
+            switching->matched[i] = true;
+    }
+    return 0;
 }
 
 /* Adds what is to be switched off, and of the rest what is to be switched on. */
@@ -75,10 +78,8 @@ static int add_probe(void *data, size_t index, struct probe_error *error)
 
 static int add_pattern(struct attempt *attempt, size_t i, struct probe_error *error)
 {
-    char owner[32];
-    snprintf(owner, sizeof(owner), "process %d", probe_target_pid(attempt->target));
-    const struct select_names names = {owner, attempt->target, probe_target_count(attempt->target),
-                                       name_of, find_name};
+    char owner[MATCH_OWNER_SIZE];
+    const struct select_names names = match_names(attempt->target, owner);
     const char *pattern = switching_pattern(attempt->switching, i);
     bool on = attempt->action == PROBE_SWITCH_ON;
     attempt->hit = false;

@@ -23,6 +23,14 @@ const char *switching_pattern(const struct switching *switching, size_t i);
 bool switching_any(const struct switching *switching);
 
 /*
+ * Which of the probes that TARGET has now are meant, those included that cannot be switched? Sets
+ * ON and OFF, of probe_target_count(), for those of the two kinds of patterns; OFF wins. Errors:
+ * EINVAL no such pattern; ENOMEM.
+ */
+int switching_match(struct switching *switching, const struct probe_target *target, bool *on,
+                    bool *off, struct probe_error *error);
+
+/*
  * Switches what the patterns mean among the probes that TARGET has now. That may be none: a pattern
  * may mean a library that is not loaded yet. Errors: those of probe_target_look() and of an update.
  */
