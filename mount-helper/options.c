@@ -20,9 +20,27 @@ static const char *const prefixes[] = {"X-", "comment=", "helper=", "uhelper=", 
 
 /* Options that the server or libfuse understands. `mount -s` drops all others. */
 static const char *const known[] = {
-    "allow_gigatext", "async", "debug",      "dirsync", "engine",     "exec",   "gid", "log",
-    "noatime",        "nodev", "nodiratime", "noexec",  "norelatime", "nosuid", "ro",  "rw",
+    "all",
+    "allow_gigatext",
+    "async",
+    "debug",
+    "dirsync",
+    "engine",
+    "exec",
+    "gid",
+    "log",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "norelatime",
+    "nosuid",
+    "ro",
+    "rw",
     "sync",
+    "user_files",
+    "user_memory",
+    "user_requests",
 };
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof(*(array)))

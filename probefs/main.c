@@ -170,6 +170,7 @@ static int run(struct fuse_args *args, const struct options *options)
     status = loop_block_signals();
     if (status == 0)
         status = budgets_init(&server.budgets, server.uid);
+    server.budgets.limits = options->user_limits;
     if (status == 0)
         status = inodes_init(&server.inodes);
     if (status == 0)

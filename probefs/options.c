@@ -15,7 +15,7 @@ enum key { KEY_HELP, KEY_VERSION, KEY_REMOUNT };
 /* What fuse_opt_parse() fills in; values are still text. */
 struct raw_options {
     int foreground, debug, allow_gigatext, all;
-    char *engine, *group, *log;
+    char *engine, *group, *log, *user_files, *user_memory, *user_requests;
     char *words[2]; /* SOURCE and MOUNTPOINT, or MOUNTPOINT */
     size_t word_count;
     bool help, version;
@@ -35,6 +35,9 @@ static const struct fuse_opt specification[] = {
     RAW("engine=%s", engine, 0),
     RAW("gid=%s", group, 0),
     RAW("log=%s", log, 0),
+    RAW("user_files=%s", user_files, 0),
+    RAW("user_memory=%s", user_memory, 0),
+    RAW("user_requests=%s", user_requests, 0),
     FUSE_OPT_KEY("-h", KEY_HELP),
     FUSE_OPT_KEY("--help", KEY_HELP),
     FUSE_OPT_KEY("-V", KEY_VERSION),
@@ -93,6 +96,35 @@ static int parse_group(const char *text, gid_t *group)
     return 0;
 }
 
+/* A number from 1 to MOST; TEXT may be NULL, for the default. */
+static int parse_limit(const char *name, const char *text, size_t most, size_t *limit)
+{
+    char *end = NULL;
+    if (!text)
+        return 0;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && number >= 1 && number <= most) {
+        *limit = number;
+        return 0;
+    }
+    fprintf(stderr, "probefs: %s=%s: give a number from 1 to %zu\n", name, text, most);
+    return -1;
+}
+
+static int parse_user_limits(const struct raw_options *raw, struct budget_limits *limits)
+{
+    size_t mebibytes = limits->most[BUDGET_MEMORY] >> 20;
+    size_t requests = limits->requests;
+    if (parse_limit("user_files", raw->user_files, INT_MAX, &limits->most[BUDGET_FILES]) < 0 ||
+        parse_limit("user_memory", raw->user_memory, 1 << 20, &mebibytes) < 0 ||
+        parse_limit("user_requests", raw->user_requests, BUDGET_REQUESTS_MAX, &requests) < 0)
+        return -1;
+    limits->most[BUDGET_MEMORY] = mebibytes << 20;
+    limits->requests = (unsigned int)requests;
+    return 0;
+}
+
 static int interpret(const struct raw_options *raw, struct options *options)
 {
     if (raw->help || raw->version)
@@ -112,6 +144,8 @@ static int interpret(const struct raw_options *raw, struct options *options)
     options->has_group = raw->group;
     if (raw->group && parse_group(raw->group, &options->group) < 0)
         return -1;
+    if (parse_user_limits(raw, &options->user_limits) < 0)
+        return -1;
     options->source = strdup(raw->word_count > 1 ? raw->words[0] : "probefs");
     if (!options->source)
         return -1;
@@ -130,7 +164,8 @@ static int interpret(const struct raw_options *raw, struct options *options)
 int options_parse(struct fuse_args *args, struct options *options)
 {
     struct raw_options raw = {0};
-    *options = (struct options){.log_level = PROBE_LOG_WARNING};
+    *options =
+        (struct options){.log_level = PROBE_LOG_WARNING, .user_limits = budget_default_limits()};
     int status = fuse_opt_parse(args, &raw, specification, take_option);
     if (status == 0) {
         options->help = raw.help;
@@ -146,6 +181,9 @@ int options_parse(struct fuse_args *args, struct options *options)
     free(raw.engine);
     free(raw.group);
     free(raw.log);
+    free(raw.user_files);
+    free(raw.user_memory);
+    free(raw.user_requests);
     free(raw.words[0]);
     free(raw.words[1]);
     return status < 0 ? -EINVAL : 0;
@@ -175,6 +213,10 @@ void options_print_help(void)
           "  -o allow_gigatext   also write to code on pages of 1 GiB\n"
           "Who else may do what root may:\n"
           "  -o gid=GROUP        members of GROUP\n"
+          "What each user but root may use of the server:\n"
+          "  -o user_files=N     open files and directories (16384)\n"
+          "  -o user_memory=N    memory, in MiB (64)\n"
+          "  -o user_requests=N  requests at the same time (64)\n"
           "Information:\n"
           "  -h, --help          show this help\n"
           "  -V, --version       show the version\n"

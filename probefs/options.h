@@ -5,6 +5,7 @@
 
 #include "fuse/libfuse.h"
 #include "common/log.h"
+#include "server/budget.h"
 
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ struct options {
     bool all;       /* also probes without a semaphore */
     bool has_group; /* of -o gid=: */
     gid_t group;
+    struct budget_limits user_limits;
 };
 
 /*

@@ -44,7 +44,7 @@ completes() {
 # options_of: the options that lines of the input begin with, sorted.
 options_of() {
     grep -E '^ +-|^-' |
-        grep -oE '(^|[^[:alnum:]_-])(--?[a-zA-Z][a-z-]*|-o all\b)|(engine|gid|log)=|allow_gigatext' |
+        grep -oE '(^|[^[:alnum:]_-])(--?[a-zA-Z][a-z-]*|-o all\b)|(engine|gid|log|user_[a-z]+)=|allow_gigatext' |
         sed 's/^[^-a-z]*//' | sort -u
 }
 

@@ -131,3 +131,37 @@ hoard_files() {
     assert_equal "$(hoard_files "$mnt/$pid/info")" "16384 EMFILE"
     all_works
 }
+
+@test "what a user may have is an option: so many files, then that user gets EMFILE" {
+    start_server -o user_files=100,user_memory=1,user_requests=8
+    start_as a demo-ocaml_1 -q
+    assert_equal "$(hoard_files "$mnt/$pid/info")" "100 EMFILE"
+    grep -q "user $(id -u "$(user_name a)") has 100 files and directories of this mount open" \
+        "$mnt/$pid/error_log"
+    all_works
+}
+
+# What a user may set of a process of that user's, the own worker too: it gets no file, no memory, no
+# thread, and no time more.
+@test "a user who takes all from the own worker: listed as before, and nobody else notices" {
+    start_server
+    start_as b demo-ocaml_1 -q
+    others=$pid
+    start_as a demo-ocaml_1 -q
+    for limits in --nofile=3:3 "--as=1:1 --data=1:1 --nproc=1:1" --cpu=0:0; do
+        wait_until 'run_as a ls "$mnt" | grep -qx "$pid"'
+        worker=$(workers_of "$server" a)
+        # shellcheck disable=SC2086 # several words
+        run_as a prlimit --pid "$worker" $limits
+        for _ in 1 2; do
+            ls "$mnt" > "$work/listing"
+            grep -qx "$pid" "$work/listing"
+            grep -qx "$others" "$work/listing"
+            assert_match "$(errno_of read "$mnt/$pid/gc_start/enabled")" \
+                '@(OK|EMFILE|ENOMEM|EIO|EAGAIN|ETIMEDOUT)' "$limits"
+            assert_errno OK write "$mnt/$others/gc_start/enabled" 1
+        done
+        run_as a kill -KILL "$worker" || true
+    done
+    wait_until '[ "$(errno_of write "$mnt/$pid/gc_start/enabled" 1)" = OK ]'
+}

@@ -94,6 +94,10 @@ start_refused() {
     assert_match "$output" '*loud*'
     start_refused "$probefs" -o gid=no-such-group "$mnt"
     assert_match "$output" '*no-such-group*'
+    for limit in user_files=0 user_files=x user_memory= user_memory=-1 user_requests=257; do
+        start_refused "$probefs" -o "$limit" "$mnt"
+        assert_match "$output" "*$limit*give a number*"
+    done
     start_refused "$probefs" a b "$mnt"
 }
 

@@ -260,19 +260,20 @@ static bool can_be_refused(uint32_t opcode)
 static bool is_one_too_many(struct loop *loop, const struct fuse_in_header *header)
 {
     static const struct log_reason many = {.most = 1};
+    const unsigned int most = loop->server->budgets.limits.requests;
     unsigned int count = 0;
     const struct served *served = NULL;
-    if (loop->threads - loop->idle <= BUDGET_REQUESTS || header->uid == 0 ||
-        header->uid == loop->uid || !can_be_refused(header->opcode))
+    if (loop->threads - loop->idle <= most || header->uid == 0 || header->uid == loop->uid ||
+        !can_be_refused(header->opcode))
         return false;
     DL_FOREACH(loop->served, served)
     count += served->header.uid == header->uid;
-    if (count <= BUDGET_REQUESTS)
+    if (count <= most)
         return false;
     log_limited(header->uid, &many, PROBE_LOG_WARNING,
-                "user %u has more than %d requests that wait for processes which do not answer: "
+                "user %u has more than %u requests that wait for processes which do not answer: "
                 "what comes beside them is refused",
-                header->uid, BUDGET_REQUESTS);
+                header->uid, most);
     return true;
 }
 

@@ -5,24 +5,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What there may be of each kind, and how it is said that there is no more. */
+/* How it is said that there is no more: with the user, and the limit in this unit. */
 static const struct {
-    size_t most;
     int status;
+    size_t unit;
     const char *sentence;
-} limits[BUDGET_KINDS] = {
-    [BUDGET_FILES] = {16384, -EMFILE,
-                      "user %u has 16384 files and directories of this mount open, which is all "
-                      "that a user may have: close some"},
-    [BUDGET_MEMORY] = {64 << 20, -ENOMEM,
-                       "what user %u has open takes 64 MiB of the server's memory, which is all "
+} refusals[BUDGET_KINDS] = {
+    [BUDGET_FILES] = {-EMFILE, 1,
+                      "user %u has %zu files and directories of this mount open, which is all that "
+                      "a user may have: close some"},
+    [BUDGET_MEMORY] = {-ENOMEM, 1 << 20,
+                       "what user %u has open takes %zu MiB of the server's memory, which is all "
                        "that a user may take: close some files and directories"},
 };
+
+struct budget_limits budget_default_limits(void)
+{
+    return (struct budget_limits){.most = {[BUDGET_FILES] = 16384, [BUDGET_MEMORY] = 64 << 20},
+                                  .requests = 64};
+}
 
 int budgets_init(struct budgets *budgets, uid_t server)
 {
     budgets->users = NULL;
     budgets->server = server;
+    budgets->limits = budget_default_limits();
     return -pthread_mutex_init(&budgets->lock, NULL);
 }
 
@@ -69,7 +76,8 @@ static int take(struct budgets *budgets, uid_t uid, enum budget_kind kind, size_
     struct user_budget *user = find_user(budgets, uid);
     if (!user && !(user = add_user(budgets, uid)))
         return -ENOMEM;
-    if (amount > limits[kind].most || user->used[kind] > limits[kind].most - amount)
+    size_t most = budgets->limits.most[kind];
+    if (amount > most || user->used[kind] > most - amount)
         return -EDQUOT;
     user->used[kind] += amount;
     return 0;
@@ -101,8 +109,9 @@ int budget_take(struct budgets *budgets, uid_t user, enum budget_kind kind, size
     pthread_mutex_unlock(&budgets->lock);
     if (status != -EDQUOT)
         return status;
-    snprintf(error->text, sizeof(error->text), limits[kind].sentence, user);
-    return limits[kind].status;
+    snprintf(error->text, sizeof(error->text), refusals[kind].sentence, user,
+             budgets->limits.most[kind] / refusals[kind].unit);
+    return refusals[kind].status;
 }
 
 void budget_give(struct budgets *budgets, uid_t user, enum budget_kind kind, size_t amount)

@@ -18,8 +18,17 @@ enum budget_kind {
     BUDGET_KINDS,
 };
 
-/* How many requests of one user are served at the same time: see loop.c. */
-enum { BUDGET_REQUESTS = 64 };
+/* What each user may have. */
+struct budget_limits {
+    size_t most[BUDGET_KINDS];
+    unsigned int requests; /* that are served at the same time: see loop.c */
+};
+
+/* What -o user_requests= may say at most: others are to find threads, too. */
+enum { BUDGET_REQUESTS_MAX = 256 };
+
+/* 16,384 files, 64 MiB, 64 requests. */
+struct budget_limits budget_default_limits(void);
 
 struct user_budget {
     uid_t user;
@@ -30,9 +39,11 @@ struct user_budget {
 struct budgets {
     pthread_mutex_t lock; /* guards what follows, and who uses shared bytes: see shared-bytes.h */
     struct user_budget *users;
-    uid_t server; /* the server's own user */
+    uid_t server;                /* the server's own user */
+    struct budget_limits limits; /* set at the start */
 };
 
+/* With the default limits. */
 int budgets_init(struct budgets *budgets, uid_t server);
 void budgets_done(struct budgets *budgets);
 

@@ -57,6 +57,20 @@ static void test_memory(void **state)
     budget_give(&budgets, USER, BUDGET_MEMORY, MEMORY);
 }
 
+static void test_other_limits(void **state)
+{
+    (void)state;
+    struct probe_error error = {.text = ""};
+    budgets.limits.most[BUDGET_FILES] = 2;
+    budgets.limits.most[BUDGET_MEMORY] = 3 << 20;
+    assert_int_equal(budget_take(&budgets, USER, BUDGET_FILES, 2, &error), 0);
+    assert_int_equal(budget_take(&budgets, USER, BUDGET_FILES, 1, &error), -EMFILE);
+    assert_sentence(error, "has 2 files");
+    assert_int_equal(budget_take(&budgets, USER, BUDGET_MEMORY, (3 << 20) + 1, &error), -ENOMEM);
+    assert_sentence(error, "takes 3 MiB");
+    budget_give(&budgets, USER, BUDGET_FILES, 2);
+}
+
 static void test_who_is_not_counted(void **state)
 {
     (void)state;
@@ -124,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_files, begin, end),
         cmocka_unit_test_setup_teardown(test_memory, begin, end),
+        cmocka_unit_test_setup_teardown(test_other_limits, begin, end),
         cmocka_unit_test_setup_teardown(test_who_is_not_counted, begin, end),
         cmocka_unit_test_setup_teardown(test_the_same_is_kept_once, begin, end),
         cmocka_unit_test_setup_teardown(test_no_budget_for_it, begin, end),
