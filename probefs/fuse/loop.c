@@ -24,6 +24,7 @@
 #include "fuse/answer.h"
 #include "fuse/raw-requests.h"
 #include "fuse/spin.h"
+#include "fuse/stale.h"
 
 #include <errno.h>
 #include <linux/fuse.h>
@@ -385,10 +386,12 @@ static void *serve_requests(void *data)
         begin_serving(loop, &served);
         bool refused = is_one_too_many(loop, &served.header);
         pthread_mutex_unlock(&loop->lock);
+        stale_begin((pid_t)served.header.pid);
         if (refused)
             answer_directly(loop->session, served.header.unique, -EAGAIN);
         else if (!raw_request_serve(loop->server, buffer.mem, buffer.size))
             fuse_session_process_buf(loop->session, &buffer);
+        stale_end((pid_t)served.header.pid);
         waiting_end(loop->waiting, slot);
         pthread_mutex_lock(&loop->lock);
         end_serving(loop, &served, slow);

@@ -6,9 +6,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* More than there are threads that serve; who asks again does so within this time. */
+/* More than there are threads that serve. */
 enum { CALLERS = 1024, PLACES_EACH = 8 };
-#define AGAIN_WITHIN CLOCK_SECOND
+
+/* Who asks again does so within this time; and no request takes longer than that. */
+#define AGAIN_WITHIN  (2 * CLOCK_SECOND)
+#define SERVED_WITHIN (300 * CLOCK_SECOND)
 
 static struct stale_caller {
     pid_t tid; /* 0: nobody */
@@ -56,6 +59,28 @@ bool stale_may_answer(pid_t tid, pid_t pid)
         set_caller(caller, again ? 0 : tid, pid);
     pthread_mutex_unlock(&lock);
     return may;
+}
+
+/* Whom it remembers, it remembers for so long from now on. */
+static void extend(pid_t tid, int64_t time)
+{
+    if (atomic_load(&count) == 0 || tid <= 0)
+        return;
+    pthread_mutex_lock(&lock);
+    struct stale_caller *caller = find_place(tid);
+    if (caller && caller->tid == tid && !clock_is_past(&caller->until))
+        caller->until = clock_after(time);
+    pthread_mutex_unlock(&lock);
+}
+
+void stale_begin(pid_t tid)
+{
+    extend(tid, SERVED_WITHIN);
+}
+
+void stale_end(pid_t tid)
+{
+    extend(tid, AGAIN_WITHIN);
 }
 
 void stale_forget(pid_t tid)

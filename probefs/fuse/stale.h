@@ -15,6 +15,13 @@
  * answered about another process was another request, which ended in another way.)
  */
 bool stale_may_answer(pid_t tid, pid_t pid);
+/*
+ * A request of TID begins, and has been answered. How long it takes does not count: a caller is
+ * remembered for as long as the kernel may take from one answer to its next request.
+ */
+void stale_begin(pid_t tid);
+void stale_end(pid_t tid);
+
 /* TID was answered: what comes next is another request. */
 void stale_forget(pid_t tid);
 

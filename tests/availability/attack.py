@@ -142,9 +142,12 @@ def directories(attack):
     wait_for(lambda: os.path.exists(f"{path}/enabled"), "its directory")
     before = attack.memory()
     holder = attack.run_python(
-        HOSTILE, "import os, sys, time\nkept = []\nend = 'none'\n"
-        "for i in range(150):\n"
+        HOSTILE, "import os, sys, time\nkept = []\nend = 'none'\nuntil = time.monotonic() + 60\n"
+        "while len(kept) < 150:\n"
         " try:\n  d = os.scandir(sys.argv[1]); next(d); kept.append(d)\n"
+        # A busy machine may not read all these names within a second; silence ends after a while.
+        " except TimeoutError as error:\n"
+        "  if time.monotonic() > until: end = error.errno; break\n  time.sleep(0.1)\n"
         " except OSError as error:\n  end = error.errno; break\n"
         "print(len(kept), end, flush=True)\ntime.sleep(600)", path, stdout=subprocess.PIPE)
     said = holder.stdout.readline().decode().split()

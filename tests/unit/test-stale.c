@@ -4,6 +4,8 @@
 
 #include "fuse/stale.h"
 
+#include <unistd.h>
+
 static void test_the_second_time(void **state)
 {
     (void)state;
@@ -26,6 +28,23 @@ static void test_another_process(void **state)
     assert_true(stale_may_answer(10, 1));
     assert_true(stale_may_answer(10, 2));
     assert_false(stale_may_answer(10, 2));
+}
+
+/* However long the second request takes, it was the second. */
+static void test_a_request_that_takes_long(void **state)
+{
+    (void)state;
+    assert_true(stale_may_answer(10, 1));
+    stale_end(10);
+    stale_begin(10);
+    usleep(2500000);
+    assert_false(stale_may_answer(10, 1));
+    /* But one that comes so late is another. */
+    assert_true(stale_may_answer(10, 1));
+    stale_end(10);
+    usleep(2500000);
+    stale_begin(10);
+    assert_true(stale_may_answer(10, 1));
 }
 
 static void test_callers_that_nobody_knows(void **state)
@@ -58,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_second_time),
         cmocka_unit_test(test_another_process),
+        cmocka_unit_test(test_a_request_that_takes_long),
         cmocka_unit_test(test_callers_that_nobody_knows),
         cmocka_unit_test(test_many_callers),
     };
