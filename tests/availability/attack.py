@@ -135,8 +135,9 @@ def silent_files(attack):
 
 def directories(attack):
     """One user opens the directory of a process with long names, again and again."""
-    wide.write(f"{attack.options.programs}/long", 6000 if attack.is_sanitized() else 30000,
-               "x" * 230)
+    names = 6000 if attack.is_sanitized() else 30000
+    # As many as a worker can read within a second.
+    wide.write(f"{attack.options.programs}/long", int(names / attack.slowness()), "x" * 230)
     child = attack.run("long", uid=HOSTILE)
     path = f"{attack.mount}/{child.pid}"
     wait_for(lambda: os.path.exists(f"{path}/enabled"), "its directory")
