@@ -86,12 +86,16 @@ static bool is_end(int errnum)
                                       errnum == ENOENT || errnum == EIO || errnum == EBADF);
 }
 
-/* Did the answer come too late, or from nobody? */
+/*
+ * Did the answer come too late, or from nobody? A worker that was ended for that may have stopped
+ * the process, which is busy until it has died.
+ */
 static bool is_late(struct writer *writer, int errnum)
 {
+    bool orphaned = errnum == EIO || (options.server_may_die && errnum == EBUSY);
     writer->late += errnum == ETIMEDOUT;
-    writer->orphaned += errnum == EIO;
-    return errnum == ETIMEDOUT || errnum == EIO;
+    writer->orphaned += orphaned;
+    return errnum == ETIMEDOUT || orphaned;
 }
 
 /* Opens TREE/NAME; the result is -1 where that failed. */
@@ -339,7 +343,7 @@ static int print_totals(const struct writer *writers, unsigned int count)
     printf("writes=%lu reads=%lu holds=%lu refused=%lu late=%lu\n", sum.writes, sum.reads,
            sum.opened, sum.refused, sum.late);
     if (sum.orphaned > 0 && sum.late == 0)
-        printf("unexpected: %lu times EIO\n", sum.orphaned);
+        printf("unexpected: %lu times EIO or EBUSY\n", sum.orphaned);
     return sum.unexpected > 0 || (sum.orphaned > 0 && sum.late == 0);
 }
 
