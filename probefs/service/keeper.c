@@ -282,12 +282,14 @@ static void end_hold(struct service *service, struct kept_hold *kept, const stru
     call.request.id = kept->target->id;
     if (pthread_mutex_clocklock(&kept->target->lock, CLOCK_MONOTONIC, until) != 0)
         return;
+    /* Without a hold, it is only about to be taken, or taken over: that fails from now on. */
+    bool had_hold = kept->hold;
     int status = 0;
     while (kept->hold && (status = kept_give(service, kept, &call)) == -ENOMEM &&
            !clock_is_past(until))
         nanosleep(&pause, NULL);
     /* What could not be done now is left to whoever guards the hold. */
-    if ((status == 0 || status == -ESRCH) && service->keeper.given)
+    if (had_hold && (status == 0 || status == -ESRCH) && service->keeper.given)
         service->keeper.given(kept->file);
     pthread_mutex_unlock(&kept->target->lock);
 }
