@@ -4,8 +4,8 @@
 holds over by then.
 
 Each round mounts a server, holds probes of a process of root's and of one of a user's, and adds
-references that are no holds. Then the workers are killed, and the server some milliseconds later, or
-all at once. The holds, and they alone, have to be gone within a second, and none of them twice.
+references that are no holds. Then the workers are killed, and the server 0 to 30 milliseconds later. The
+holds, and they alone, have to be gone within a second, and none of them twice.
 """
 import contextlib
 import os
@@ -82,16 +82,16 @@ class Orphans:
     def values(self):
         return [value for target in self.targets for value in target.values()]
 
-    def kill_both(self, server, moment):
+    @staticmethod
+    def kill_both(server, moment):
         """
-        Workers first, or all at once. (A worker that dies while it gives holds back, after its
-        server, may do so twice: see doc/RELIABILITY.md.)
+        Workers first: one that dies while it gives holds back, after its server, may have done so
+        without having said it. See doc/RELIABILITY.md.
         """
         workers = watch.workers_of(server.pid)
         demand(workers, "there are no workers")
-        at_once = self.random.randrange(4) == 0
-        kill([server.pid] + workers if at_once else workers)
-        end = time.monotonic() + (0 if at_once else moment)
+        kill(workers)
+        end = time.monotonic() + moment
         while time.monotonic() < end:
             pass
         server.kill()
