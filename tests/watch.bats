@@ -237,6 +237,70 @@ END
     assert_match "$(firings | sed -n 2p)" "$pid python:gc__done *"
 }
 
+# (function__entry does not fire for calls from Python to Python in 3.11.)
+@test "python3's functions: files, names and lines, exactly" {
+    cat > "$work/calls.py" <<'END'
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+def fun(depth):
+    return fun(depth - 1) if depth else 0
+print("ready", flush=True)
+signal.sigwait({signal.SIGUSR1})
+fun(99)
+print("done", flush=True)
+signal.sigwait({signal.SIGUSR1})
+END
+    start_command root /usr/bin/python3 "$work/calls.py"
+    wait_until "grep -q ready '$out'"
+    watch "$pid" python:function__return
+    kill -USR1 "$pid"
+    wait_until "grep -q done '$out' && [ \"\$(grep -c '__return .* .fun. ' '$trace')\" = 100 ]"
+    end_watch
+    assert_equal "$(lost)" 0
+    assert_equal "$(firings | grep -c "python:function__return \"$work/calls.py\" \"fun\" 4$")" 100
+    assert_equal "$(firings | grep -c ' [?]')" 0
+}
+
+@test "C++'s exceptions, which have no semaphore" {
+    cat > "$work/throws.cpp" <<'END'
+#include <csignal>
+#include <cstdio>
+#include <stdexcept>
+static void wait_for_usr1() {
+    sigset_t set;
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    std::puts("ready");
+    std::fflush(stdout);
+    sigwait(&set, &got);
+}
+int main() {
+    wait_for_usr1();
+    for (int i = 0; i < 3; i++) {
+        try {
+            throw std::runtime_error("thrown");
+        } catch (const std::exception &) {
+        }
+    }
+    wait_for_usr1();
+}
+END
+    g++ -O1 -o "$work/bin/throws" "$work/throws.cpp"
+    start_command root "$work/bin/throws"
+    wait_until "grep -q ready '$out'"
+    watch -u "$pid" libstdcxx:throw libstdcxx:catch
+    kill -USR1 "$pid"
+    wait_until "[ \"\$(grep -c ready '$out')\" = 2 ] && [ \"\$(grep -c catch '$trace')\" = 3 ]"
+    end_watch
+    assert_equal "$(firings | awk '{ print $2, NF }')" \
+        "$(for _ in 1 2 3; do echo "libstdcxx:throw 4"; echo "libstdcxx:catch 4"; done)"
+    # Both say which exception (its address) and of which type.
+    assert_equal "$(firings | awk '{ print $3, $4 }' | grep -vc '^0x[0-9a-f]* 0x[0-9a-f]*$')" 0
+    assert_equal "$(firings | awk '{ print $4 }' | sort -u | wc -l)" 1
+}
+
 @test "a library that is loaded later joins" {
     start host "$(target libplug.so)"
     watch "$pid"
@@ -304,6 +368,43 @@ END
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
+# call_of SITE: the first byte of the five-byte nop, as peek's words say it.
+call_of() {
+    peek "$pid" bytes "$(printf '%x' $((0x$1 + 1)))" 5
+}
+
+# From Linux 6.18 on the kernel makes a call of a five-byte nop that has a uprobe, when it is hit.
+@test "the five-byte nop of libbpf's usdt.h: watched, and all of its bytes are back" {
+    local each nop=0f1f440000 before
+    start combo -i 10
+    before=$(peek "$pid")
+    watch "$pid" lib:warm lib:cold lib:direct
+    wait_until "[ \"\$(grep -c lib:warm '$trace')\" -gt 3 ]"
+    for each in warm cold; do
+        assert_equal "$(counts_of "$pid" "$each")" 1
+    done
+    # Where the trap stands on the nop in front, the kernel makes no calls.
+    if [ "$(memory_of "$pid" cold)" = "1 nop" ]; then
+        assert_match "$(call_of "$(site_of "$pid" warm)")" "e8*"
+        assert_match "$(call_of "$(site_of "$pid" cold)")" "cc*"
+    fi
+    assert_equal "$(firings | grep -c lib:cold)" 0
+    says ' lib:direct' "$trace"
+    end_watch
+    for each in warm cold; do
+        assert_equal "$(call_of "$(site_of "$pid" "$each")")" "$nop"
+        assert_equal "$(counts_of "$pid" "$each")" 0
+    done
+    assert_equal "$(peek "$pid")" "$before"
+    # A second time, and by a watcher that is killed.
+    watch "$pid" lib:warm
+    says ' lib:warm' "$trace"
+    kill -KILL "$watch"
+    wait "$watch" || true
+    wait_until '[ "$(peek "$pid")" = "$before" ]' 30
+    assert_equal "$(call_of "$(site_of "$pid" warm)")" "$nop"
+}
+
 @test "while it is watched a probe is on; then its semaphore and site are as before" {
     local before
     shoot 1 1
@@ -358,6 +459,42 @@ END
     done
 }
 
+# Nobody has a reason to kill what attaches; the kernel leaves breakpoints behind then.
+@test "what is left where the process that attaches is killed, the next attach mends" {
+    local before i left=0
+    python3 -B "$tests/targets/many.py" -p 2000 -s 3 -P web --build "$work/bin/many"
+    start many
+    before=$(peek "$pid")
+    for i in {1..6}; do
+        python3 -ISB - "$watcher" "$pid" "$i" <<'END'
+import os, subprocess, sys, time
+def holder():
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", "rb") as comm:
+                if comm.read() == b"probe-holder\n" and os.readlink(f"/proc/{pid}/exe") == watcher:
+                    return int(pid)
+        except OSError:
+            pass
+    return None
+watcher = sys.argv[1]
+with subprocess.Popen(sys.argv[1:3], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watch:
+    while watch.poll() is None and not (found := holder()):
+        pass
+    time.sleep(int(sys.argv[3]) * 0.003)
+    if found:
+        os.kill(found, 9)
+    watch.terminate()
+END
+        wait_until '[ -z "$(holders)" ]' 30
+        [ "$(peek "$pid")" = "$before" ] || left=$((left + 1))
+        watch "$pid"
+        end_watch
+        assert_equal "$(peek "$pid")" "$before" "after round $i"
+    done
+    echo "left something: $left of 6"
+}
+
 @test "6000 sites, and all are seen" {
     python3 -B "$tests/targets/many.py" -p 2000 -s 3 -P web --build "$work/bin/many"
     start many
@@ -390,6 +527,69 @@ END
     says ^seen "$work/out/beside"
     untrace "${tracers[-1]}"
     wait_until '[ "$(counts_of "$pid" request_start)" = 0 ]'
+}
+
+@test "perf on the same probe before, during and after" {
+    local event=probefs_perf_$$ site semaphore
+    needs_bpftrace
+    start sdt -i 20
+    read -r site semaphore < <(readelf -nW "$work/bin/sdt" | awk '
+        $1 == "Name:" { found = $2 == "request_start" }
+        found && $1 == "Location:" { sub(/,/, "", $2); print $2, $NF; exit }')
+    printf 'p:%s/start %s:%#x(%#x)\n' "$event" "$work/bin/sdt" \
+        "$(offset_in "$work/bin/sdt" "$site")" "$(offset_in "$work/bin/sdt" "$semaphore")" \
+        >> /sys/kernel/tracing/uprobe_events
+    record() {
+        exec perf record -q -e "$event:start" -p "$pid" -o "$work/perf.data" -- sleep "$1" \
+            >"$work/out/perf" 2>&1 </dev/null 3>&-
+    }
+    samples() {
+        perf script -i "$work/perf.data" 2>/dev/null | grep -c "$event:start"
+    }
+    record 60 & # before
+    tracers+=($!)
+    wait_until '[ "$(counts_of "$pid" request_start)" = 1 ]'
+    watch "$pid" web:request_start
+    assert_equal "$(counts_of "$pid" request_start)" 1
+    says ' web:request_start' "$trace"
+    untrace "${tracers[-1]}"
+    [ "$(samples)" -gt 0 ]
+    says ' web:request_start' "$trace"
+    (record 0.3) # during
+    [ "$(samples)" -gt 0 ]
+    assert_equal "$(counts_of "$pid" request_start)" 1
+    end_watch
+    wait_until '[ "$(counts_of "$pid" request_start)" = 0 ]'
+    (record 0.3) # after
+    [ "$(samples)" -gt 0 ]
+    wait_until '[ "$(memory_of "$pid" request_start)" = "0 nop" ]'
+    echo "-:$event/start" >> /sys/kernel/tracing/uprobe_events
+}
+
+# A debugger puts a breakpoint of its own there, and takes away what it put.
+@test "gdb on the same probe before, during and after" {
+    local before
+    debug() {
+        timeout "$(patient 60)" gdb -batch -nx -p "$pid" -ex 'break -probe-stap web:request_start' \
+            -ex "$1" -ex continue -ex delete -ex detach >"$work/out/gdb" 2>&1 </dev/null 3>&-
+    }
+    start sdt -i 20
+    before=$(peek "$pid")
+    debug 'ignore 1 2'
+    assert_match "$(< "$work/out/gdb")" "*Breakpoint 1, *"
+    watch "$pid" web:request_start
+    says ' web:request_start' "$trace"
+    # Where the kernel has a breakpoint, too, it takes what is hit for its own.
+    debug 'tbreak sigtimedwait'
+    assert_match "$(< "$work/out/gdb")" "*Temporary breakpoint 2, *"
+    says ' web:request_start' "$trace"
+    assert_equal "$(counts_of "$pid" request_start)" 1
+    end_watch
+    assert_equal "$(peek "$pid")" "$before"
+    debug 'ignore 1 2'
+    assert_match "$(< "$work/out/gdb")" "*Breakpoint 1, *"
+    assert_equal "$(peek "$pid")" "$before"
+    is_running "$pid"
 }
 
 @test "a tracer that names no semaphore is in the way, and nothing is left of the attempt" {

@@ -71,6 +71,12 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
     return PROBE_MIXED;
 }
 
+size_t arch_watch_offset(const uint8_t file[SITE_LENGTH])
+{
+    (void)file;
+    return 0;
+}
+
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
     uint32_t instruction = instruction_at(memory);

@@ -44,6 +44,12 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
 bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH]);
 
 /*
+ * How many bytes behind its address this site is watched, its bytes in the FILE being these: 0, or
+ * where a uprobe costs the process less, as this kernel makes a call of it and not a trap.
+ */
+size_t arch_watch_offset(const uint8_t file[SITE_LENGTH]);
+
+/*
  * Has a kernel tracer put a uprobe on this site? On its first instruction or, if that is a nop
  * followed by a five-byte nop (libbpf's usdt.h), on the second.
  */

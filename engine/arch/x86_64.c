@@ -12,10 +12,13 @@
 
 #include <cpuid.h>
 #include <elf.h>
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
+#include <unistd.h>
 
 enum { NOP = 0x90, RET = 0xc3, BREAKPOINT = 0xcc, CMP = 0x3d, CALL = 0xe8, SWITCH = 1, FIXED = 2 };
 
@@ -70,6 +73,12 @@ bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH])
     return memory[0] == BREAKPOINT;
 }
 
+/* uprobe(2), which headers do not know yet. */
+enum { SYSCALL_UPROBE = 336 };
+
+/* As libbpf's usdt.h makes sites. */
+static const uint8_t combination[SITE_LENGTH] = {NOP, 0x0f, 0x1f, 0x44, 0x00, 0x00};
+
 /* A uprobe is a breakpoint or, on a five-byte nop from Linux 6.18 on, the kernel's own call. */
 static bool is_uprobe(uint8_t byte)
 {
@@ -78,10 +87,21 @@ static bool is_uprobe(uint8_t byte)
 
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
-    static const uint8_t combination[SITE_LENGTH] = {NOP, 0x0f, 0x1f, 0x44, 0x00, 0x00};
     if (memory[0] != file[0] && is_uprobe(memory[0]))
         return true;
     return memcmp(file, combination, sizeof(combination)) == 0 && is_uprobe(memory[1]);
+}
+
+/* Does this kernel replace a five-byte nop by a call? Only then it has uprobe(2), which refuses
+ * all other callers. */
+static bool has_uprobe_calls(void)
+{
+    return syscall(SYSCALL_UPROBE) < 0 && errno == ENXIO;
+}
+
+size_t arch_watch_offset(const uint8_t file[SITE_LENGTH])
+{
+    return memcmp(file, combination, sizeof(combination)) == 0 && has_uprobe_calls() ? 1 : 0;
 }
 
 /* ---- libraries -------------------------------------------------------------------------- */

@@ -214,12 +214,14 @@ static int append_found(struct planner *planner, const struct found *found)
     return 0;
 }
 
+/* BYTES are the site's in its file. */
 static int plan_site(struct planner *planner, const struct loaded *loaded, const struct site *site,
-                     uint32_t probe)
+                     const uint8_t bytes[SITE_LENGTH], uint32_t probe)
 {
     const struct object *object = loaded->object;
     struct watch_table *table = planner->table;
     struct found found = {.site = site->address + loaded->bias};
+    size_t behind = arch_watch_offset(bytes);
     const struct mapping *mapping = maps_find(&planner->target->maps, found.site);
     if (!mapping || mapping->inode != loaded->inode || mapping->device != loaded->device)
         return error_set(planner->error, EOPNOTSUPP,
@@ -229,7 +231,8 @@ static int plan_site(struct planner *planner, const struct loaded *loaded, const
     int status = find_file(planner, mapping, loaded->path, &found.file);
     if (status < 0)
         return status;
-    found.offset = object_file_offset(object, site->address);
+    found.site += behind;
+    found.offset = object_file_offset(object, site->address) + behind;
     struct seen_key key = {found.offset, found.file, probe};
     status = grow_recipes(table);
     if (status == 0)
@@ -288,12 +291,15 @@ static int plan_probe(struct planner *planner, size_t index)
     int status = 0;
     for (uint32_t p = 0; p < probe->part_count && status == 0; p++) {
         const struct part *part = &target->parts[probe->first_part + p];
-        const struct site *sites = &part->loaded->object->sites[part->probe->first_site];
+        const struct object *object = part->loaded->object;
+        uint32_t first = part->probe->first_site;
+        const uint8_t(*bytes)[SITE_LENGTH] = NULL;
         if (!target_verify_file(target, part->loaded))
             return error_set(planner->error, EAGAIN, "process %d: the file of '%s' was replaced",
                              target->image.pid, part->loaded->path);
-        for (uint32_t s = 0; s < part->probe->site_count && status == 0; s++)
-            status = plan_site(planner, part->loaded, &sites[s], number);
+        status = target_site_bytes(target, part->loaded, &bytes, planner->error);
+        for (uint32_t s = first; s < first + part->probe->site_count && status == 0; s++)
+            status = plan_site(planner, part->loaded, &object->sites[s], bytes[s], number);
     }
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watcher [-a] [-c] [-p] [-r ROOM] [-s MILLISECONDS] PID [NAME]...
+ * watcher [-a] [-c] [-p] [-r ROOM] [-s MILLISECONDS] [-u] PID [NAME]...
  *
  * Watches probes of a process with the library: prints "watching" on its standard error when it
  * does, the lines of the trace on its standard output, and at the end how often each fired, and how
@@ -11,6 +11,7 @@
  *     -p  by perf events, as on a kernel that has nothing else
  *     -r  bytes of room for what is not read yet
  *     -s  sleeps for so long after each read
+ *     -u  also probes without a semaphore
  */
 #include "engine.h"
 #include "watch/attach.h"
@@ -157,13 +158,15 @@ int main(int argc, char **argv)
     struct probe_target *target = NULL;
     struct probe_watch *watch = NULL;
     struct probe_error error = {0};
+    struct probe_engine_options shown = {0};
     struct probe_watch_options options = {0};
     bool perf = false;
     bool asks = false;
     long pause = 0;
     int option = 0;
-    while ((option = getopt(argc, argv, "acpr:s:")) != -1) {
+    while ((option = getopt(argc, argv, "acpr:s:u")) != -1) {
         options.counts_only |= option == 'c';
+        shown.all |= option == 'u';
         perf |= option == 'p';
         asks |= option == 'a';
         if (option == 'r')
@@ -171,7 +174,7 @@ int main(int argc, char **argv)
         if (option == 's')
             pause = strtol(optarg, NULL, 10);
     }
-    if (optind == argc || probe_engine_new(NULL, &engine) < 0)
+    if (optind == argc || probe_engine_new(&shown, &engine) < 0)
         return 2;
     if (perf)
         engine->watch_way = WATCH_PERF;
