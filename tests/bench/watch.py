@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What it costs a process that one of its probes is watched: CPU time for each firing, beside
+bpftrace, which counts or prints the same. And how many lines a second get through to a reader, how
+long it takes to attach to 10,000 sites and to detach, and until the first line.
+"""
+import os
+import shutil
+import signal
+import subprocess
+
+import bench
+
+FIRINGS = 1000 if bench.TINY else 200000
+RATE = 500000
+WATCHER = os.path.join(bench.TARGETS, "watcher")
+
+
+class Fire:
+    def __init__(self, session, count):
+        self.count = count
+        self.child = subprocess.Popen([os.path.join(bench.PROGRAMS, "fire"), str(count), str(RATE)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        session.children.append(self.child)
+        self.pid = int(self.child.stdout.readline().split()[1])
+
+    def ask(self, what):
+        """Nanoseconds of CPU time, and of time, for each firing."""
+        self.child.stdin.write(what)
+        self.child.stdin.flush()
+        return [int(word) / self.count for word in self.child.stdout.readline().split()]
+
+
+class Tool:
+    """A watcher or bpftrace that watches, until it is told to end."""
+
+    def __init__(self, session, command, sign):
+        self.out = f"{session.work}/tool.out"
+        with open(self.out, "wb") as out:
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+                                          stderr=subprocess.STDOUT)
+        bench.until(lambda: sign in self.said(), f"{command[0]} to watch")
+
+    def said(self):
+        with open(self.out, "rb") as out:
+            return out.read()
+
+    def end(self, number):
+        self.child.send_signal(number)
+        self.child.wait(60)
+
+
+def semaphore_is_up(fire, name):
+    """Both tools raise it when they have attached; bpftrace says so before."""
+    with open(f"/proc/{fire.pid}/maps", encoding="ascii") as maps:
+        start = int(maps.readline().split("-")[0], 16)
+    symbols = subprocess.run(["nm", os.path.join(bench.PROGRAMS, "fire")], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+    offset = next(int(line.split()[0], 16) for line in symbols.splitlines()
+                  if line.endswith(f" bench_{name}_semaphore"))
+    with open(f"/proc/{fire.pid}/mem", "rb") as memory:
+        memory.seek(start + offset)
+        return memory.read(2) != b"\0\0"
+
+
+def ours(session, fire, name, *options):
+    def measure():
+        tool = Tool(session, [WATCHER, *options, str(fire.pid), f"bench:{name}"], b"watching")
+        spent, _ = fire.ask(b"s" if name == "text" else b"n")
+        tool.end(signal.SIGTERM)
+        return spent
+    return measure
+
+
+def bpftraces(session, fire, name, action):
+    def measure():
+        program = os.path.join(bench.PROGRAMS, "fire")
+        script = f"usdt:{program}:bench:{name} {{ {action} }}"
+        tool = Tool(session, ["bpftrace", "-p", str(fire.pid), "-e", script], b"Attaching")
+        bench.until(lambda: semaphore_is_up(fire, name), "bpftrace to attach")
+        spent, _ = fire.ask(b"s" if name == "text" else b"n")
+        tool.end(signal.SIGINT)
+        return spent
+    return measure
+
+
+def compare_costs(session):
+    fire = Fire(session, FIRINGS)
+    samples = bench.take_turns(bench.rounds(9), {
+        "nobody": lambda: fire.ask(b"n")[0],
+        "count": ours(session, fire, "two", "-c"),
+        "their count": bpftraces(session, fire, "two", "@ = count();"),
+        "line": ours(session, fire, "two"),
+        "their line": bpftraces(session, fire, "two", r'printf("%d %d\n", arg0, arg1);'),
+        "text": ours(session, fire, "text"),
+        "their text": bpftraces(session, fire, "text", r'printf("%d %s\n", arg0, str(arg1));')})
+    for what, ours_is, peer, goal in (("a firing, counted", "count", "bpftrace's count()", 1.0),
+                                      ("a firing, as a line", "line", "bpftrace's printf()", 0.5),
+                                      ("a firing, with a string", "text",
+                                       "bpftrace's str()", 0.35)):
+        session.compare(what, samples[ours_is], peer, samples[f"their {ours_is}"], at_most=goal)
+    session.compare("a firing, while nobody watches", samples["nobody"], "counted",
+                    samples["count"])
+
+
+def count_lines(session):
+    """How much is lost, and how much is read, at a rate of firings."""
+    fire = Fire(session, 10 * FIRINGS)
+    tool = Tool(session, [WATCHER, str(fire.pid), "bench:two"], b"watching")
+    _, spent = fire.ask(b"r")
+    bench.until(lambda: tool.said().count(b" bench:two ") > 0, "the first line")
+    tool.end(signal.SIGTERM)
+    missed = int(tool.said().rsplit(b"missed ", 1)[1])
+    session.count("lines through a reader", {
+        "wanted a second": RATE, "fired a second": round(1e9 / spent), "fired": fire.count,
+        "lost": missed})
+
+
+def compare_sites(session):
+    """Until 10,000 sites are watched, and until they are left alone, as a whole command."""
+    pid = session.target(session.many(100 if bench.TINY else 10000, 1))
+    spent = {"attach": [], "detach": []}
+    for _ in range(bench.rounds(9)):
+        start = bench.now()
+        tool = Tool(session, [WATCHER, "-c", str(pid)], b"watching")
+        watching = bench.now()
+        spent["attach"].append(watching - start)
+        begin = bench.now()
+        tool.end(signal.SIGTERM)
+        spent["detach"].append(bench.now() - begin)
+    session.compare("10,000 sites: start, look, attach", spent["attach"], "detach, end",
+                    spent["detach"])
+
+
+def first_line(session):
+    """From the start of the command, beside a probe that fires each millisecond."""
+    fire = Fire(session, 10 * FIRINGS)
+    spent = []
+    for _ in range(bench.rounds(9)):
+        start = bench.now()
+        tool = Tool(session, [WATCHER, str(fire.pid), "bench:two"], b"watching")
+        fire.child.stdin.write(b"r")
+        fire.child.stdin.flush()
+        bench.until(lambda: b" bench:two " in tool.said(), "the first line")
+        spent.append(bench.now() - start)
+        fire.child.stdout.readline()
+        tool.end(signal.SIGTERM)
+    session.compare("the first line, from the start of a reader", spent, "a tenth of a second",
+                    [1e8])
+
+
+def main():
+    if not shutil.which("bpftrace"):
+        raise SystemExit("this benchmark needs bpftrace")
+    with bench.Session("watch") as session:
+        compare_costs(session)
+        count_lines(session)
+        compare_sites(session)
+        first_line(session)
+
+
+if __name__ == "__main__":
+    main()
