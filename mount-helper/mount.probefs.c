@@ -57,6 +57,21 @@ static int complain(int status, const char *format, ...)
 
 /* ---- the command line ------------------------------------------------------------------- */
 
+/*
+ * mount(8) makes a path of a SOURCE that happens to name a file in the current directory. Here it
+ * is a mere word, by which `mount -a` recognizes the mount: undoes that.
+ */
+static const char *source_as_written(const char *source)
+{
+    char *directory = getcwd(NULL, 0);
+    size_t length = directory ? strlen(directory) : 0;
+    bool made_a_path = length > 1 && strncmp(source, directory, length) == 0 &&
+                       source[length] == '/' && source[length + 1] &&
+                       !strchr(source + length + 1, '/');
+    free(directory);
+    return made_a_path ? source + length + 1 : source;
+}
+
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
     int option = 0;
@@ -94,7 +109,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
     }
     if (argc - optind != 2)
         return complain(STATUS_USAGE, "give a source and a mountpoint: see mount.probefs -h");
-    arguments->source = argv[optind];
+    arguments->source = source_as_written(argv[optind]);
     arguments->mountpoint = argv[optind + 1];
     return 0;
 }

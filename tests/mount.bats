@@ -60,6 +60,18 @@ mount_refuses() {
     assert_equal "$(mount_count)" 0
 }
 
+@test "a source that is the name of a file at hand stays the word that it is" {
+    echo "probefs $mnt probefs defaults 0 0" >"$fstab"
+    mkdir -p "$work/here/probefs"
+    run -0 inside sh -c "cd '$work/here' && mount -t probefs probefs '$mnt'"
+    works
+    assert_equal "$(inside findmnt -n -o SOURCE -M "$mnt")" probefs
+    # From elsewhere, it is known to be mounted.
+    run -0 inside sh -c "cd / && mount -a -v -T '$fstab'"
+    assert_match "$output" "*already mounted*"
+    assert_equal "$(mount_count)" 1 "mounts"
+}
+
 @test "mount -t probefs -o engine=ptrace,gid=GROUP: the server has these options" {
     mounts 0 -t probefs probefs "$mnt" -o "engine=ptrace,gid=$(user_name b),log=info"
     works
