@@ -28,6 +28,7 @@ mount-helper: mount
 systemd:      systemd
 completions:  install
 debian:       package
+packaging:    rpm
 doc:          docs install
 examples:     examples ocaml
 scripts:      lint

@@ -13,7 +13,7 @@ test_packages=(
     gcovr bats parallel gdb valgrind bpftrace strace libcap2-bin passwd systemd
     openssh-server sshfs
     dpkg-dev debhelper lintian inotify-tools zsh
-    binutils g++ lld mold ocaml
+    binutils g++ lld mold ocaml rpm cpio
 )
 
 is_installed() {

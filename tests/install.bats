@@ -54,7 +54,7 @@ options_of() {
     find . -type f -o -type l | sed 's,/[^/]*-linux-gnu/,/,' >"$work/installed"
     for file in ./usr/local/sbin/probefs ./usr/local/bin/probe-run ./sbin/mount.probefs \
         ./usr/local/include/probe-engine.h ./usr/local/lib/pkgconfig/probe-engine.pc \
-        ./usr/local/lib/libprobe-engine.a ./usr/local/lib/libprobe-engine.so.0 \
+        ./usr/local/lib/libprobe-engine.a ./usr/local/lib/libprobe-engine.so.1 \
         ./usr/local/share/man/man1/probe-run.1 ./usr/local/share/man/man5/probefs.5 \
         ./usr/local/share/man/man8/probefs.8 ./usr/local/share/man/man8/mount.probefs.8 \
         ./usr/local/share/bash-completion/completions/{probefs,probe-run,mount.probefs} \

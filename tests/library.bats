@@ -32,7 +32,7 @@ program_switches() {
     installed --cflags --libs
     compile "$work/bin/switch" "$tests/../examples/switch/switch.c" "${found[@]}"
     export LD_LIBRARY_PATH=$library
-    ldd "$work/bin/switch" | grep -qF "$library/libprobe-engine.so.0"
+    ldd "$work/bin/switch" | grep -qF "$library/libprobe-engine.so.1"
     program_switches "$work/bin/switch"
 }
 

@@ -8,6 +8,8 @@
 load lib/session
 load lib/chroot
 
+version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$BATS_TEST_DIRNAME/../debian/changelog")
+
 setup_file() {
     export packages=$BATS_FILE_TMPDIR
     export BATS_NO_PARALLELIZE_WITHIN_FILE=true
@@ -30,12 +32,20 @@ package() {
     echo "$packages/$1"_*_amd64.deb
 }
 
-# The next version of a package: the same files. Sets nothing; makes NAME_next.deb.
-make_next() {
-    local dir=$work/next-$1
+# make_previous NAME: NAME_0.1.0.deb, as that version was packaged, with the same programs: the library
+# had another soname, and a package of that name.
+make_previous() {
+    local dir=$work/0.1.0-$1 old=${1/engine1/engine0}
     dpkg-deb -R "$(package "$1")" "$dir"
-    sed -i 's/^Version: .*/&+next/; s/\((= 0[^)]*\))/\1+next)/' "$dir/DEBIAN/control"
-    dpkg-deb -b --root-owner-group -Znone "$dir" "$work/$1_next.deb"
+    sed -i 's/^Version: .*/Version: 0.1.0/; s/^Package: .*/Package: '"$old"'/
+        s/libprobe-engine1 (= [^)]*)/libprobe-engine0 (= 0.1.0)/' "$dir/DEBIAN/control"
+    if [ "$old" != "$1" ]; then
+        mv "$dir/usr/share/doc/$1" "$dir/usr/share/doc/$old"
+        (cd "$dir"/usr/lib/*/ && mv libprobe-engine.so.1.0.0 libprobe-engine.so.0.1.0 &&
+            rm libprobe-engine.so.1 && ln -s libprobe-engine.so.0.1.0 libprobe-engine.so.0)
+        rm "$dir"/DEBIAN/{md5sums,shlibs,symbols}
+    fi
+    dpkg-deb -b --root-owner-group -Znone "$dir" "$work/${old}_0.1.0.deb"
 }
 
 # install_packages FILE...: in the chroot. What they depend on is there, as it was needed to build.
@@ -45,12 +55,14 @@ install_packages() {
         in_chroot tee "/tmp/$(basename "$file")" >/dev/null <"$file"
         names+=("/tmp/$(basename "$file")")
     done
+    # Indexing all of the system's manuals takes longer than all else here.
+    in_chroot rm -f /var/lib/man-db/auto-update
     in_chroot dpkg --force-unsafe-io -i "${names[@]}"
 }
 
 all_packages() {
     package probefs
-    package libprobe-engine0
+    package libprobe-engine1
     package libprobe-engine-dev
 }
 
@@ -67,16 +79,43 @@ all_packages() {
         ./usr/share/zsh/vendor-completions/_probefs; do
         grep -qx "$file" "$work/files" || { echo "$file is missing"; return 1; }
     done
-    run -0 bash -c "dpkg-deb -c '$(package libprobe-engine0)' | awk '\$1 ~ /^[-l]/ { print \$6 }' |
+    run -0 bash -c "dpkg-deb -c '$(package libprobe-engine1)' | awk '\$1 ~ /^[-l]/ { print \$6 }' |
         sed 's,/[^/]*-linux-gnu/,/,' | grep -v ^./usr/share/doc/ | LC_ALL=C sort"
-    assert_equal "$output" "./usr/lib/libprobe-engine.so.0
-./usr/lib/libprobe-engine.so.0.1.0"
+    assert_equal "$output" "./usr/lib/libprobe-engine.so.1
+./usr/lib/libprobe-engine.so.1.0.0"
 }
 
-@test "installed, run, upgraded with a mount in use, removed without a trace" {
+# depends_on PACKAGE NAME
+depends_on() {
+    dpkg-deb -f "$(package "$1")" Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' | grep -qx "$2"
+}
+
+@test "each package depends on what it needs, and on libbpf only where it watches" {
+    local each module file
+    depends_on libprobe-engine1 libbpf1
+    # pkg-config refuses the library without those that it is linked with.
+    dpkg-deb -x "$(package libprobe-engine-dev)" "$work/dev"
+    for module in $(sed -n 's/^Requires.private: //p' "$work"/dev/usr/lib/*/pkgconfig/probe-engine.pc |
+        tr ',' '\n' | awk '{ print $1 }'); do
+        file=$(dpkg -S "*/$module.pc" | cut -d: -f1)
+        depends_on libprobe-engine-dev "$file" || { echo "no $file, for $module"; return 1; }
+    done
+    dpkg-deb -x "$(package probefs)" "$work/server"
+    for each in "$work"/server/usr/{bin,sbin}/*; do
+        run bash -c "readelf -d '$each' | grep -c 'NEEDED.*libbpf'"
+        case ${each##*/} in
+        mount.probefs) assert_equal "$output" 0 "$each is linked with libbpf" ;;
+        esac
+        [ "$output" = 0 ] || depends_on probefs libbpf1
+    done
+}
+
+@test "installed, run, upgraded from 0.1.0 with a mount in use, removed without a trace" {
     chroot_begin
-    mapfile -t files < <(all_packages)
-    install_packages "${files[@]}"
+    for each in probefs libprobe-engine1 libprobe-engine-dev; do
+        make_previous "$each"
+    done
+    install_packages "$work"/*_0.1.0.deb
     start demo-ocaml_1
     in_chroot mkdir -p /mnt/probes
     in_chroot probefs /mnt/probes 3>&-
@@ -85,11 +124,11 @@ all_packages() {
 
     # Whoever holds a probe over the upgrade still has it afterwards.
     exec 9>"/proc/$chroot_keeper/root$root/mnt/probes/$pid/gc_stop/hold"
-    for each in probefs libprobe-engine0 libprobe-engine-dev; do
-        make_next "$each"
-    done
-    install_packages "$work"/*_next.deb
-    assert_equal "$(in_chroot dpkg-query -W -f '${Version}' probefs)" 0.1.0+next
+    mapfile -t files < <(all_packages)
+    install_packages "${files[@]}"
+    assert_equal "$(in_chroot dpkg-query -W -f '${Version}' probefs)" "$version"
+    # Programs that were linked with the library as it was still find it.
+    in_chroot sh -c 'test -e /usr/lib/*/libprobe-engine.so.0 && test -e /usr/lib/*/libprobe-engine.so.1'
     assert_equal "$(in_chroot cat "/mnt/probes/$pid/gc_stop/hold")" 1
     assert_equal "$(memory_of "$pid" gc_stop)" "1 on"
     in_chroot sh -c "echo 0 > /mnt/probes/$pid/gc_start/enabled"
@@ -104,7 +143,7 @@ all_packages() {
     exec 9>&-
     in_chroot umount /mnt/probes
     in_chroot probefs --version
-    in_chroot dpkg --purge probefs libprobe-engine-dev libprobe-engine0
+    in_chroot dpkg --purge probefs libprobe-engine-dev libprobe-engine1 libprobe-engine0
     run in_chroot sh -c 'command -v probefs probe-run'
     assert_equal "$output" ""
     # What is left is the package manager's, and what it tells others to keep.
@@ -117,14 +156,14 @@ all_packages() {
 
 @test "a program is built with the packages, against the shared and the static library" {
     chroot_begin
-    install_packages "$(package libprobe-engine0)" "$(package libprobe-engine-dev)"
+    install_packages "$(package libprobe-engine1)" "$(package libprobe-engine-dev)"
     start demo-ocaml_1
     in_chroot sh -c 'cd /tmp && cp /usr/share/doc/libprobe-engine-dev/examples/switch/switch.c . &&
         gcc -Wall -Werror -o shared switch.c $(pkg-config --cflags --libs probe-engine) &&
         gcc -Wall -Werror -o static switch.c $(pkg-config --cflags --libs --static probe-engine) \
             -Wl,-Bstatic -lprobe-engine -Wl,-Bdynamic'
     run -0 in_chroot ldd /tmp/shared
-    assert_match "$output" "*libprobe-engine.so.0*"
+    assert_match "$output" "*libprobe-engine.so.1*"
     run -0 in_chroot /tmp/shared "$pid"
     assert_match "$output" "*gc_start*"
     run -0 in_chroot /tmp/static "$pid"
