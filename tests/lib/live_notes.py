@@ -70,4 +70,5 @@ def main():
     print("watch only", watch_only)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# PostgreSQL: a postmaster that forks for each connection. (See scripts/field.bash.)
+
+load ../lib/field
+
+setup() {
+    session_begin
+    start_server
+    programs=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+    needs "$programs/postgres"
+    data=$work/data
+    mkdir -m 700 "$data"
+    chown "$(user_name a)" "$data"
+    run_as a "$programs/initdb" -D "$data" -A trust -U probefs --no-sync >"$work/out/initdb"
+    as a
+    as_client=("${as[@]}" "$programs/pgbench" -n -S -h "$data" -U probefs)
+    start_command a "$programs/postgres" -D "$data" -k "$data" -c listen_addresses= \
+        -c max_connections=50 -c fsync=off
+    postmaster=$pid
+    wait_until "run_as a $programs/pg_isready -q -h '$data' -U probefs" 60
+    run_as a "$programs/pgbench" -q -i -h "$data" -U probefs postgres >"$work/out/pgbench" 2>&1
+}
+
+teardown() {
+    exec 9>&-
+    kill -INT "$postmaster" || true
+    wait_until "! is_running $postmaster" 30 || true
+    session_end
+}
+
+# bench OPTION...
+bench() {
+    start_load "${as_client[@]}" -c 4 "$@" postgres
+}
+
+@test "postmaster: the probes of readelf and gdb" {
+    same_as_peers "$postmaster" "$(pgrep -P "$postmaster" | head -n 1)"
+}
+
+@test "all on and off while clients query" {
+    bench -t 200
+    mapfile -t helpers < <(pgrep -P "$postmaster" | head -n 4)
+    switch_all 20 "$postmaster" "${helpers[@]}"
+    end_load
+    nobody_is_on "$postmaster"
+}
+
+@test "a second's hold on the postmaster while clients connect leaves nobody on" {
+    bench -C -t 50
+    for _ in 1 2 3 4 5; do
+        # Clients that stay for longer than the hold.
+        (sleep 0.3 && exec "${as_client[@]}" -c 4 -T 3 postgres) >"$work/out/stay" 2>&1 3>&- &
+        hold_for 1 "$postmaster" postgresql:query__start
+        [ "$were_on" -gt 1 ]
+        wait $!
+    done
+    end_load
+    nobody_is_on "$postmaster"
+}
