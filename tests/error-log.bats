@@ -234,6 +234,20 @@ all to see it."
         "* object '*/bits32' of process $pid is a program of 32 bits, whose probes are not shown."
 }
 
+# Real ones are tried by tests/field/emulator.bats: this is a program that is called as they are.
+@test "a program that runs those of another processor" {
+    cp /usr/bin/sleep "$work/bin/qemu-aarch64-static"
+    start_command root "$work/bin/qemu-aarch64-static" 1000
+    wait_until 'grep -q qemu "/proc/$pid/comm"'
+    unlisted "$pid"
+    assert_match "$(cat "$mnt/$pid/error_log")" \
+        "* object '*/qemu-aarch64-static' of process $pid runs a program of another processor, whose probes are not shown."
+    cp /usr/bin/sleep "$work/bin/qemu-img"
+    start_command root "$work/bin/qemu-img" 1000
+    wait_until 'grep -q qemu "/proc/$pid/comm"'
+    [ ! -e "$mnt/$pid" ]
+}
+
 @test "an object that is mapped shared: its probes are not shown, as writing would change the file" {
     cat > "$work/map.py" << 'END'
 import mmap, sys, time

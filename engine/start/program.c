@@ -2,6 +2,7 @@
 #include "start/program.h"
 
 #include "start/libraries.h"
+#include "names/emulator.h"
 #include "names/name.h"
 #include "start/program-file.h"
 #include "names/select.h"
@@ -138,12 +139,17 @@ static int read_program(struct probe_program *program, char *const *environment,
                         struct probe_error *error)
 {
     struct program_file file;
+    char shown[PROGRAM_SHOWN];
     int status = program_file_open(program->path, &file, error);
     if (status < 0)
         return status;
     program->unknown = file.unknown;
     program->executable = file.status;
     program->privileged = program_file_is_privileged(file.fd);
+    if (emulator_is_name(file.path))
+        engine_log(program->engine, PROBE_LOG_WARNING,
+                   "program '%s' runs one of another processor, whose probes are not known",
+                   program_show(file.path, shown));
     status = read_object(program, file.fd, file.path, error);
     if (status == 0)
         status = read_libraries(program, &file, environment, error);

@@ -11,6 +11,7 @@
  */
 #include "target/loaded.h"
 
+#include "names/emulator.h"
 #include "names/name.h"
 #include "process/proc.h"
 #include "shared/array.h"
@@ -239,14 +240,17 @@ static bool is_deleted(const struct mapping *mapping)
     return length >= strlen(mark) && strcmp(mapping->path + length - strlen(mark), mark) == 0;
 }
 
-/* Gets the object in the file FD, which is closed; IS_PROGRAM: of the image's program. */
-static int get_object(const struct search *search, int fd, struct object **object, bool *new,
-                      bool *is_program, struct probe_error *reason)
+/*
+ * Gets the object in the file FD, of PATH, which is closed; IS_PROGRAM: of the image's program, as
+ * far as that matters.
+ */
+static int get_object(const struct search *search, int fd, const char *path, struct object **object,
+                      bool *new, bool *is_program, struct probe_error *reason)
 {
     struct stat file;
     int status = object_cache_get(search->engine->cache, fd, object, new, reason);
-    bool matters = status == 0 &&
-                   ((*object)->probe_count > 0 || (*object)->watch_only || (*object)->is_32_bit);
+    bool matters = status == 0 && ((*object)->probe_count > 0 || (*object)->watch_only ||
+                                   (*object)->is_32_bit || emulator_is_name(path));
     *is_program =
         matters && fstat(fd, &file) == 0 && image_is_program(search->engine, search->image, &file);
     close(fd);
@@ -294,6 +298,9 @@ static void tell_left_out(const struct search *search, const struct file_maps *f
         tell_watch_only(search, file, object, is_program);
     if (object->is_32_bit && is_program)
         tell_problem(search, file, "is a program of 32 bits, whose probes are not shown", is_new);
+    if (is_program && emulator_is_name(file_map(file, 0)->path))
+        tell_problem(search, file,
+                     "runs a program of another processor, whose probes are not shown", is_new);
 }
 
 /*
@@ -365,7 +372,7 @@ static int search_file(const struct search *search, const struct file_maps *file
     struct object *object = NULL;
     bool new = false;
     bool is_program = false;
-    int status = get_object(search, fd, &object, &new, &is_program, &reason);
+    int status = get_object(search, fd, first->path, &object, &new, &is_program, &reason);
     if (status == -ENOMEM)
         return status;
     if (status < 0) {
