@@ -141,33 +141,30 @@ static bool is_loaded(const struct probe_target *target, const struct taken *tak
     return false;
 }
 
+/* The counter's value; 0 if it cannot be read. Needs no memory. */
+static uint32_t read_counter(struct probe_target *target, const struct taken *taken)
+{
+    uint16_t value = 0;
+    struct memory_piece piece = {taken->address, sizeof(value), (uint8_t *)&value};
+    bool read = is_loaded(target, taken) && memory_read(&target->image, &piece, 1, NULL) == 0;
+    return read ? value : 0;
+}
+
 void reference_read(struct probe_target *target, const struct probe_reference *reference,
                     uint32_t *values)
 {
-    for (size_t i = 0; i < reference->count; i++) {
-        uint16_t value = 0;
-        struct memory_piece piece = {reference->taken[i].address, sizeof(value), (uint8_t *)&value};
-        bool read = is_loaded(target, &reference->taken[i]) &&
-                    memory_read(&target->image, &piece, 1, NULL) == 0;
-        values[i] = read ? value : 0;
-    }
+    for (size_t i = 0; i < reference->count; i++)
+        values[i] = read_counter(target, &reference->taken[i]);
 }
 
 /* Notes what the counters are, as the one value or the other. */
 static void note_values(struct probe_target *target, struct probe_reference *reference,
                         bool is_given)
 {
-    uint32_t *values = calloc(reference->count + 1, sizeof(*values));
-    if (!values)
-        return;
-    reference_read(target, reference, values);
     for (size_t i = 0; i < reference->count; i++) {
-        if (is_given)
-            reference->taken[i].before = values[i];
-        else
-            reference->taken[i].after = values[i];
+        struct taken *taken = &reference->taken[i];
+        *(is_given ? &taken->before : &taken->after) = read_counter(target, taken);
     }
-    free(values);
 }
 
 /* ---- taking and giving ------------------------------------------------------------------ */

@@ -218,17 +218,43 @@ static void *give_all(void *data)
     return NULL;
 }
 
-static void enqueue(struct child_queue *queue, struct inherited *inherited)
+/* Makes sure that there is a thread. Called with the lock held. */
+static bool keep_running(struct child_queue *queue)
 {
     pthread_t thread;
+    if (queue->running || queue->ending)
+        return true;
+    queue->running = pthread_create(&thread, NULL, give_all, queue) == 0;
+    if (queue->running)
+        pthread_detach(thread);
+    return queue->running;
+}
+
+/*
+ * Without a thread, the caller does what it has time for. What is left then waits for the next that
+ * is given back, whose thread may start.
+ */
+static void go_on_without_thread(struct child_queue *queue, struct inherited *inherited)
+{
+    if (!inherited->of_others && give_for(queue, inherited, CALL_MS)) {
+        inherited_free(inherited);
+        return;
+    }
+    tell_left(inherited, "no thread can be started; it is tried again with the next hold");
     pthread_mutex_lock(&queue->lock);
     DL_APPEND(queue->list, inherited);
-    if (!queue->running && !queue->ending) {
-        queue->running = pthread_create(&thread, NULL, give_all, queue) == 0;
-        if (queue->running)
-            pthread_detach(thread);
-    }
     pthread_mutex_unlock(&queue->lock);
+}
+
+static void enqueue(struct child_queue *queue, struct inherited *inherited)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool runs = keep_running(queue);
+    if (runs)
+        DL_APPEND(queue->list, inherited);
+    pthread_mutex_unlock(&queue->lock);
+    if (!runs)
+        go_on_without_thread(queue, inherited);
 }
 
 void child_queue_add(struct child_queue *queue, struct inherited *inherited,
