@@ -8,7 +8,7 @@
 install_packages_of_field() {
     install_packages_to_test
     install_packages postgresql php-fpm libfcgi-bin apache2 libapache2-mod-php ruby python3 \
-        sssd-common libvirt-daemon libvirt-clients qemu-user
+        sssd-common libvirt-daemon libvirt-clients qemu-user sudo musl-tools
 }
 
 field_tests() {
