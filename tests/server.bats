@@ -263,7 +263,8 @@ start_refused() {
     before=$(count_descriptors)
     for _ in {1..100}; do one_round; done
     after=$(count_descriptors)
-    [ "$after" -le $((before + 10)) ] || { echo "descriptors: $before, then $after"; false; }
+    # What is lost once a round makes 100; workers for users of other suites come and go meanwhile.
+    [ "$after" -le $((before + 50)) ] || { echo "descriptors: $before, then $after"; false; }
 }
 
 # A namespace where /dev/fuse is open to all, as on machines that udev sets up; it has its own
