@@ -17,7 +17,7 @@ engine:       library switch
 
 fuse:         tree server
 server:       hold takeover error-log
-workers:      takeover availability
+workers:      takeover availability liar
 service:      control semaphore
 nodes:        info control state watch-only
 common:       error-log
