@@ -555,13 +555,11 @@ END
     untrace "${tracers[-1]}"
     [ "$(samples)" -gt 0 ]
     says ' web:request_start' "$trace"
-    (record 0.3) # during
-    [ "$(samples)" -gt 0 ]
+    wait_until '(record 0.5); [ "$(samples)" -gt 0 ]' # during
     assert_equal "$(counts_of "$pid" request_start)" 1
     end_watch
     wait_until '[ "$(counts_of "$pid" request_start)" = 0 ]'
-    (record 0.3) # after
-    [ "$(samples)" -gt 0 ]
+    wait_until '(record 0.5); [ "$(samples)" -gt 0 ]' # after
     wait_until '[ "$(memory_of "$pid" request_start)" = "0 nop" ]'
     echo "-:$event/start" >> /sys/kernel/tracing/uprobe_events
 }
