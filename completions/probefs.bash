@@ -20,7 +20,7 @@ _probefs_groups() {
 
 _probefs_values() {
     local own=(all allow_gigatext engine=vm engine=ptrace gid= user_files= user_memory= user_requests=
-        log=error log=warning log=info log=debug)
+        trace=root trace=users trace=no log=error log=warning log=info log=debug)
     local general=(allow_other default_permissions nodev noexec nosuid ro)
     case ${1##*,} in
     gid=*) mapfile -t own < <(_probefs_groups) ;;

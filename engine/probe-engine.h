@@ -687,6 +687,8 @@ PROBE_API ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target
  * EAGAIN.)
  */
 PROBE_API int probe_watch_settle(struct probe_watch *watch, int timeout, struct probe_error *error);
+/* Begins to end it, without waiting: nothing new is recorded. */
+PROBE_API void probe_watch_release(struct probe_watch *watch);
 /* Ends it; when this returns, nothing is left in the process. NULL is fine. */
 PROBE_API void probe_watch_free(struct probe_watch *watch);
 
@@ -746,6 +748,12 @@ PROBE_API int probe_attacher_new(struct probe_engine *engine, int socket,
  * EPIPE the watcher has gone, or makes no sense; ETIMEDOUT the kernel does not finish.
  */
 PROBE_API int probe_attacher_serve(struct probe_attacher *attacher, struct probe_error *error);
+/*
+ * Answers one request, which must be there, with STATUS (a negative errno value) and REASON,
+ * without a look at it. Returns STATUS. Errors: EPIPE, as above.
+ */
+PROBE_API int probe_attacher_refuse(struct probe_attacher *attacher, int status,
+                                    const struct probe_error *reason);
 /* Takes a descriptor that ends when what was attached last is detached; -1: there is none. */
 PROBE_API int probe_attacher_take_end(struct probe_attacher *attacher);
 /* What is attached stays so. NULL is fine. */

@@ -5,11 +5,13 @@
  */
 #include "fuse/loop.h"
 #include "fuse/mount.h"
+#include "fuse/streams.h"
 #include "options.h"
 #include "server/guard.h"
 #include "server/guard-message.h"
 #include "server/hold-takeover.h"
 #include "server/lent-find.h"
+#include "workers/attacher.h"
 #include "workers/worker.h"
 #include "shared/clock.h"
 
@@ -95,8 +97,12 @@ static int mount_and_serve(struct fuse_args *args, const struct options *options
         return -EIO;
     /* Workers are reaped by the kernel; so it must not be before fusermount3 was waited for. */
     signal(SIGCHLD, SIG_IGN);
-    int status = loop_serve(server);
+    int status = streams_new(server, &server->streams);
+    if (status == 0)
+        status = loop_serve(server);
     atomic_store(&server->ending, true);
+    if (server->streams)
+        streams_end(server->streams);
     fuse_session_unmount(session);
     if (status == -ETIMEDOUT) {
         log_message(PROBE_LOG_WARNING, "unmounted, while a request still hangs in its target");
@@ -143,6 +149,8 @@ static int new_router(struct server *server, const struct options *options)
         .ended_data = server,
     };
     int status = guard_new(&workers, &server->guard);
+    if (status == 0)
+        status = grants_new(&workers, &server->grants);
     return status < 0 ? status : router_new(&workers, &server->router);
 }
 
@@ -152,6 +160,8 @@ static int run(struct fuse_args *args, const struct options *options)
     struct server server = {
         .has_group = options->has_group,
         .group = options->group,
+        .trace = options->trace,
+        .answer_time = answer_time(),
         .uid = geteuid(),
         .gid = getegid(),
         .closing_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -167,6 +177,8 @@ static int run(struct fuse_args *args, const struct options *options)
         return -errno;
     raise_file_limit();
     clock_gettime(CLOCK_REALTIME, &server.started);
+    if (options->trace == TRACE_NO)
+        tree_leave_out_watching();
     status = loop_block_signals();
     if (status == 0)
         status = budgets_init(&server.budgets, server.uid);
@@ -188,6 +200,8 @@ static int run(struct fuse_args *args, const struct options *options)
             _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     guard_free(server.guard);
+    streams_free(server.streams);
+    grants_free(server.grants);
     waiting_free(server.waiting);
     inodes_done(&server.inodes);
     budgets_done(&server.budgets);
@@ -244,5 +258,7 @@ int main(int argc, char **argv)
         return worker_main(argc, argv);
     if (argc > 0 && strcmp(basename(argv[0]), GUARDIAN_NAME) == 0)
         return guardian_main(argc, argv, answer_time());
+    if (argc > 0 && strcmp(basename(argv[0]), ATTACHER_NAME) == 0)
+        return attacher_main(argc, argv);
     return main_of_server(argc, argv);
 }

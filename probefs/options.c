@@ -15,7 +15,7 @@ enum key { KEY_HELP, KEY_VERSION, KEY_REMOUNT };
 /* What fuse_opt_parse() fills in; values are still text. */
 struct raw_options {
     int foreground, debug, allow_gigatext, all;
-    char *engine, *group, *log, *user_files, *user_memory, *user_requests;
+    char *engine, *group, *log, *trace, *user_files, *user_memory, *user_requests;
     char *words[2]; /* SOURCE and MOUNTPOINT, or MOUNTPOINT */
     size_t word_count;
     bool help, version;
@@ -38,6 +38,7 @@ static const struct fuse_opt specification[] = {
     RAW("user_files=%s", user_files, 0),
     RAW("user_memory=%s", user_memory, 0),
     RAW("user_requests=%s", user_requests, 0),
+    RAW("trace=%s", trace, 0),
     FUSE_OPT_KEY("-h", KEY_HELP),
     FUSE_OPT_KEY("--help", KEY_HELP),
     FUSE_OPT_KEY("-V", KEY_VERSION),
@@ -125,6 +126,19 @@ static int parse_user_limits(const struct raw_options *raw, struct budget_limits
     return 0;
 }
 
+static int parse_trace(const char *text, enum trace_mode *trace)
+{
+    static const char *const names[] = {
+        [TRACE_ROOT] = "root", [TRACE_USERS] = "users", [TRACE_NO] = "no"};
+    for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) != 0)
+            continue;
+        *trace = (enum trace_mode)i;
+        return 0;
+    }
+    return fail("unknown value trace=%s: use trace=root, trace=users or trace=no", text);
+}
+
 static int interpret(const struct raw_options *raw, struct options *options)
 {
     if (raw->help || raw->version)
@@ -139,6 +153,8 @@ static int interpret(const struct raw_options *raw, struct options *options)
         return fail("unknown engine '%s': use engine=vm or engine=ptrace", raw->engine);
     if (raw->log && !log_level_parse(raw->log, &options->log_level))
         return fail("unknown log level '%s': use error, warning, info or debug", raw->log);
+    if (raw->trace && parse_trace(raw->trace, &options->trace) < 0)
+        return -1;
     if (raw->group && geteuid() != 0)
         return fail("gid=%s: only a server started by root may serve other users", raw->group);
     options->has_group = raw->group;
@@ -184,6 +200,7 @@ int options_parse(struct fuse_args *args, struct options *options)
     free(raw.user_files);
     free(raw.user_memory);
     free(raw.user_requests);
+    free(raw.trace);
     free(raw.words[0]);
     free(raw.words[1]);
     return status < 0 ? -EINVAL : 0;
@@ -213,6 +230,7 @@ void options_print_help(void)
           "  -o allow_gigatext   also write to code on pages of 1 GiB\n"
           "Who else may do what root may:\n"
           "  -o gid=GROUP        members of GROUP\n"
+          "  -o trace=WHO        who may watch probes: root (the default), users or no\n"
           "What each user but root may use of the server:\n"
           "  -o user_files=N,user_memory=MEBIBYTES,user_requests=N\n"
           "Information:\n"

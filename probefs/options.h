@@ -5,7 +5,7 @@
 
 #include "fuse/libfuse.h"
 #include "common/log.h"
-#include "server/budget.h"
+#include "server/server.h"
 
 #include <sys/types.h>
 
@@ -16,6 +16,7 @@ struct options {
     bool help, version;
     enum probe_log_level log_level;
     enum probe_method method;
+    enum trace_mode trace;
     bool allow_gigatext;
     bool all;       /* also probes without a semaphore */
     bool has_group; /* of -o gid=: */

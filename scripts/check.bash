@@ -12,14 +12,14 @@ process:      kinds forced yama
 target:       state info watch-only
 update:       switch control
 start:        probe-run probe-run-trace follow libraries
-watch:        watch probe-run-trace
+watch:        watch trace probe-run-trace
 engine:       library switch
 
 fuse:         tree server
 server:       hold takeover error-log
 workers:      takeover availability liar
 service:      control semaphore
-nodes:        info control state watch-only
+nodes:        info control state watch-only hits
 common:       error-log
 probefs:      switch tree
 

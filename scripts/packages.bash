@@ -11,7 +11,7 @@ build_packages=(
 test_packages=(
     clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
     gcovr bats parallel gdb valgrind bpftrace strace libcap2-bin passwd systemd
-    openssh-server sshfs
+    openssh-server sshfs rsync
     dpkg-dev debhelper lintian inotify-tools zsh
     binutils g++ lld mold ocaml rpm cpio
 )

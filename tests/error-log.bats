@@ -200,7 +200,7 @@ unlisted() {
 @test "a program whose probes have no semaphore: not listed, and error_log says what can be done" {
     start_target watched
     unlisted "$pid"
-    assert_equal "$(cd "$mnt/$pid" && echo *)" "control enabled error_log exe info"
+    assert_equal "$(cd "$mnt/$pid" && echo *)" "control enabled error_log exe hits info trace"
     assert_equal "$(probes_of "$pid")" ""
     assert_match "$(cat "$error_log")" "* object '*/watched' of process $pid has 1 note without a \
 semaphore left out: such a probe can be watched, not switched (for one, 'web:silent'); mount with -o \

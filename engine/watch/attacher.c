@@ -351,24 +351,45 @@ static int answer(struct probe_attacher *attacher, struct asked *asked, struct p
     attachment_release(&attachment);
     fd_message_close(&attacher->end, 1);
     attacher->end = attachment.ended;
-    if (status < 0 && status != -EPIPE) {
-        struct attach_reply refusal = {.status = status};
-        if (error)
-            refusal.error = *error;
-        fd_message_send(attacher->socket, &refusal, sizeof(refusal), NULL, 0);
-    }
+    return status;
+}
+
+/* Receives a request, with the descriptors that come. Errors: EPIPE. */
+static int receive(const struct probe_attacher *attacher, struct asked *asked)
+{
+    *asked = (struct asked){.fd_count = sizeof(asked->fds) / sizeof(*asked->fds)};
+    int status = fd_message_receive(attacher->socket, &asked->request, sizeof(asked->request),
+                                    asked->fds, &asked->fd_count);
+    return status < 0 ? -EPIPE : 0;
+}
+
+static void send_refusal(const struct probe_attacher *attacher, int status,
+                         const struct probe_error *reason)
+{
+    const struct attach_reply refusal = {.status = status, .error = *reason};
+    fd_message_send(attacher->socket, &refusal, sizeof(refusal), NULL, 0);
+}
+
+int probe_attacher_refuse(struct probe_attacher *attacher, int status,
+                          const struct probe_error *reason)
+{
+    struct asked asked;
+    if (receive(attacher, &asked) < 0)
+        return -EPIPE;
+    fd_message_close(asked.fds, asked.fd_count);
+    send_refusal(attacher, status, reason);
     return status;
 }
 
 int probe_attacher_serve(struct probe_attacher *attacher, struct probe_error *error)
 {
-    struct probe_error unused;
-    struct asked asked = {.fd_count = sizeof(asked.fds) / sizeof(*asked.fds)};
-    int status = fd_message_receive(attacher->socket, &asked.request, sizeof(asked.request),
-                                    asked.fds, &asked.fd_count);
-    if (status < 0)
+    struct probe_error unused = {.text = ""};
+    struct asked asked;
+    if (receive(attacher, &asked) < 0)
         return -EPIPE;
-    status = answer(attacher, &asked, error ? error : &unused);
+    int status = answer(attacher, &asked, error ? error : &unused);
+    if (status < 0 && status != -EPIPE)
+        send_refusal(attacher, status, error ? error : &unused);
     fd_message_close(asked.fds, asked.fd_count);
     free(asked.plan.files);
     free(asked.bytes);

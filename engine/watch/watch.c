@@ -299,8 +299,7 @@ int probe_watch_new(struct probe_target *target, const size_t *indices, size_t c
     return status;
 }
 
-/* Begins to detach everything. */
-static void release_sites(struct probe_watch *watch)
+void probe_watch_release(struct probe_watch *watch)
 {
     for (size_t i = 0; i < watch->batch_count; i++)
         attachment_release(&watch->batches[i].attachment);
@@ -310,7 +309,7 @@ void probe_watch_free(struct probe_watch *watch)
 {
     if (!watch)
         return;
-    release_sites(watch);
+    probe_watch_release(watch);
     for (size_t i = 0; i < watch->batch_count; i++)
         batch_done(&watch->batches[i]);
     free(watch->batches);
@@ -410,7 +409,7 @@ static char *put_end(struct probe_watch *watch, char *to)
     to = put_lost(watch, watch->tallies[WATCH_LOST], to);
     to = line_put_text(to, watch->end == WATCH_EXECUTED ? "# exec\n" : "# ended\n");
     watch->end = WATCH_TOLD;
-    release_sites(watch);
+    probe_watch_release(watch);
     return to;
 }
 

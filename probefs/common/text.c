@@ -2,6 +2,7 @@
 #include "common/text.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,4 +39,16 @@ int text_close(struct text *text, FILE *out)
     free(text->bytes);
     *text = (struct text){.bytes = NULL};
     return -ENOMEM;
+}
+
+void text_clean(char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte >= ' ' && byte < 0x7f)
+            continue;
+        bool is_c1 = (byte & 0xe0) == 0x80 && i > 0 && (unsigned char)bytes[i - 1] == 0xc2;
+        if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f || is_c1)
+            bytes[i] = '?';
+    }
 }

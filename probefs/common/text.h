@@ -18,4 +18,10 @@ FILE *text_open(struct text *text);
 /* Ends that. Returns 0, or -ENOMEM where not all of it could be kept: then TEXT is empty. */
 int text_close(struct text *text, FILE *out);
 
+/*
+ * What a worker sends may reach root's terminal, and its user may have taken it over: a `?` takes
+ * the place of each control byte but newline and tab.
+ */
+void text_clean(char *bytes, size_t length);
+
 #endif

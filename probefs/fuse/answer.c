@@ -115,6 +115,29 @@ void answer_opened(fuse_req_t request)
     stale_forget(fuse_req_ctx(request)->pid);
 }
 
+static _Thread_local uint64_t served; /* the request of the calling thread */
+
+void answer_begin(uint64_t unique)
+{
+    served = unique;
+}
+
+/* The library does not know FOPEN_STREAM, so it only gets to forget the request. */
+int answer_open_stream(fuse_req_t request, uint64_t handle)
+{
+    const struct server *server = fuse_req_userdata(request);
+    const struct {
+        struct fuse_out_header header;
+        struct fuse_open_out open;
+    } answer = {
+        .header = {.len = sizeof(answer), .unique = served},
+        .open = {.fh = handle, .open_flags = FOPEN_DIRECT_IO | FOPEN_STREAM | FOPEN_NOFLUSH},
+    };
+    ssize_t put = write(fuse_session_fd(server->session), &answer, sizeof(answer));
+    fuse_reply_none(request);
+    return put < 0 ? -ENOENT : 0;
+}
+
 void answer_directly(struct fuse_session *session, uint64_t unique, int status)
 {
     const struct fuse_out_header answer = {

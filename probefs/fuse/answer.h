@@ -9,6 +9,15 @@
 /* Who has sent REQUEST. */
 struct caller answer_caller(fuse_req_t request);
 
+/* The calling thread serves the request UNIQUE: for what the library cannot answer. */
+void answer_begin(uint64_t unique);
+
+/*
+ * Answers the open REQUEST with a file that has no position: a read that waits keeps no other read
+ * or write of the same open file waiting. Returns 0, or -ENOENT if nobody waits for it any more.
+ */
+int answer_open_stream(fuse_req_t request, uint64_t handle);
+
 /*
  * Answers with STATUS, a negative errno value: one of those that probefs(8) lists, or EIO. INODE,
  * which may be NULL, is what the request is about, or the directory where it is looked for.

@@ -383,6 +383,7 @@ static void *serve_requests(void *data)
             break;
         }
         unsigned int slow = loop->slow;
+        answer_begin(served.header.unique);
         begin_serving(loop, &served);
         bool refused = is_one_too_many(loop, &served.header);
         pthread_mutex_unlock(&loop->lock);

@@ -11,11 +11,15 @@
 #include "server/directory.h"
 #include "server/file.h"
 #include "server/look-up.h"
+#include "server/watching.h"
 #include "nodes/readme.h"
 #include "fuse/refusals.h"
+#include "fuse/streams.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,11 +54,23 @@ static void forget_ended(struct server *server)
     free(names);
 }
 
-/* The directory NAME in PARENT, or PARENT where NAME is one of its files, which NUMBER says. */
-static int look_up(struct server *server, struct inode *parent, const char *name,
-                   struct inode **inode, uint64_t *number, bool *sure)
+/* What a name that is no file of the tree leads to, by the place that it stands in. */
+static const enum place places_below[PLACE_COUNT] = {
+    [PLACE_ROOT] = PLACE_PROCESS,
+    [PLACE_PROCESS] = PLACE_PROBE,
+    [PLACE_TRACE] = PLACE_STREAMS,
+    [PLACE_STREAMS] = PLACE_STREAM,
+};
+
+/*
+ * What NAME is in the directory DIRECTORY, whose inode is PARENT: an inode, and the number of the
+ * node in it.
+ */
+static int look_up(struct server *server, struct inode *parent, uint64_t directory,
+                   const char *name, struct inode **inode, uint64_t *number, bool *sure)
 {
-    int kind = inode_find_file(parent, name);
+    enum place place = tree_inside(inode_kind(directory));
+    int kind = inode_find_file(parent, place, name);
     int status = -ENOENT;
     *sure = true;
     if (kind >= 0) {
@@ -63,12 +79,12 @@ static int look_up(struct server *server, struct inode *parent, const char *name
         *number = inode_number(parent, (unsigned int)kind);
         return 0;
     }
-    if (parent->place == PLACE_ROOT)
+    if (place == PLACE_ROOT || place == PLACE_TRACE)
         status = look_up_process(server, name, inode, sure);
-    else if (parent->place == PLACE_PROCESS)
+    else if (place == PLACE_PROCESS || place == PLACE_STREAMS)
         status = look_up_probe(server, parent, name, inode);
     if (status == 0)
-        *number = inode_number(*inode, tree_directory((*inode)->place));
+        *number = inode_number(*inode, tree_directory(places_below[place]));
     return status;
 }
 
@@ -81,7 +97,7 @@ static void op_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     uint64_t number = 0;
     bool sure = true;
     struct inode *directory = inodes_find(&server->inodes, parent);
-    int status = look_up(server, directory, name, &inode, &number, &sure);
+    int status = look_up(server, directory, parent, name, &inode, &number, &sure);
     if (status < 0) {
         answer_error(request, directory, status);
         return;
@@ -149,6 +165,19 @@ static void reply_self(fuse_req_t request, const struct caller *caller)
     fuse_reply_readlink(request, text);
 }
 
+/* It leads to where the stream is; who may read that is decided there. */
+static void reply_stream_link(fuse_req_t request, struct inode *inode)
+{
+    char path[PROBE_NAME_SIZE + 64];
+    int status = attributes_check_alive(server_of(request), inode);
+    if (status < 0) {
+        answer_error(request, inode, status);
+        return;
+    }
+    watching_write_link(inode, path, sizeof(path));
+    fuse_reply_readlink(request, path);
+}
+
 static void op_readlink(fuse_req_t request, fuse_ino_t number)
 {
     struct server *server = server_of(request);
@@ -160,6 +189,10 @@ static void op_readlink(fuse_req_t request, fuse_ino_t number)
     size_t length = 0;
     if (!inode->target) {
         reply_self(request, &caller);
+        return;
+    }
+    if (inode_kind(number)->watches) {
+        reply_stream_link(request, inode);
         return;
     }
     int status = file_open(server, inode, inode_kind(number), &caller, false, &file, &error);
@@ -188,6 +221,10 @@ static void op_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_i
     struct caller caller = answer_caller(request);
     struct probe_error error = {.text = ""};
     struct directory *directory = NULL;
+    if (tree_inside(inode_kind(number)) != inode->place) { /* .trace, which lists nothing */
+        fuse_reply_open(request, info);
+        return;
+    }
     int status = directory_open(server, inode, &caller, &directory, &error);
     if (status < 0) {
         answer_failure_on(request, inode, number, "open the directory", status, &error);
@@ -240,6 +277,11 @@ static int open_file(struct server *server, uint64_t number, const struct caller
     int status = file_count(server, file, caller->uid, error);
     if (status == 0)
         status = file_open(server, inode, kind, caller, write, file, error);
+    if (status == 0 && kind->type == NODE_STREAM) {
+        status = stream_open(server, file, error);
+        if (status < 0)
+            file_close(server, file);
+    }
     if (status < 0 && !file_has_hold(file)) {
         file_uncount(server, file);
         free(file);
@@ -270,8 +312,12 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     info->fh = (uintptr_t)file;
     info->direct_io = 1;
     info->noflush = !write || !inode_kind(number)->by_lines;
-    if (fuse_reply_open(request, info) < 0 && file) {
+    int answered = file && file->stream ? answer_open_stream(request, info->fh)
+                                        : fuse_reply_open(request, info);
+    if (answered < 0 && file) {
         file_expect_close(file);
+        if (file->stream)
+            stream_close(server, file);
         file_release(server, file);
     }
 }
@@ -286,6 +332,10 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     if (!file) {
         size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
         fuse_reply_buf(request, &README_TEXT[README_SIZE - left], left < size ? left : size);
+        return;
+    }
+    if (file->stream) {
+        stream_read(request, file, number, size, (info->flags & O_NONBLOCK) != 0);
         return;
     }
     int status =
@@ -315,13 +365,15 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     struct probe_error error = {.text = ""};
     char what[ASKED_SIZE];
     (void)offset;
-    int status = file_write(server, file, info->lock_owner, bytes, length, &error);
+    int status = file->stream ? stream_write(server, file, bytes, length, &error)
+                              : file_write(server, file, info->lock_owner, bytes, length, &error);
     if (status < 0) {
         describe_write(bytes, length, what, sizeof(what));
         answer_open_failure(request, file->inode, number, what, status, &error);
         return;
     }
-    inodes_set_written(&server->inodes, file->inode->target, number);
+    if (!file->stream)
+        inodes_set_written(&server->inodes, file->inode->target, number);
     fuse_reply_write(request, length);
 }
 
@@ -335,6 +387,20 @@ static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
                             &error);
     else
         fuse_reply_err(request, 0);
+}
+
+static void op_poll(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
+                    struct fuse_pollhandle *handle)
+{
+    struct file *file = (struct file *)(uintptr_t)info->fh;
+    (void)number;
+    if (file && file->stream) {
+        stream_poll(request, file, handle);
+        return;
+    }
+    if (handle)
+        fuse_pollhandle_destroy(handle);
+    fuse_reply_poll(request, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }
 
 /* ---- the session ------------------------------------------------------------------------ */
@@ -364,6 +430,7 @@ const struct fuse_lowlevel_ops operations = {
     .read = op_read,
     .write = op_write,
     .flush = op_flush,
+    .poll = op_poll,
     .create = refuse_create,
     .mknod = refuse_mknod,
     .mkdir = refuse_mkdir,

@@ -2,6 +2,7 @@
 #include "fuse/raw-requests.h"
 
 #include "fuse/answer.h"
+#include "fuse/streams.h"
 #include "server/directory.h"
 #include "server/file.h"
 
@@ -48,6 +49,8 @@ void raw_request_expect(const void *bytes, size_t length)
 static void release(struct server *server, const struct raw *raw)
 {
     struct file *file = handle_of(raw);
+    if (file && file->stream)
+        stream_close(server, file);
     if (file)
         file_release(server, file);
     answer_directly(server->session, raw->header.unique, 0);

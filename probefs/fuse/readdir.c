@@ -112,6 +112,10 @@ void readdir_serve(fuse_req_t request, fuse_ino_t number, size_t size, off_t off
     struct directory *directory = (struct directory *)(uintptr_t)info->fh;
     struct probe_error error = {.text = ""};
     struct reply_buffer buffer = {.request = request, .size = size, .plus = plus};
+    if (!directory) { /* below .trace nothing is listed */
+        fuse_reply_buf(request, NULL, 0);
+        return;
+    }
     int status = offset == 0 ? attributes_check_alive(server, directory->inode) : 0;
     /* A listing is not gathered anew here: all look-ups in the root would wait for it. */
     if (status == 0 && offset == 0 && directory->used && directory->inode->target)

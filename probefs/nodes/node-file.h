@@ -7,10 +7,15 @@
 #include "nodes/holds.h"
 #include "nodes/sets.h"
 
+struct counts;
+struct counts_ask;
+
 struct node_file {
     struct probe_target *target; /* locked and attached; looked at, for reading */
     const char *probe;           /* its name, or NULL where the file belongs to the process */
     struct holds *holds;         /* of the target */
+    struct counts *counts;       /* likewise */
+    struct counts_ask *ask;      /* for what counting begins with */
     /* Gets the names of probes whose holds lost their claims, each ended by a NUL, if not NULL. */
     struct text *forgets;
     /* Gets the probes whose counters are set, if not NULL. */

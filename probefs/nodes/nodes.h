@@ -38,6 +38,15 @@ int node_control_read(struct node_file *file, FILE *out, struct probe_error *err
 int node_control_write(struct node_file *file, const char *text, size_t length,
                        struct probe_error *error);
 
+/* hits, of a probe and of a process */
+int node_hits_read(struct node_file *file, FILE *out, struct probe_error *error);
+int node_hits_write(struct node_file *file, const char *text, size_t length,
+                    struct probe_error *error);
+
+/* The names of probes that a stream is to show. */
+int node_stream_write(struct node_file *file, const char *text, size_t length,
+                      struct probe_error *error);
+
 /* error_log: what of the process's probes is not shown, and why; a sentence a line. */
 int node_error_log_read(struct node_file *file, FILE *out, struct probe_error *error);
 

@@ -23,6 +23,10 @@
     "  exec 9> PID/PROBE/hold            a reference that ends when you close the file\n"          \
     "  cat PID/PROBE/sites               one line per site: ADDRESS STATE OBJECT+OFFSET "          \
     "ARGUMENTS\n"                                                                                  \
+    "  cat PID/PROBE/trace               watch it fire: TIME TID PROBE ARGUMENTS, until you stop " \
+    "it\n"                                                                                         \
+    "  echo 1 > PID/PROBE/hits           count from 0 on; cat reads the count, echo 0 > ends it\n" \
+    "  cat PID/trace                     all probes; first write names to it to choose some\n"     \
     "\n"                                                                                           \
     "Many probes, in one update\n"                                                                 \
     "  echo 0 > PID/enabled              all probes of a process\n"                                \

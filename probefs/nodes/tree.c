@@ -18,6 +18,36 @@ const struct node_kind node_kinds[] = {
      .size = README_SIZE},
     {.name = "self", .place = PLACE_ROOT, .type = NODE_LINK, .everybody = true},
 
+    /* Streams: where links lead to, and nobody who walks the tree gets stuck in them. */
+    {.name = ".trace",
+     .place = PLACE_ROOT,
+     .inside = PLACE_TRACE,
+     .type = NODE_DIRECTORY,
+     .everybody = true,
+     .watches = true,
+     .hidden = true},
+    {.place = PLACE_STREAMS, .type = NODE_DIRECTORY},
+    {.name = "trace",
+     .place = PLACE_STREAMS,
+     .type = NODE_STREAM,
+     .watches = true,
+     .write = node_stream_write},
+    {.place = PLACE_STREAM, .type = NODE_STREAM, .watches = true, .write = node_stream_write},
+    {.name = "hits",
+     .place = PLACE_PROCESS,
+     .type = NODE_FILE,
+     .watches = true,
+     .read = node_hits_read,
+     .write = node_hits_write},
+    {.name = "hits",
+     .place = PLACE_PROBE,
+     .type = NODE_FILE,
+     .watches = true,
+     .read = node_hits_read,
+     .write = node_hits_write},
+    {.name = "trace", .place = PLACE_PROCESS, .type = NODE_LINK, .watches = true},
+    {.name = "trace", .place = PLACE_PROBE, .type = NODE_LINK, .watches = true},
+
     {.name = "enabled",
      .place = PLACE_PROCESS,
      .type = NODE_FILE,
@@ -73,11 +103,34 @@ unsigned int tree_directory(enum place place)
     return kind;
 }
 
+/* Option -o trace=no. */
+static bool leaves_out_watching;
+
+void tree_leave_out_watching(void)
+{
+    leaves_out_watching = true;
+}
+
+static bool is_shown(const struct node_kind *kind)
+{
+    return !kind->watches || !leaves_out_watching;
+}
+
+bool tree_is_listed(const struct node_kind *kind)
+{
+    return !kind->hidden && is_shown(kind);
+}
+
+enum place tree_inside(const struct node_kind *kind)
+{
+    return kind->name ? kind->inside : kind->place;
+}
+
 int tree_find(enum place place, const char *name)
 {
     for (unsigned int i = 0; i < node_kind_count; i++) {
         const struct node_kind *kind = &node_kinds[i];
-        if (kind->place == place && kind->name && strcmp(kind->name, name) == 0)
+        if (kind->place == place && kind->name && is_shown(kind) && strcmp(kind->name, name) == 0)
             return (int)i;
     }
     return -1;

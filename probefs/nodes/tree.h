@@ -11,9 +11,17 @@
 #include <stdio.h>
 
 /* Which directory a node stands in. A directory's own kind is the first of its place. */
-enum place { PLACE_ROOT, PLACE_PROCESS, PLACE_PROBE, PLACE_COUNT };
+enum place {
+    PLACE_ROOT,
+    PLACE_PROCESS,
+    PLACE_PROBE,
+    PLACE_TRACE,   /* .trace, with a directory for each process */
+    PLACE_STREAMS, /* one of those, with a stream for each probe; and in the process's own inode */
+    PLACE_STREAM,  /* such a stream, in the probe's inode; no directory */
+    PLACE_COUNT,
+};
 
-enum node_type { NODE_DIRECTORY, NODE_FILE, NODE_LINK };
+enum node_type { NODE_DIRECTORY, NODE_FILE, NODE_LINK, NODE_STREAM };
 
 /* Who keeps what an open file stands for. */
 enum node_keeper {
@@ -25,8 +33,9 @@ struct node_kind {
     const char *name; /* NULL for the directory of a process or probe itself */
     enum place place;
     enum node_type type;
-    bool everybody; /* may be read by all; else by those who may look into the process */
-    off_t size;     /* where it is known; 0 for what is made on reading */
+    enum place inside; /* of a directory with a name: what stands in it */
+    bool everybody;    /* may be read by all; else by those who may look into the process */
+    off_t size;        /* where it is known; 0 for what is made on reading */
 
     /* Writes the contents, as they are now, to OUT. NULL: not readable. */
     int (*read)(struct node_file *file, FILE *out, struct probe_error *error);
@@ -35,6 +44,8 @@ struct node_kind {
                  struct probe_error *error);
     enum node_keeper keeper;
     bool needs_semaphore; /* a probe without one, which can only be watched, has no such file */
+    bool watches;         /* it watches probes, which not everybody may */
+    bool hidden;          /* listings do not have it */
     bool by_lines;        /* a write gets whole lines: the server keeps what is not ended yet */
     bool has_failures;    /* the server adds the target's failures to what is read */
 };
@@ -55,5 +66,12 @@ extern const unsigned int node_kind_count;
 unsigned int tree_directory(enum place place);
 /* The kind of the file NAME in PLACE, or -1. */
 int tree_find(enum place place, const char *name);
+/* What stands in the directory of KIND. */
+enum place tree_inside(const struct node_kind *kind);
+
+/* Is KIND, which has a name, shown in listings? */
+bool tree_is_listed(const struct node_kind *kind);
+/* -o trace=no: nothing that watches is there. To be called before anything is looked up. */
+void tree_leave_out_watching(void);
 
 #endif

@@ -32,8 +32,10 @@ static mode_t permissions(const struct server *server, const struct node_kind *k
 void attributes_fill(struct server *server, struct target *target, uint64_t number,
                      const struct ownership *owner, struct stat *status)
 {
-    static const mode_t types[] = {
-        [NODE_DIRECTORY] = S_IFDIR, [NODE_FILE] = S_IFREG, [NODE_LINK] = S_IFLNK};
+    static const mode_t types[] = {[NODE_DIRECTORY] = S_IFDIR,
+                                   [NODE_FILE] = S_IFREG,
+                                   [NODE_LINK] = S_IFLNK,
+                                   [NODE_STREAM] = S_IFREG};
     const struct node_kind *kind = inode_kind(number);
     const struct timespec time =
         target ? inodes_get_time(&server->inodes, target, number) : server->started;

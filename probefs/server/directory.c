@@ -115,7 +115,7 @@ static int begin(struct server *server, struct directory *directory, size_t coun
 static void add_files(struct directory *directory)
 {
     for (unsigned int i = 0; i < node_kind_count; i++) {
-        if (inode_has_file(directory->inode, &node_kinds[i]))
+        if (inode_lists_file(directory->inode, &node_kinds[i]))
             directory->entries[directory->count++] =
                 (struct directory_entry){.name = node_kinds[i].name, .kind = (int)i};
     }
@@ -214,7 +214,8 @@ static bool is_name(const char *name, size_t length)
 }
 
 /* Pointers to all names that stand in the directory, those of its files, too; to be freed. */
-static const char **collect_names(const struct read_names *read, size_t *result_count)
+static const char **collect_names(const struct directory *directory, const struct read_names *read,
+                                  size_t *result_count)
 {
     size_t room = node_kind_count;
     size_t count = 0;
@@ -231,7 +232,7 @@ static const char **collect_names(const struct read_names *read, size_t *result_
         at += strlen(listed) + 1;
     }
     for (unsigned int i = 0; i < node_kind_count; i++) {
-        if (node_kinds[i].place == PLACE_PROCESS && node_kinds[i].name)
+        if (inode_lists_file(directory->inode, &node_kinds[i]))
             names[count++] = node_kinds[i].name;
     }
     *result_count = count;
@@ -244,7 +245,7 @@ static int make_list(struct server *server, struct directory *directory,
     size_t count = 0;
     size_t length = 0;
     char *list = NULL;
-    const char **names = collect_names(read, &count);
+    const char **names = collect_names(directory, read, &count);
     int status = names ? list_new(names, count, &list, &length) : -ENOMEM;
     free(names);
     if (status == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/file-handle.h"
 
+#include "common/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,8 @@
 /* Names alone need no access to memory; a file that is not written needs none for writing. */
 static enum probe_access access_for(const struct node_kind *kind, bool write)
 {
+    if (kind->type == NODE_STREAM) /* watching takes the right to write */
+        return PROBE_WRITE;
     if (kind->type != NODE_FILE)
         return PROBE_NAMES;
     return write ? PROBE_WRITE : PROBE_READ;
@@ -65,23 +69,6 @@ int file_handle_open(struct server *server, struct file *file, struct probe_erro
     return status;
 }
 
-/*
- * What a worker sends may reach root's terminal, and its user may have taken it over: nothing but
- * text comes out of it. (A link says a path as it is; names, which a NUL ends, are checked one by
- * one.)
- */
-static void clean_text(const struct node_kind *kind, char *bytes, size_t length)
-{
-    if (kind->type != NODE_FILE)
-        return;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        bool is_c1 = (byte & 0xe0) == 0x80 && i > 0 && (unsigned char)bytes[i - 1] == 0xc2;
-        if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f || is_c1)
-            bytes[i] = '?';
-    }
-}
-
 int file_handle_read(struct server *server, struct file *file, uint64_t offset, size_t size,
                      char **bytes, size_t *length, struct probe_error *error)
 {
@@ -104,8 +91,9 @@ int file_handle_read(struct server *server, struct file *file, uint64_t offset, 
     atomic_store(&file->end, call.reply.has_end ? offset + call.out_length : 0);
     if (call.reply.has_end)
         atomic_store(&file->has_text, false);
-    if (call.out)
-        clean_text(file->kind, call.out, call.out_length);
+    /* A link says a path as it is; names, which a NUL ends, are checked one by one. */
+    if (call.out && file->kind->type == NODE_FILE)
+        text_clean(call.out, call.out_length);
     *bytes = call.out;
     *length = call.out_length;
     return 0;

@@ -6,6 +6,8 @@
 #include "server/cut-line.h"
 #include "server/server.h"
 
+struct stream;
+
 /* An open file of a process. What it says and does is up to workers, which do not know of it. */
 struct file {
     struct inode *inode;
@@ -22,6 +24,7 @@ struct file {
     struct hold_entry held;   /* in the target's list, if this is a hold */
     pthread_mutex_t lock; /* guards what follows: calls for one file come at the same time, too */
     struct cut_line cut;
+    struct stream *stream;     /* if it is one: see fuse/streams.h */
     struct shared_bytes *text; /* what the server made of a read: see has_failures */
     struct file *prev, *next;  /* of a user's holds that wait to be closed */
 };

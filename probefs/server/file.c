@@ -3,6 +3,7 @@
 
 #include "server/error-log.h"
 #include "server/hold-file.h"
+#include "server/watching.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -103,6 +104,9 @@ int file_open(struct server *server, struct inode *inode, const struct node_kind
     result->number = atomic_fetch_add(&server->last_file, 1) + 1;
     int status =
         find_route(server, target, kept < 0 ? process : kept, caller, &result->route, error);
+    /* To read what is counted begins nothing. */
+    if (status == 0 && kind->watches && (write || kind->type == NODE_STREAM))
+        status = watching_check(server, result, error);
     if (status == 0) {
         status = open_by_route(server, result, error);
         if (status < 0 && opens_anyway(result, status))
@@ -163,7 +167,8 @@ static int write_text(struct server *server, struct file *file, const char *text
     file_handle_init_call(&call, file, OPERATION_WRITE);
     call.in = text;
     call.in_length = length;
-    return hold_file_change(server, file, &call, error);
+    return file->kind->watches ? watching_change(server, file, &call, error)
+                               : hold_file_change(server, file, &call, error);
 }
 
 void file_forget_cut(struct server *server, struct file *file)

@@ -348,11 +348,25 @@ static void add_stale_files(struct stale_names *stale, uint64_t directory)
     }
 }
 
-/* The number of the directory of TARGET, as inode_number() has it. */
-static uint64_t directory_of(const struct inodes *inodes, const struct target *target)
+/* The number of the directory PLACE of TARGET, as inode_number() has it. */
+static uint64_t directory_of(const struct inodes *inodes, const struct target *target,
+                             enum place place)
 {
     const struct inode inode = {.key = make_key(inodes, target, NULL, false)};
-    return inode_number(&inode, tree_directory(PLACE_PROCESS));
+    return inode_number(&inode, tree_directory(place));
+}
+
+/* The same below .trace. */
+static void add_stale_streams(const struct inodes *inodes, const struct inode *inode,
+                              struct stale_names *stale, const char *pid)
+{
+    int trace = tree_find(PLACE_ROOT, ".trace");
+    uint64_t directory = directory_of(inodes, inode->target, PLACE_STREAMS);
+    if (trace < 0)
+        return;
+    add_stale(stale, directory, inode->probe ? inode->probe : "trace");
+    if (!inode->probe)
+        add_stale(stale, inode_number(&inodes->root, (unsigned int)trace), pid);
 }
 
 /* What INODE, of a target that has ended, is known by. Called with the lock held. */
@@ -360,15 +374,17 @@ static void add_names_of(const struct inodes *inodes, const struct inode *inode,
                          struct stale_names *stale)
 {
     char pid[16];
-    uint64_t directory = directory_of(inodes, inode->target);
+    uint64_t directory = directory_of(inodes, inode->target, PLACE_PROCESS);
+    snprintf(pid, sizeof(pid), "%d", inode->target->pid);
     if (inode->probe && inode->target->was_stale) {
         add_stale(stale, directory, inode->probe);
     } else if (!inode->probe) {
-        snprintf(pid, sizeof(pid), "%d", inode->target->pid);
         add_stale(stale, inode_number(&inodes->root, tree_directory(PLACE_ROOT)), pid);
         if (inode->target->was_stale)
             add_stale_files(stale, directory);
     }
+    if (inode->target->was_stale)
+        add_stale_streams(inodes, inode, stale, pid);
 }
 
 static void add_names(struct inodes *inodes, struct stale_names *stale)
@@ -442,16 +458,20 @@ bool inodes_target_lives(const struct target *target)
 
 /* ---- directories ------------------------------------------------------------------------ */
 
-bool inode_has_file(const struct inode *inode, const struct node_kind *kind)
+static bool lacks(const struct inode *inode, const struct node_kind *kind)
 {
-    return kind->name && kind->place == inode->place &&
-           !(kind->needs_semaphore && inode->watch_only);
+    return kind->needs_semaphore && inode->watch_only;
 }
 
-int inode_find_file(const struct inode *inode, const char *name)
+bool inode_lists_file(const struct inode *inode, const struct node_kind *kind)
 {
-    int kind = tree_find(inode->place, name);
-    return kind >= 0 && inode_has_file(inode, &node_kinds[kind]) ? kind : -1;
+    return kind->name && kind->place == inode->place && tree_is_listed(kind) && !lacks(inode, kind);
+}
+
+int inode_find_file(const struct inode *inode, enum place place, const char *name)
+{
+    int kind = tree_find(place, name);
+    return kind >= 0 && !lacks(inode, &node_kinds[kind]) ? kind : -1;
 }
 
 static int add_inode(struct inodes *inodes, uint64_t key, struct target *target, const char *probe,

@@ -141,10 +141,11 @@ bool inodes_target_lives(const struct target *target);
  */
 int inodes_look_up(struct inodes *inodes, struct target *target, const char *probe, bool watch_only,
                    struct inode **inode);
-/* The kind of the file NAME in INODE's directory, or -1. */
-int inode_find_file(const struct inode *inode, const char *name);
-/* Is there a file of KIND in INODE's directory? */
-bool inode_has_file(const struct inode *inode, const struct node_kind *kind);
+/* The kind of the file NAME in PLACE, which is INODE's directory or one that it has beside, or -1.
+ */
+int inode_find_file(const struct inode *inode, enum place place, const char *name);
+/* Is a file of KIND listed in INODE's directory? */
+bool inode_lists_file(const struct inode *inode, const struct node_kind *kind);
 /* A file in INODE was looked up. */
 void inodes_look_up_file(struct inodes *inodes, struct inode *inode);
 void inodes_forget(struct inodes *inodes, uint64_t number, uint64_t count);

@@ -6,6 +6,7 @@
 #include "server/budget.h"
 #include "server/inodes.h"
 #include "server/router.h"
+#include "workers/grants.h"
 
 /* The holds on one user's processes that wait to be closed, by the thread that closes the first. */
 struct closing {
@@ -13,6 +14,11 @@ struct closing {
     struct file *files;
     struct closing *next;
 };
+
+/* Who may watch probes, beside those who may do what root may. */
+enum trace_mode { TRACE_ROOT, TRACE_USERS /* of their own processes */, TRACE_NO };
+
+struct streams;
 
 /* How long all look-ups in the root together may still wait, and since when that is so. */
 struct look_up_waits {
@@ -26,6 +32,10 @@ struct server {
     gid_t group;
     struct router *router;
     struct guard *guard; /* of holds */
+    enum trace_mode trace;
+    int64_t answer_time; /* how long a call may wait for its answer */
+    struct grants *grants;
+    struct streams *streams; /* open ones: see fuse/streams.h */
     struct waiting *waiting;
     struct inodes inodes;
     struct budgets budgets;

@@ -7,10 +7,12 @@
 #define PROBEFS_ANSWERS_H
 
 #include "service/children.h"
+#include "service/counting.h"
 #include "service/keeper.h"
 #include "service/kept-texts.h"
 #include "service/scanner.h"
 #include "service/stops.h"
+#include "service/feeds.h"
 #include "service/targets.h"
 
 struct service {
@@ -19,6 +21,8 @@ struct service {
     struct scanner *scanner;
     struct kept_texts texts;
     struct stops stops; /* made for other workers */
+    struct feeds *feeds;
+    struct counting counting;
     struct keeper keeper;
     struct sets sets;
     struct child_queue children; /* after all that it uses */
@@ -40,6 +44,9 @@ int answer_lend_file(struct service *service, struct call *call);
 int answer_stop(struct service *service, struct call *call);
 int answer_write_code(struct service *service, struct call *call);
 int answer_resume(struct service *service, struct call *call);
+
+/* feeds.c */
+int answer_stream(struct service *service, struct call *call);
 
 /* keeper.c */
 int answer_hold_take(struct service *service, struct call *call);

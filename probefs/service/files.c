@@ -23,6 +23,7 @@ static struct node_file file_of(struct service_target *target, const struct call
         .target = target->target,
         .probe = call->request.probe[0] ? call->request.probe : NULL,
         .holds = &target->holds,
+        .counts = &target->counts,
     };
 }
 
@@ -175,10 +176,13 @@ int answer_write(struct service *service, struct call *call)
     struct node_file file = file_of(target, call);
     file.forgets = call->request.report_forgets ? &forgets : NULL;
     file.sets = keeper_has_holds(&service->keeper) ? &service->sets : NULL;
+    struct counts_ask ask = {call->given[GIVEN_ATTACHER], call->request.size};
+    file.ask = &ask;
     status = access_resume(service->engine, target, call);
     if (status == 0)
         status = change_node(&file, kind, call);
     access_end(target);
+    counting_note(service, target);
     service_targets_unlock(&service->targets, target, status, true);
     call->out = forgets.bytes;
     call->out_length = forgets.length;

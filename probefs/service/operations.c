@@ -3,8 +3,19 @@
 
 #include "service/answers.h"
 
+#include <unistd.h>
+
 /* Names of probes that are to be forgotten: as many as a target has. */
 enum { FORGETS_MAX = 64 << 20 };
+
+void call_close_given(struct call *call)
+{
+    for (size_t i = 0; i < GIVEN_COUNT; i++) {
+        if (call->given[i] >= 0)
+            close(call->given[i]);
+        call->given[i] = -1;
+    }
+}
 
 static uint64_t as_much_as_asked(const struct call *call)
 {
@@ -48,6 +59,7 @@ const struct operation_row operation_rows[OPERATION_COUNT] = {
     [OPERATION_STOP] = {.name = "stop", .answer = answer_stop},
     [OPERATION_WRITE_CODE] = {.name = "write-code", .answer = answer_write_code},
     [OPERATION_RESUME] = {.name = "resume", .answer = answer_resume},
+    [OPERATION_STREAM] = {.name = "stream", .answer = answer_stream},
     [OPERATION_HOLD_TAKE] = {.name = "hold-take",
                              .answer = answer_hold_take,
                              .reply_max = a_saved_hold},

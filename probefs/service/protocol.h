@@ -14,7 +14,8 @@
  * Where the service's own authority does not reach, the reply says `needs_image`. The server may
  * then send the call again with an image that was opened for it: it is used for this call, and
  * closed with it. Before it replies, a worker may then ask for more that takes the server's
- * authority: see struct worker_question.
+ * authority: see struct worker_question. What a stream, or counting, needs comes as descriptors
+ * that are `given`: see GIVEN_ATTACHER.
  */
 #ifndef PROBEFS_PROTOCOL_H
 #define PROBEFS_PROTOCOL_H
@@ -33,6 +34,7 @@ enum operation {
     OPERATION_STOP,        /* pid: stops the threads of the image, for another worker */
     OPERATION_WRITE_CODE,  /* pid, offset, size: while they are stopped, writes a site's switch */
     OPERATION_RESUME,      /* pid: lets them go */
+    OPERATION_STREAM,      /* probe or "", names that were chosen: begins to watch. See feeds.h */
     OPERATION_HOLD_TAKE,   /* probe, file: takes a reference; bytes that name it */
     OPERATION_HOLD_KEEP,   /* probe, file, these bytes: goes on with one of a worker that ended */
     OPERATION_HOLD_GIVE,   /* file: gives it back */
@@ -62,7 +64,7 @@ struct request {
     char probe[PROBE_NAME_SIZE];
     uint64_t file; /* the open file: a number that the server never uses again */
     uint64_t offset, end;
-    uint32_t size;
+    uint32_t size; /* WRITE: so many ms may be waited for an attacher; STREAM: room for firings */
     protocol_bool lendable;       /* the server would lend the image for this request */
     protocol_bool lent;           /* the file was opened with a lent image: do not try without */
     protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
@@ -89,10 +91,11 @@ struct reply {
     struct probe_image_id id; /* which image it is about; all 0 where that was not found out */
     /* The service may not open the image with that access: the server may, and ask again. */
     protocol_bool needs_image;
-    protocol_bool sees_maps;  /* but it may see its mappings */
-    protocol_bool last;       /* the channel of this reply is of no use any more */
-    protocol_bool watch_only; /* FIND: the probe has no semaphore */
-    protocol_bool has_end;    /* READ: nothing follows what was read, and no text is kept */
+    protocol_bool sees_maps;   /* but it may see its mappings */
+    protocol_bool last;        /* the channel of this reply is of no use any more */
+    protocol_bool watch_only;  /* FIND: the probe has no semaphore */
+    protocol_bool is_counting; /* the worker counts something: it is not idle */
+    protocol_bool has_end;     /* READ: nothing follows what was read, and no text is kept */
     /*
      * HOLD_TAKE: the hold is there, and is to be given back whatever the error says: the service
      * could not save it, or the server has no memory for what came with a success.
@@ -114,6 +117,11 @@ struct worker_question {
     enum question_kind kind;
     uint64_t start, end;
 };
+/*
+ * Descriptors that come with a request: a grant to have probes attached to (see grants.h), and the
+ * stream that lines go to.
+ */
+enum { GIVEN_ATTACHER, GIVEN_STREAM, GIVEN_COUNT };
 
 struct call {
     struct request request;
@@ -126,6 +134,7 @@ struct call {
      */
     int (*answer)(void *data, const struct worker_question *question, struct probe_error *sentence);
     void *answer_data;
+    int given[GIVEN_COUNT]; /* -1 for none; the callee closes what it does not keep */
 
     /*
      * Memory for the reply's payload, if it fits, or NULL: with it, a reply to what has had its
@@ -141,6 +150,10 @@ struct call {
     size_t out_length;
 };
 
-#define CALL_INIT ((struct call){.image = PROBE_IMAGE_NONE, .lent = PROBE_IMAGE_NONE})
+#define CALL_INIT                                                                                  \
+    ((struct call){.image = PROBE_IMAGE_NONE, .lent = PROBE_IMAGE_NONE, .given = {-1, -1}})
+
+/* Closes what is given with CALL. */
+void call_close_given(struct call *call);
 
 #endif

@@ -51,8 +51,13 @@ int service_new(const struct service_options *options, struct service **result)
     if (status == 0)
         status = sets_init(&service->sets);
     if (status == 0)
+        status = counting_init(&service->counting);
+    if (status == 0)
+        status = feeds_new(service, &service->feeds);
+    if (status == 0)
         status = child_queue_init(&service->children, service->engine, options, &service->sets);
     if (status < 0) {
+        feeds_free(service->feeds);
         scanner_free(service->scanner);
         probe_engine_free(service->engine);
         free(service);
@@ -66,6 +71,8 @@ void service_free(struct service *service)
 {
     if (!service)
         return;
+    feeds_free(service->feeds);
+    counting_done(service);
     child_queue_done(&service->children);
     sets_done(&service->sets);
     keeper_done(service);
@@ -84,6 +91,8 @@ void service_call(struct service *service, struct call *call)
     int status =
         operation < OPERATION_COUNT ? operation_rows[operation].answer(service, call) : -ENOSYS;
     probe_image_done(&call->image);
+    call_close_given(call);
+    call->reply.is_counting = counting_is_on(service);
     advice_add(&call->reply.sentence);
     call->reply.error = -status;
 }

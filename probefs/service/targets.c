@@ -17,6 +17,7 @@ int service_targets_init(struct service_targets *targets, struct probe_engine *e
 
 static void target_free(struct service_target *target)
 {
+    counts_done(&target->counts);
     probe_target_close(target->target);
     pthread_mutex_destroy(&target->lock);
     free(target);

@@ -3,6 +3,7 @@
 #ifndef PROBEFS_TARGETS_H
 #define PROBEFS_TARGETS_H
 
+#include "nodes/counts.h"
 #include "nodes/holds.h"
 #include "service/protocol.h"
 
@@ -22,6 +23,9 @@ struct service_target {
     pthread_mutex_t lock;        /* guards what follows, for the time of one request */
     struct probe_target *target; /* with its own image attached, if ever it could be opened */
     struct holds holds;
+    struct counts counts;
+    bool counts_use; /* what is counted uses the target; guarded by `counting`'s lock */
+    struct service_target *next_counting;
 };
 
 struct service_targets {

@@ -80,6 +80,24 @@ int become_user(uid_t uid, gid_t gid)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+int become_attacher(void)
+{
+    static const cap_value_t kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN};
+    static const cap_value_t used[] = {CAP_BPF, CAP_PERFMON};
+    const struct rlimit locked = {RLIM_INFINITY, RLIM_INFINITY};
+    /* Kernels before 5.11 count a ring as locked memory; others do not mind. */
+    setrlimit(RLIMIT_MEMLOCK, &locked);
+    if (drop_bounding_set() < 0 || keep_capabilities(kept, sizeof(kept) / sizeof(*kept)) < 0)
+        return -1;
+    cap_t set = cap_get_proc();
+    int status =
+        set ? cap_set_flag(set, CAP_EFFECTIVE, sizeof(used) / sizeof(*used), used, CAP_SET) : -1;
+    if (status == 0)
+        status = cap_set_proc(set);
+    cap_free(set);
+    return status < 0 ? -1 : prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 int become_sealed(void)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGCONT, 0, 0, 0) < 0)

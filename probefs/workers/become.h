@@ -18,4 +18,10 @@ int become_user(uid_t uid, gid_t gid);
  */
 int become_sealed(void);
 
+/*
+ * Becomes what attaches to probes: root without any capability but CAP_BPF and CAP_PERFMON, and
+ * CAP_SYS_ADMIN to be raised for perf events. Returns 0, or -1 with errno.
+ */
+int become_attacher(void);
+
 #endif

@@ -19,6 +19,7 @@ enum { PAYLOAD_SMALL = 128 };
 struct request_packet {
     struct request request;
     struct probe_image image;
+    int given[GIVEN_COUNT]; /* -1 where there is none */
     char small[PAYLOAD_SMALL];
     uint64_t payload;
 };
@@ -98,23 +99,33 @@ static int receive_payload(int channel, uint64_t length, uint64_t max,
     return 0;
 }
 
-/* ---- images ----------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------ */
 
-/* Where an image's descriptors are, in the order in which they travel. */
-static void image_fields(struct probe_image *image, int *fields[PACKET_FDS_MAX])
+/*
+ * Where descriptors of an image, and others that are GIVEN (NULL: none are), stand, in the order in
+ * which they travel. Returns how many there may be.
+ */
+static size_t list_fields(struct probe_image *image, int *given, int *fields[PACKET_FDS_MAX])
 {
-    fields[0] = &image->maps;
-    fields[1] = &image->mem;
-    fields[2] = &image->exe;
-    fields[3] = &image->root;
+    size_t count = 0;
+    fields[count++] = &image->maps;
+    fields[count++] = &image->mem;
+    fields[count++] = &image->exe;
+    fields[count++] = &image->root;
+    for (size_t i = 0; given && i < GIVEN_COUNT; i++)
+        fields[count++] = &given[i];
+    return count;
 }
 
-static size_t image_fds(struct probe_image image, int fds[PACKET_FDS_MAX])
+static size_t list_fds(struct probe_image image, const int *given, int fds[PACKET_FDS_MAX])
 {
+    int copy[GIVEN_COUNT];
     int *fields[PACKET_FDS_MAX];
     size_t count = 0;
-    image_fields(&image, fields);
-    for (size_t i = 0; i < PACKET_FDS_MAX; i++) {
+    if (given)
+        memcpy(copy, given, sizeof(copy));
+    size_t fields_count = list_fields(&image, given ? copy : NULL, fields);
+    for (size_t i = 0; i < fields_count; i++) {
         if (*fields[i] >= 0)
             fds[count++] = *fields[i];
     }
@@ -122,14 +133,14 @@ static size_t image_fds(struct probe_image image, int fds[PACKET_FDS_MAX])
 }
 
 /* Puts the descriptors that came in the places of those that were sent. */
-static bool image_take(struct probe_image *image, const int *fds, size_t count)
+static bool take_fds(struct probe_image *image, int *given, const int *fds, size_t count)
 {
     int *fields[PACKET_FDS_MAX];
     size_t used = 0;
     bool missing = false;
-    image_fields(image, fields);
+    size_t fields_count = list_fields(image, given, fields);
     image->stat = -1; /* never sent: it is for those who may ask the kernel themselves */
-    for (size_t i = 0; i < PACKET_FDS_MAX; i++) {
+    for (size_t i = 0; i < fields_count; i++) {
         if (*fields[i] < 0)
             continue;
         missing = missing || used == count;
@@ -185,7 +196,7 @@ static int take_lent(struct call *call, const struct reply_packet *reply, const 
     struct probe_image image = reply->image;
     if (!operation_rows[call->request.operation].lends)
         return 0;
-    if (!image_take(&image, fds, count)) {
+    if (!take_fds(&image, NULL, fds, count)) {
         probe_image_done(&image);
         return -EPIPE;
     }
@@ -219,11 +230,12 @@ int channel_ask(int channel, const struct worker_question *question, struct prob
 int channel_send_call(int channel, const struct call *call, const struct timespec *deadline)
 {
     int fds[PACKET_FDS_MAX];
-    size_t fd_count = image_fds(call->image, fds);
+    size_t fd_count = list_fds(call->image, call->given, fds);
     struct request_packet request;
     memset(&request, 0, sizeof(request)); /* no byte of the stack crosses, padding included */
     request.request = call->request;
     request.image = call->image;
+    memcpy(request.given, call->given, sizeof(request.given));
     request.payload = call->in_length;
     fill_small(request.small, call->in, call->in_length);
 
@@ -338,12 +350,14 @@ int channel_receive(int channel, struct call *call)
     call->request = packet.request;
     call->request.probe[sizeof(call->request.probe) - 1] = '\0';
     call->image = packet.image;
-    int status = image_take(&call->image, fds, fd_count)
+    memcpy(call->given, packet.given, sizeof(call->given));
+    int status = take_fds(&call->image, call->given, fds, fd_count)
                      ? receive_payload(channel, packet.payload, PAYLOAD_MAX, packet.small, call,
                                        &payload, NULL)
                      : -EPIPE;
     if (status < 0) {
         probe_image_done(&call->image);
+        call_close_given(call);
         return status;
     }
     call->in = payload;
@@ -355,7 +369,7 @@ int channel_reply(int channel, const struct call *call)
 {
     struct reply_packet packet;
     int fds[PACKET_FDS_MAX];
-    size_t fd_count = image_fds(call->lent, fds);
+    size_t fd_count = list_fds(call->lent, NULL, fds);
     memset(&packet, 0, sizeof(packet));
     packet.reply = call->reply;
     packet.image = call->lent;

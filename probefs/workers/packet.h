@@ -8,7 +8,7 @@
 
 enum {
     PACKET_MAX = 64 << 10,   /* bytes */
-    PACKET_FDS_MAX = 4,      /* descriptors that come with one packet */
+    PACKET_FDS_MAX = 6,      /* descriptors that come with one packet */
     PACKETS_FIRST = 1 << 20, /* room for this much is made at once, and for more when that came */
 };
 

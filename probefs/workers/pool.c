@@ -52,6 +52,7 @@ struct worker {
     struct busy_channel *busy; /* those that somebody waits on */
     unsigned int users;
     bool listed;    /* gets new calls */
+    bool counts;    /* it counts firings, which end with it */
     bool abandoned; /* was ended because it did not answer */
     time_t idle_since;
     UT_hash_handle hh;
@@ -266,7 +267,7 @@ static time_t end_idle(struct workers *workers)
     struct worker *following = NULL;
     time_t idle = idle_seconds(workers);
     HASH_ITER (hh, workers->table, worker, following) {
-        if (worker->users > 0)
+        if (worker->users > 0 || (worker->counts && !workers->ending))
             continue;
         time_t end = worker->idle_since + idle;
         if (end <= now || workers->ending)
@@ -386,7 +387,8 @@ static bool end_one_idle(struct workers *workers)
     struct worker *next = NULL;
     struct worker *oldest = NULL;
     HASH_ITER (hh, workers->table, worker, next) {
-        if (worker->users == 0 && (!oldest || worker->idle_since < oldest->idle_since))
+        if (worker->users == 0 && !worker->counts &&
+            (!oldest || worker->idle_since < oldest->idle_since))
             oldest = worker;
     }
     if (oldest)
@@ -585,6 +587,8 @@ static int end_call(struct worker *worker, struct busy_channel *busy, const stru
     struct workers *workers = worker->workers;
     pthread_mutex_lock(&workers->lock);
     DL_DELETE(worker->busy, busy);
+    if (status == 0)
+        worker->counts = call->reply.is_counting;
     if (status == 0 && !call->reply.last && worker->listed && worker->channel_count < CHANNELS_MAX)
         worker->channels[worker->channel_count++] = busy->channel;
     else

@@ -11,6 +11,9 @@
 /* The name that the server starts itself under, to be a worker; shown by ps. */
 #define WORKER_NAME "probefs-worker"
 
+/* The same for what attaches to probes: see attacher.h. */
+#define ATTACHER_NAME "probefs-attacher"
+
 /*
  * The descriptors that it starts with: where it gets its channels, the table of who waits, and a
  * pipe where it tells which holds it gives back at its end.

@@ -124,6 +124,7 @@ static void refuse_channel(int channel)
     int status = channel_receive(channel, &call);
     if (status == 0) {
         probe_image_done(&call.image);
+        call_close_given(&call);
         free((char *)call.in);
     }
     if (status == 0 || status == -ENOMEM)

@@ -206,12 +206,13 @@ static void test_no_semaphore(void **state)
     assert_string_equal(watched->probe, "web:gc");
     static const char *const files[] = {"enabled", "semaphore", "hold"};
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        assert_true(inode_find_file(switched, files[i]) >= 0);
-        assert_int_equal(inode_find_file(watched, files[i]), -1);
+        assert_true(inode_find_file(switched, PLACE_PROBE, files[i]) >= 0);
+        assert_int_equal(inode_find_file(watched, PLACE_PROBE, files[i]), -1);
     }
-    assert_true(inode_find_file(watched, "sites") >= 0);
-    assert_int_equal(inode_find_file(watched, "sites"), inode_find_file(switched, "sites"));
-    assert_int_equal(inode_find_file(watched, "control"), -1);
+    assert_true(inode_find_file(watched, PLACE_PROBE, "sites") >= 0);
+    assert_int_equal(inode_find_file(watched, PLACE_PROBE, "sites"),
+                     inode_find_file(switched, PLACE_PROBE, "sites"));
+    assert_int_equal(inode_find_file(watched, PLACE_PROBE, "control"), -1);
     inodes_forget(&inodes, directory_of(switched), 1);
     inodes_forget(&inodes, directory_of(watched), 2);
     inodes_put_target(&inodes, target);

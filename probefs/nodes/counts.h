@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How often the probes of one target fired, while somebody counts. Guarded by the target's lock.
+ *
+ * Probes that are counted by one write share a watch, as a watch of many sites costs little more
+ * than one of few.
+ */
+#ifndef PROBEFS_COUNTS_H
+#define PROBEFS_COUNTS_H
+
+#include <probe-engine.h>
+
+struct count_group;
+
+struct counts {
+    struct count_group *groups;
+};
+
+/* What counting begins with. */
+struct counts_ask {
+    int attacher;         /* the grant; it becomes that of the counts */
+    unsigned int wait_ms; /* for the attacher's answer */
+};
+
+/*
+ * Counts those of TARGET's probes that are CHOSEN from 0 on, anew where they are counted already.
+ * Errors: ETIMEDOUT; those of watching.
+ */
+int counts_begin(struct counts *counts, struct probe_target *target, const bool *chosen,
+                 struct counts_ask *ask, struct probe_error *error);
+/* Ends that; others go on. ASK is used where what is left of a group is to be watched anew. */
+int counts_end(struct counts *counts, struct probe_target *target, const bool *chosen,
+               struct counts_ask *ask, struct probe_error *error);
+
+/* How often NAME fired; false where it is not counted. */
+bool counts_find(const struct counts *counts, const char *name, uint64_t *count);
+
+/* Calls VISIT for each probe that is counted. */
+typedef int counts_visit(void *data, const char *name, uint64_t count);
+int counts_visit_all(const struct counts *counts, counts_visit *visit, void *data);
+
+/* Counts nothing any more. */
+void counts_done(struct counts *counts);
+
+#endif

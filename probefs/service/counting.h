@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The targets of which this worker counts firings: each stays in use for that long. */
+#ifndef PROBEFS_COUNTING_H
+#define PROBEFS_COUNTING_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct service;
+struct service_target;
+
+struct counting {
+    pthread_mutex_t lock; /* guards what follows */
+    struct service_target *targets;
+    atomic_uint count; /* of these */
+};
+
+int counting_init(struct counting *counting);
+/* Ends all counting. */
+void counting_done(struct service *service);
+
+/* TARGET, which is locked, may have begun or ended to count. Forgets those that have ended. */
+void counting_note(struct service *service, struct service_target *target);
+
+/* Is anything counted? */
+bool counting_is_on(const struct service *service);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Watches what is loaded later, and frees feeds that are over. */
+#include "service/feed-list.h"
+
+#include "service/access.h"
+#include "service/answers.h"
+#include "shared/clock.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+/* Between two looks: what is loaded is to join within a second. */
+#define LOOK_AGAIN (CLOCK_SECOND / 2)
+
+/* Attaches the image that was lent, if it was. */
+static int attach_image(struct service *service, struct feed *feed, struct call *call)
+{
+    if (feed->image.pid == 0)
+        return 0;
+    int status = probe_image_copy(&feed->image, &call->image);
+    return status < 0 ? status : access_begin(service->engine, feed->target, call, PROBE_WRITE);
+}
+
+/* Called with the locks of the feed and its target held. */
+static void look_into(struct service *service, struct feed *feed)
+{
+    struct probe_target *target = feed->target->target;
+    struct probe_error unused;
+    struct call call = CALL_INIT;
+    call.request.pid = feed->target->pid;
+    if (attach_image(service, feed, &call) == 0 && probe_target_look(target, &unused) == 0 &&
+        probe_target_generation(target) != feed->generation)
+        feed_watch(feed, 0, &unused);
+    access_end(feed->target);
+}
+
+static void look(struct service *service, struct feed *feed)
+{
+    pthread_mutex_t *of_target = &feed->target->lock;
+    /* Requests may have it for long. */
+    if (pthread_mutex_trylock(of_target) != 0)
+        return;
+    pthread_mutex_lock(&feed->lock);
+    if (feed->is_settled && feed->watch)
+        look_into(service, feed);
+    pthread_mutex_unlock(&feed->lock);
+    pthread_mutex_unlock(of_target);
+}
+
+/* All below are called with the list's lock held. */
+
+static void free_dead(struct feeds *feeds)
+{
+    while (feeds->dead) {
+        struct feed *feed = feeds->dead;
+        DL_DELETE(feeds->dead, feed);
+        pthread_mutex_unlock(&feeds->lock);
+        feed_free(feeds, feed);
+        pthread_mutex_lock(&feeds->lock);
+    }
+}
+
+static void look_at_all(struct feeds *feeds)
+{
+    struct feed *feed = feeds->list;
+    while (feed) {
+        feed->users++;
+        pthread_mutex_unlock(&feeds->lock);
+        look(feeds->service, feed);
+        pthread_mutex_lock(&feeds->lock);
+        feed->users--;
+        feed = feed->next;
+    }
+}
+
+void *feed_look(void *data)
+{
+    struct feeds *feeds = data;
+    struct timespec next = clock_after(LOOK_AGAIN);
+    pthread_mutex_lock(&feeds->lock);
+    for (;;) {
+        free_dead(feeds);
+        if (clock_is_past(&next)) {
+            look_at_all(feeds);
+            next = clock_after(LOOK_AGAIN);
+        }
+        if (feeds->dead)
+            continue;
+        if (feeds->list)
+            pthread_cond_timedwait(&feeds->looked, &feeds->lock, &next);
+        else
+            pthread_cond_wait(&feeds->looked, &feeds->lock);
+    }
+    return NULL;
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Counting how often probes fire.
+
+load lib/session-with-users
+
+setup() {
+    session_begin
+    start_server
+}
+
+# shoot THREADS SHOTS: a burst that waits. Then `fire` lets it go, and waits.
+shoot() {
+    start burst -w "$@"
+    shot=$mnt/$pid/burst:shot
+    before=$(peek "$pid")
+}
+
+fire() {
+    kill -USR1 "$pid"
+    wait_until "grep -q '^shots' '$out'" 60
+}
+
+is_as_before() {
+    wait_until "[ \"\$(peek $pid)\" = \"\$before\" ]" 5
+}
+
+@test "a probe is counted from 0 on, exactly, over threads that come and go" {
+    shoot 8 20000
+    assert_equal "$(cat "$shot/hits")" "-"
+    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    assert_equal "$(peek "$pid")" "$before" "reading starts nothing"
+    echo 1 >"$shot/hits"
+    assert_equal "$(cat "$shot/hits")" 0
+    assert_equal "$(memory_of "$pid" shot)" "1 trap"
+    assert_errno EBUSY write "$shot/enabled" 0
+    fire
+    assert_equal "$(cat "$shot/hits")" 160000
+    assert_equal "$(cat "$mnt/$pid/hits")" "160000 burst:shot"
+    echo 1 >"$shot/hits"
+    assert_equal "$(cat "$shot/hits")" 0
+    echo 0 >"$shot/hits"
+    assert_equal "$(cat "$shot/hits")" "-"
+    is_as_before
+}
+
+@test "hits of a process: all, or some by their names; most first, zeros too" {
+    shoot 1 7
+    echo 1 >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/hits")" "$(printf '0 burst:named\n0 burst:shot')"
+    fire
+    assert_equal "$(cat "$mnt/$pid/hits")" "$(printf '7 burst:shot\n0 burst:named')"
+    # What is taken out is let go of, and the rest counts on.
+    echo '0 *named' >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/hits")" "7 burst:shot"
+    wait_until "[ '$(memory_of "$pid" named)' = '0 nop' ]"
+    assert_equal "$(memory_of "$pid" shot)" "1 trap"
+    echo '1 ~named$' >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/burst:named/hits")" 0
+    echo 0 >"$mnt/$pid/hits"
+    is_as_before
+    assert_errno ENOENT write "$mnt/$pid/hits" '1 nothing_*\n'
+}
+
+@test "what is no value is EINVAL, and changes nothing" {
+    shoot 1 1
+    local text
+    for text in '' 2 '+1' '1x' '1\n1\n' ' 1' '1 ~('; do
+        assert_errno EINVAL write "$mnt/$pid/hits" "$text" || [ -z "$text" ]
+    done
+    assert_errno EINVAL write "$shot/hits" '1 burst:shot\n'
+    assert_equal "$(peek "$pid")" "$before"
+}
+
+@test "counting ends with the program, and with the worker, which leaves nothing" {
+    shoot -e 1 3
+    echo 1 >"$shot/hits"
+    fire
+    kill -USR1 "$pid"
+    wait_until "[ ! -e '$shot/hits' ] || [ \"\$(cat '$shot/hits')\" = - ]" 20
+    shoot 1 3
+    echo 1 >"$shot/hits"
+    kill -KILL "$(workers_of "$server" | head -n 1)"
+    is_as_before
+    assert_equal "$(cat "$shot/hits")" "-"
+    echo 1 >"$shot/hits"
+    kill_server "$server"
+    is_as_before
+    umount -l "$mnt"
+}
+
+@test "who may count: not a user, unless trace=users says so" {
+    start_as a burst -w 1 5
+    assert_errno_as a EPERM write "$mnt/$pid/hits" 1
+    stop_server "$server" "$mnt"
+    start_server -o trace=users
+    assert_errno_as a OK write "$mnt/$pid/hits" 1
+    assert_errno_as c EACCES write "$mnt/$pid/hits" 1
+    kill -USR1 "$pid"
+    wait_until "[ \"\$(shell_as a 'cat \"\$mnt/\$pid/burst:shot/hits\"')\" = 5 ]"
+}

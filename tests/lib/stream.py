@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Reads a stream in ways that a shell does not.
+
+    stream.py ACTION [NUMBER] FILE
+
+    nonblock  without waiting: prints the errno's name, then waits, and prints the first line
+    poll      with select, poll and epoll in turn: each must wait until there is a line
+    many      opens FILE NUMBER times, prints "open", and then the number of those with a line
+    threads   NUMBER threads read the same open file: prints each line that one of them got
+"""
+import errno
+import os
+import select
+import sys
+import threading
+
+
+def read_line(fd):
+    return os.read(fd, 65536).split(b"\n")[0].decode()
+
+
+def nonblock(file):
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        os.read(fd, 65536)
+        print("OK", flush=True)
+    except OSError as error:
+        print(errno.errorcode[error.errno], flush=True)
+    select.select([fd], [], [])
+    print(read_line(fd), flush=True)
+
+
+def poll_waits(fd, name, wait):
+    """WAIT takes seconds, and says whether there is something."""
+    assert not wait(0), name + " found a line before there was one"
+    print("waiting", name, flush=True)
+    assert wait(20), name + " found none"
+    print(name, read_line(fd), flush=True)
+    while wait(0):
+        os.read(fd, 65536)
+
+
+def poll(file):
+    fd = os.open(file, os.O_RDONLY)
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    epoll = select.epoll()
+    epoll.register(fd, select.EPOLLIN)
+    poll_waits(fd, "select", lambda time: select.select([fd], [], [], time)[0])
+    poll_waits(fd, "poll", lambda time: poller.poll(time * 1000))
+    poll_waits(fd, "epoll", epoll.poll)
+
+
+def many(number, file):
+    poller = select.poll()
+    fds = [os.open(file, os.O_RDONLY | os.O_NONBLOCK) for _ in range(int(number))]
+    for fd in fds:
+        poller.register(fd, select.POLLIN)
+        try:
+            os.read(fd, 65536)
+        except BlockingIOError:
+            pass
+    print("open", flush=True)
+    got = set()
+    while len(got) < len(fds):
+        for fd, _ in poller.poll():
+            if os.read(fd, 65536):
+                got.add(fd)
+            poller.unregister(fd)
+    print(len(got), flush=True)
+
+
+def threads(number, file):
+    fd = os.open(file, os.O_RDONLY)
+    lock = threading.Lock()
+
+    def read():
+        while True:
+            text = os.read(fd, 65536).decode()
+            if not text:
+                return
+            with lock:
+                print(text, end="", flush=True)
+
+    all_threads = [threading.Thread(target=read) for _ in range(int(number))]
+    for thread in all_threads:
+        thread.start()
+    for thread in all_threads:
+        thread.join()
+
+
+def main():
+    action, *words = sys.argv[1:]
+    {"nonblock": nonblock, "poll": poll, "many": many, "threads": threads}[action](*words)
+
+
+main()

@@ -1,0 +1,330 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Streams: what they say, how they wait, who may read them, and what they leave behind.
+
+load lib/session-with-users
+load lib/tracers
+load lib/own
+
+setup() {
+    session_begin
+    tracers=()
+}
+
+teardown() {
+    tracers_end
+    own_end
+    session_end
+}
+
+# watch_stream FILE [COMMAND]...: reads it in the background by COMMAND (cat), and waits until all is
+# attached. Sets: reader (its pid), trace (the file with its lines).
+watch_stream() {
+    local file=$1 before
+    shift
+    readers=$((${readers:-0} + 1))
+    trace=$work/out/trace-$readers
+    before=$(holders)
+    "${@:-cat}" "$file" >"$trace" 2>"$trace.err" </dev/null 3>&- 9>&- &
+    reader=$!
+    adopt "$reader"
+    wait_until "[ \$(holders) -gt $before ] || ! kill -0 $reader" 20
+    [ "$(holders)" -gt "$before" ] || { cat "$trace.err"; return 1; }
+}
+
+# holders: how many processes hold what this test's servers have attached, and have done so.
+holders() {
+    local each count=0
+    for each in $(pgrep -x probe-holder); do
+        if [ "$(readlink "/proc/$each/exe")" = "$work/bin/probefs" ] &&
+            grep -q poll "/proc/$each/wchan"; then
+            count=$((count + 1))
+        fi
+    done 2>/dev/null
+    echo "$count"
+}
+
+# is_as_before: counters and sites are what they were when `remember` was called.
+remember() {
+    memory_before=$(peek "$pid")
+}
+
+is_as_before() {
+    wait_until "[ \"\$(peek $pid)\" = \"\$memory_before\" ]" 5
+    assert_equal "$(peek "$pid")" "$memory_before" "the memory of $pid"
+}
+
+# shoot [OPTION]... THREADS SHOTS: a burst that waits. Then `fire` lets it go, and waits.
+shoot() {
+    start burst -w "$@"
+    remember
+    shot=$mnt/$pid/burst:shot
+}
+
+fire() {
+    kill -USR1 "$pid"
+    wait_until "grep -q '^shots' '$out'" 60
+}
+
+# firings [FILE]: the lines of a trace, without times. lost: how many firings it says are missing.
+firings() {
+    sed -n 's/^[^ #]*Z //p' "${1:-$trace}"
+}
+
+lost() {
+    awk '$1 == "#" && $2 == "lost" { sum += $3 } END { print sum + 0 }' "${1:-$trace}"
+}
+
+# adds_up COUNT [FILE]: lines and what was lost are the firings, once all have come.
+adds_up() {
+    local file=${2:-$trace}
+    wait_until "[ \$((\$(firings '$file' | wc -l) + \$(lost '$file'))) = $1 ]" 30
+}
+
+end_reader() {
+    kill -TERM "$reader"
+    wait "$reader" || true
+}
+
+@test "a line for each firing, then the end of the process" {
+    start_server
+    shoot 1 3
+    watch_stream "$shot/trace"
+    fire
+    kill -USR1 "$pid"
+    wait "$reader"
+    assert_equal "$(firings)" "$(printf "$pid burst:shot 0 %d\n" 1 2 3)"
+    assert_equal "$(tail -n 1 "$trace")" "# ended"
+    head -n 1 "$trace" | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z '
+}
+
+@test "trace is a link into .trace, which no listing has and which lists nothing" {
+    start_server
+    shoot 1 1
+    assert_equal "$(readlink "$mnt/$pid/trace")" "../.trace/$pid/trace"
+    assert_equal "$(readlink "$shot/trace")" "../../.trace/$pid/burst:shot"
+    assert_equal "$(ls -A "$mnt" | grep -c trace)" 0
+    assert_equal "$(ls -A "$mnt/.trace" "$mnt/.trace/$pid" | grep -v -e '^$' -e ':$')" ""
+    assert_equal "$(stat -L -c '%F %a %s' "$shot/trace")" "regular empty file 600 0"
+    [ "$mnt/.trace/$pid/burst:shot" -ef "$shot/trace" ]
+    assert_errno ENOENT stat "$mnt/.trace/$pid/nothing"
+    assert_errno ENOENT stat "$mnt/.trace/$$"
+    assert_errno EPERM unlink "$shot/trace"
+}
+
+@test "who walks the tree neither waits in a stream nor attaches" {
+    start_server
+    shoot 1 1
+    cd "$mnt/$pid"
+    timeout 20 find . -type f >"$work/out/find"
+    timeout 20 grep -rs ZZZ . >"$work/out/grep" || [ $? = 1 ]
+    timeout 20 tar -cf "$work/tar" .
+    timeout 20 cp -r . "$work/copy"
+    timeout 20 rsync -a . "$work/synced"
+    assert_equal "$(readlink "$work/copy/trace")" "../.trace/$pid/trace"
+    assert_equal "$(peek "$pid")" "$memory_before" "the memory of $pid"
+    cd /
+}
+
+@test "opening attaches nothing, reading does, and closing undoes it" {
+    start_server
+    shoot 1 1
+    exec 9<"$shot/trace"
+    assert_equal "$(peek "$pid")" "$memory_before"
+    exec 9<&-
+    watch_stream "$shot/trace"
+    assert_equal "$(memory_of "$pid" shot)" "1 trap"
+    assert_equal "$(cat "$shot/semaphore")" 1
+    assert_errno EBUSY write "$shot/enabled" 0
+    end_reader
+    is_as_before
+}
+
+@test "several readers each get all lines, and with a slow, a stopped and a killed one all adds up" {
+    start_server
+    shoot 3 100000
+    watch_stream "$shot/trace"
+    local first=$reader first_trace=$trace
+    watch_stream "$mnt/$pid/trace" sh -c 'while dd bs=4096 count=20 status=none; do sleep 0.02; done <"$0"'
+    local slow=$reader slow_trace=$trace
+    watch_stream "$shot/trace"
+    local stopped=$reader stopped_trace=$trace
+    watch_stream "$shot/trace"
+    kill -STOP "$stopped"
+    kill -USR1 "$pid"
+    wait_until "[ -s '$trace' ]"
+    kill -KILL "$reader"
+    wait_until "grep -q '^shots' '$out'" 60
+    kill -CONT "$stopped"
+    kill -USR1 "$pid"
+    wait "$first" "$stopped"
+    wait_until "grep -q '^# ended' '$slow_trace'" 60
+    kill -KILL "$slow"
+    for each in "$first_trace" "$slow_trace" "$stopped_trace"; do
+        adds_up 300000 "$each"
+    done
+    # Each thread's in its order.
+    firings "$first_trace" | awk '{ if ($4 <= last[$3]) exit 1; last[$3] = $4 }'
+}
+
+@test "a signal ends a reader that waits, at once; head ends with its line" {
+    local before signal
+    start_server
+    shoot 1 1
+    for signal in TERM HUP USR1 KILL; do
+        watch_stream "$shot/trace"
+        before=$(date +%s%N)
+        kill -"$signal" "$reader"
+        wait "$reader" || true
+        [ $((($(date +%s%N) - before) / 1000000)) -lt 1000 ]
+        is_as_before
+    done
+    run -124 timeout 0.5 cat "$shot/trace"
+    is_as_before
+    watch_stream "$shot/trace" head -n 1
+    fire
+    wait "$reader"
+    assert_equal "$(firings)" "$pid burst:shot 0 1"
+    is_as_before
+}
+
+@test "without waiting it is EAGAIN, and poll, select and epoll wait" {
+    start_server
+    shoot 1 3
+    watch_stream "$shot/trace" "$tests/lib/stream.py" nonblock
+    wait_until "grep -q EAGAIN '$trace'"
+    fire
+    wait "$reader"
+    assert_match "$(tail -n 1 "$trace")" "*Z $pid burst:shot 0 1"
+    start sdt -i 500
+    timeout 60 "$tests/lib/stream.py" poll "$mnt/$pid/trace" >"$work/out/polled"
+    assert_equal "$(grep -c '^waiting' "$work/out/polled")" 3
+}
+
+@test "names that are written before the first read choose probes" {
+    start_server
+    start combo -q
+    exec 9<>"$mnt/$pid/trace"
+    assert_errno ENOENT write @9 'nothing_*\n'
+    assert_errno EINVAL write @9 '\n'
+    assert_errno EINVAL write @9 '~(\n'
+    local name
+    name=$(find "$mnt/$pid" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort | head -n 1)
+    assert_errno OK write @9 "$name\\n"
+    remember
+    cat <&9 >"$work/out/chosen" 3>&- 9>&- &
+    reader=$!
+    adopt "$reader"
+    wait_until "[ \$(holders) = 1 ]"
+    assert_errno EBUSY write @9 "$name\\n"
+    assert_equal "$(peek "$pid" | awk '$4 > 0 { print $2 }' | sort -u)" "${name#*:}"
+    end_reader
+    exec 9<&-
+    is_as_before
+    assert_errno EINVAL write "$mnt/$pid/$name/trace" "$name\\n"
+}
+
+@test "after an exec the stream ends, and shows nothing of the new image" {
+    start_server
+    shoot -e 1 3
+    watch_stream "$shot/trace"
+    fire
+    kill -USR1 "$pid"
+    wait_until "grep -q '^# exec' '$trace'"
+    wait "$reader"
+    assert_equal "$(firings | wc -l)" 3
+    assert_equal "$(tail -n 1 "$trace")" "# exec"
+}
+
+@test "a library that is loaded later joins within a second" {
+    start_server
+    start host "$(target libplug.so)"
+    watch_stream "$mnt/$pid/trace"
+    kill -USR1 "$pid"
+    wait_until "grep -q ' plug_hit' '$trace'" 10
+    firings | grep -q ' gc_start'
+}
+
+@test "a worker that is killed ends its streams with EIO, and leaves nothing" {
+    start_server
+    shoot 1 1
+    watch_stream "$shot/trace"
+    kill -KILL "$(workers_of "$server" | head -n 1)"
+    ! wait "$reader"
+    grep -q 'Input/output error' "$trace.err"
+    is_as_before
+    grep -q 'worker has ended' "$mnt/$pid/error_log"
+    watch_stream "$shot/trace"
+    fire
+    adds_up 1
+}
+
+@test "a reader, a server, an attacher that is killed leaves nothing" {
+    start_server
+    shoot 1 100
+    watch_stream "$shot/trace"
+    kill -KILL "$reader"
+    is_as_before
+    # What is attached is not the attacher's to end, and the next is attached by another one.
+    watch_stream "$shot/trace"
+    pkill -KILL -P "$server" -f '^probefs-attacher'
+    fire
+    adds_up 100
+    end_reader
+    is_as_before
+    watch_stream "$shot/trace"
+    kill_server "$server"
+    is_as_before
+    umount -l "$mnt"
+}
+
+@test "who may: root and the group, and with trace=users users their own" {
+    start_server -o gid="$(id -g "$(user_name b)")"
+    start_as a burst -w 1 1
+    assert_errno_as a EPERM open-read "$mnt/$pid/trace"
+    grep -q 'trace=users' "$mnt/$pid/error_log"
+    assert_errno_as c EACCES open-read "$mnt/$pid/trace"
+    remember
+    watch_stream "$mnt/$pid/trace" setpriv --reuid "$(user_name b)" --regid "$(user_name b)" --init-groups cat
+    end_reader
+    is_as_before
+    stop_server "$server" "$mnt"
+    start_server -o trace=users
+    watch_stream "$mnt/$pid/trace" setpriv --reuid "$(user_name a)" --regid "$(user_name a)" --init-groups cat
+    assert_errno_as c EACCES open-read "$mnt/$pid/trace"
+    start_as a undumpable
+    assert_errno_as a EACCES open-read "$mnt/$pid/trace"
+}
+
+@test "with trace=no there is nothing to watch with" {
+    start_server -o trace=no
+    start burst -w 1 1
+    assert_errno ENOENT stat "$mnt/.trace"
+    assert_errno ENOENT stat "$mnt/$pid/trace"
+    assert_errno ENOENT stat "$mnt/$pid/burst:shot/trace"
+    assert_equal "$(ls "$mnt/$pid" | grep -c -e trace -e hits)" 0
+}
+
+@test "a server that root has not started says so" {
+    own_start a
+    start_as a burst -w 1 1
+    assert_equal "$(in_own a python3 -I -S "$work/errno_of.py" open-read "$own/$pid/trace")" ENOTSUP
+    in_own a grep -q 'a server that root has started' "$own/$pid/error_log"
+    assert_equal "$(in_own a cat "$own/$pid/burst:shot/hits")" "-"
+}
+
+@test "many streams at once, and many threads that read one" {
+    start_server
+    shoot 1 5000
+    "$tests/lib/stream.py" many 100 "$shot/trace" >"$work/out/many" 2>&1 3>&- &
+    reader=$!
+    adopt "$reader"
+    wait_until "[ \$(holders) = 100 ]" 60
+    watch_stream "$shot/trace" "$tests/lib/stream.py" threads 8
+    fire
+    wait_until "grep -qx 100 '$work/out/many'" 30
+    adds_up 5000
+    kill -USR1 "$pid"
+    wait "$reader"
+}
