@@ -297,8 +297,17 @@ end_reader() {
     assert_errno_as a EACCES open-read "$mnt/$pid/trace"
 }
 
+@test "README says how probes are watched here" {
+    start_server
+    grep -qE '^Probes are watched by (uprobe_multi links|perf events) here' "$mnt/README"
+    assert_equal "$(wc -c <"$mnt/README")" "$(stat -c %s "$mnt/README")"
+    watch_log=$(grep -c 'probes are watched by' "$log")
+    assert_equal "$watch_log" 1 "lines in the log"
+}
+
 @test "with trace=no there is nothing to watch with" {
     start_server -o trace=no
+    grep -q '^Nothing is watched here (-o trace=no)' "$mnt/README"
     start burst -w 1 1
     assert_errno ENOENT stat "$mnt/.trace"
     assert_errno ENOENT stat "$mnt/$pid/trace"

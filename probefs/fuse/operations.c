@@ -322,6 +322,15 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     }
 }
 
+static void reply_readme(fuse_req_t request, size_t size, off_t offset)
+{
+    char text[README_SIZE + 1];
+    size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
+    snprintf(text, sizeof(text), "%s%-*s\n%s", README_HEAD, README_WAY_SIZE - 1,
+             watching_describe(server_of(request)), README_TAIL);
+    fuse_reply_buf(request, text + README_SIZE - left, left < size ? left : size);
+}
+
 static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
@@ -330,8 +339,7 @@ static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
     char *bytes = NULL;
     size_t length = 0;
     if (!file) {
-        size_t left = offset < README_SIZE ? (size_t)(README_SIZE - offset) : 0;
-        fuse_reply_buf(request, &README_TEXT[README_SIZE - left], left < size ? left : size);
+        reply_readme(request, size, offset);
         return;
     }
     if (file->stream) {

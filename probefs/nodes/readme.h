@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The text of README, at the top of the tree. */
+/*
+ * The text of README, at the top of the tree. It has a line of README_WAY_SIZE bytes in it, with
+ * its newline, that says how probes are watched here: so its size is known.
+ */
 #ifndef PROBEFS_README_H
 #define PROBEFS_README_H
 
-#define README_TEXT                                                                                \
+#define README_HEAD                                                                                \
     "probefs: the static tracing probes of running processes, as files\n"                          \
     "\n"                                                                                           \
     "  ls                                processes that have probes\n"                             \
@@ -35,6 +38,9 @@
     "                                    a glob, ~REGEX or a pair START,STOP\n"                    \
     "  cat PID/control > saved           and later: cat saved > PID/control\n"                     \
     "  cat PID/error_log                 why the last changes failed, newest last\n"               \
+    "\n"
+
+#define README_TAIL                                                                                \
     "\n"                                                                                           \
     "Names. An OCaml probe is shown by its name, any other that has a semaphore as "               \
     "PROVIDER:NAME.\n"                                                                             \
@@ -57,6 +63,9 @@
     "\n"                                                                                           \
     "See probefs(5) and probefs(8).\n"
 
-enum { README_SIZE = sizeof(README_TEXT) - 1 };
+enum {
+    README_WAY_SIZE = 64,
+    README_SIZE = sizeof(README_HEAD) - 1 + README_WAY_SIZE + sizeof(README_TAIL) - 1,
+};
 
 #endif

@@ -66,6 +66,20 @@ static int watching_grant(struct server *server, const struct file *file, bool l
     return grants_give(server->grants, &granted, lives, grant, error);
 }
 
+const char *watching_describe(struct server *server)
+{
+    struct probe_error unused;
+    enum probe_watch_way way = PROBE_WATCH_MULTI;
+    if (server->trace == TRACE_NO)
+        return "Nothing is watched here (-o trace=no).";
+    if (server->uid != 0)
+        return "Nothing is watched here: root has not started this server.";
+    if (grants_find_way(server->grants, WAY_TIME, &way, &unused) < 0)
+        return "Nothing is watched here: see what error_log says of a try.";
+    return way == PROBE_WATCH_MULTI ? "Probes are watched by uprobe_multi links here."
+                                    : "Probes are watched by perf events here (64 sites).";
+}
+
 /* ---- streams ----------------------------------------------------------------------------- */
 
 static int open_socket(int ends[2])

@@ -43,6 +43,9 @@ int watching_change(struct server *server, struct file *file, struct call *call,
 int watching_check_names(struct server *server, struct file *file, const char *names, size_t length,
                          struct probe_error *error);
 
+/* How probes are watched here, as a line for people, without its newline. May wait a moment. */
+const char *watching_describe(struct server *server);
+
 /* Writes where the link KIND in INODE leads to. */
 void watching_write_link(const struct inode *inode, char *path, size_t size);
 
