@@ -251,7 +251,9 @@ end_reader() {
     shoot 1 1
     watch_stream "$shot/trace"
     kill -KILL "$(workers_of "$server" | head -n 1)"
-    ! wait "$reader"
+    local status=0
+    wait "$reader" || status=$?
+    assert_equal "$status" 1 "exit status of cat"
     grep -q 'Input/output error' "$trace.err"
     is_as_before
     grep -q 'worker has ended' "$mnt/$pid/error_log"
