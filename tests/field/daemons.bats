@@ -49,7 +49,7 @@ END
     start_load bash -c 'sleep 0.2; touch "$0"' "$work/passwd"
     wait_until '[ -d "$mnt/$backend/sssd:sysdb_transaction_start" ]' 30
     same_as_peers "$backend" "$(pgrep -P "$head" -x sssd_nss)"
-    switch_all 20 "$backend"
+    switch_all 10 "$backend"
     hold_for 1 "$backend" sssd:sysdb_transaction_start
     end_load
     nobody_is_on "$backend"
@@ -71,7 +71,7 @@ start_libvirtd() {
     start_load setpriv --reuid "$(user_name a)" --regid "$(user_name a)" --init-groups \
         virsh -q -c "test+unix:///default?socket=$socket" list
     same_as_peers "$head"
-    switch_all 20 "$head"
+    switch_all 10 "$head"
     hold_for 1 "$head" libvirt:rpc_server_client_msg_rx
     end_load
     nobody_is_on "$head"

@@ -73,8 +73,7 @@ keeps_its_promises() {
     same_as_peers "$head"
     switch_all 10 "$head"
     for _ in 1 2 3; do
-        hold_for 1 "$head" "$1"
-        [ "$were_on" -gt 1 ]
+        hold_for 1 "$head" "$1" 2
     done
     says '^round'
     nobody_is_on "$head"

@@ -80,7 +80,8 @@ DocumentRoot $work/www
     SetHandler application/x-httpd-php
 </FilesMatch>
 END
-    start_command root apache2 -f "$work/apache.conf" -D FOREGROUND
+    # It ends its whole process group.
+    start_command root setsid apache2 -f "$work/apache.conf" -D FOREGROUND
     head=$pid
     cat >"$work/request" <<END
 exec 7<>/dev/tcp/127.0.0.1/$port || exit 1
@@ -96,7 +97,7 @@ keeps_its_promises() {
     mapfile -t children < <(pgrep -P "$head")
     same_as_peers "$head" "${children[0]}"
     start_load bash "$work/request" "$work"
-    switch_all 20 "$head"
+    switch_all 10 "$head"
     for _ in 1 2 3; do
         hold_for 1 "$head" php:function__entry
     done

@@ -42,7 +42,7 @@ bench() {
 @test "all on and off while clients query" {
     bench -t 200
     mapfile -t helpers < <(pgrep -P "$postmaster" | head -n 4)
-    switch_all 20 "$postmaster" "${helpers[@]}"
+    switch_all 10 "$postmaster" "${helpers[@]}"
     end_load
     nobody_is_on "$postmaster"
 }
@@ -52,8 +52,7 @@ bench() {
     for _ in 1 2 3 4 5; do
         # Clients that stay for longer than the hold.
         (sleep 0.3 && exec "${as_client[@]}" -c 4 -T 3 postgres) >"$work/out/stay" 2>&1 3>&- &
-        hold_for 1 "$postmaster" postgresql:query__start
-        [ "$were_on" -gt 1 ]
+        hold_for 1 "$postmaster" postgresql:query__start 2
         wait $!
     done
     end_load

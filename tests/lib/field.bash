@@ -91,15 +91,21 @@ nobody_is_on() {
     done
 }
 
-# hold_for SECONDS PID PROBE: under load, and nobody keeps it. Sets: were_on, how many were on.
-hold_for() {
+# how_many_are_on PID: of its family. Sets: were_on.
+how_many_are_on() {
     local each
     were_on=0
-    exec 9>"$mnt/$2/$3/hold"
-    sleep "$1"
-    for each in $(family_of "$2"); do
+    for each in $(family_of "$1"); do
         if [ "$(counters_that '> 0' "$each" 2>/dev/null)" != 0 ]; then were_on=$((were_on + 1)); fi
     done
+}
+
+# hold_for SECONDS PID PROBE [NUMBER]: under load, and nobody keeps it. For longer where not so many
+# (1) are on by then.
+hold_for() {
+    exec 9>"$mnt/$2/$3/hold"
+    sleep "$1"
+    wait_until "how_many_are_on $2; [ \$were_on -ge ${4:-1} ]" 30
     exec 9>&-
     cat "$mnt/$2/enabled" >"$work/looked"
     wait_until "nobody_is_on $2 >'$work/on'" 5 || { cat "$work/on"; return 1; }
