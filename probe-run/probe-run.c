@@ -25,7 +25,8 @@ struct options {
 };
 
 static const char help[] =
-    "usage: probe-run [-f] [-t [-o FILE]] [-e NAME]... [-d NAME]... [--] PROGRAM [ARG]...\n"
+    "usage: probe-run [-f] [-t [-o FILE]] [-e NAME]... [-d NAME]... [--]\n"
+    "                 PROGRAM [ARG]...\n"
     "       probe-run -l PROGRAM\n"
     "\n"
     "Runs PROGRAM with its static tracing probes on from its first instruction.\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A small reader of 64-bit ELF files for the test tools. Shares nothing with the engine."""
 import pathlib
+import platform
 import re
 import struct
 
@@ -18,9 +19,13 @@ OCAML_PROVIDERS = (b"ocaml", b"ocaml.1", b"ocaml_1", b"ocaml_2")
 
 
 def opcode(word):
-    """The byte that opcodes.h, which all tests have theirs from, calls OPCODE_word."""
+    """The byte that opcodes.h, which all tests have theirs from, calls OPCODE_word here.
+
+    Where processors differ, AArch64's comes first there.
+    """
     text = pathlib.Path(__file__).with_name("opcodes.h").read_text(encoding="ascii")
-    return int(re.search(rf"#define OPCODE_{word} +(\w+)", text)[1], 0)
+    values = re.findall(rf"#define OPCODE_{word} +(\w+)", text)
+    return int(values[0 if platform.machine() == "aarch64" else -1], 0)
 
 
 class Segment:
