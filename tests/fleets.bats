@@ -5,6 +5,7 @@
 # one, over the loopback, with a server of ssh of the test's own.
 
 load lib/session
+load lib/ssh
 
 setup() {
     session_begin
@@ -21,43 +22,6 @@ teardown() {
         umount "$far" || umount -l "$far"
     fi
     session_end
-}
-
-# A server for root alone, with keys of its own, at a port of 127.0.0.1 that is free.
-ssh_begin() {
-    mkdir -m 700 "$work/ssh"
-    ssh-keygen -q -t ed25519 -N '' -f "$work/ssh/host"
-    ssh-keygen -q -t ed25519 -N '' -f "$work/ssh/key"
-    cp "$work/ssh/key.pub" "$work/ssh/authorized"
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
-    cat > "$work/ssh/sshd_config" << END_OF_CONFIG
-ListenAddress 127.0.0.1:$port
-HostKey $work/ssh/host
-AuthorizedKeysFile $work/ssh/authorized
-AllowUsers root
-PermitRootLogin prohibit-password
-PasswordAuthentication no
-StrictModes no
-UsePAM no
-PidFile none
-Subsystem sftp internal-sftp
-END_OF_CONFIG
-    cat > "$work/ssh/config" << END_OF_CONFIG
-Host *
-    HostName 127.0.0.1
-    Port $port
-    User root
-    IdentityFile $work/ssh/key
-    IdentitiesOnly yes
-    UserKnownHostsFile $work/ssh/known
-    StrictHostKeyChecking accept-new
-    LogLevel ERROR
-END_OF_CONFIG
-    # Where it puts whom it does not trust yet.
-    mkdir -p /run/sshd
-    start_command root /usr/sbin/sshd -D -e -f "$work/ssh/sshd_config"
-    wait_until 'ssh -F "$work/ssh/config" web1 true 2> /dev/null'
 }
 
 mount_far() {
@@ -133,4 +97,27 @@ counter_value() {
     done > "$work/answers"
     assert_equal "$(wc -l < "$work/answers")" 3
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+}
+
+@test "probefs-hits: what is counted, as node_exporter reads it" {
+    local exporter=$tests/../packaging/prometheus/probefs-hits fake=$work/fake
+    # Of every process in a tree, also those that end meanwhile, with text that has to be quoted.
+    mkdir -p "$fake"/{30,4,500} "$fake/self"
+    touch "$fake/README"
+    printf '7 gc_start\n0 python:gc__done\n' >"$fake/30/hits"
+    ln -s '/opt/a "b"\c' "$fake/30/exe"
+    printf '1 gc_stop\n' >"$fake/4/hits"
+    ln -s /bin/x "$fake/4/exe"
+    run -0 "$exporter" "$fake"
+    assert_equal "$output" '# HELP probefs_hits_total How often a probe fired since it is counted.
+# TYPE probefs_hits_total counter
+probefs_hits_total{pid="4",program="/bin/x",probe="gc_stop"} 1
+probefs_hits_total{pid="30",program="/opt/a \"b\"\\c",probe="gc_start"} 7
+probefs_hits_total{pid="30",program="/opt/a \"b\"\\c",probe="python:gc__done"} 0'
+
+    echo 1 >"$mnt/$pid/gc_start/hits"
+    wait_until "'$exporter' '$far' | grep -q 'pid=\"$pid\",program=\"$work/bin/demo-ocaml_1\",probe=\"gc_start\"} [1-9]'"
+    echo 0 >"$mnt/$pid/gc_start/hits"
+    run -1 "$exporter" /nowhere
+    assert_equal "$output" "probefs-hits: there is no tree of probefs at /nowhere"
 }
