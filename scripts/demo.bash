@@ -106,6 +106,10 @@ END
     session "echo 1 > $dir/$python/python:gc__start/enabled"
     session "cat $dir/$python/python:gc__start/enabled"
     echo
+    echo "# watched while it is read: when, who, what, and the argument: which generation"
+    session "sed 4q $dir/$python/python:gc__start/trace" ||
+        session "tail -n 1 $dir/$python/error_log"
+    echo
     echo "# everything that is on in these two"
     session "cd $dir && grep -l 1 {$demo,$python}/*/enabled"
     echo

@@ -35,6 +35,8 @@ check_session() {
     expect "off, on" "$(answers "$log" "cat $gc_start")" "0 1 "
     expect "python's, on" "$(answers "$log" "cat $dir/$python/python:gc__start/enabled")" "1 "
     grep -q '^gc_start' "$log"
+    # Here, in a namespace of processes, it cannot be watched, and the demo says why.
+    grep -q 'EOPNOTSUPP: .* first namespace of processes' "$log"
     expect "handlers' last words" \
         "$(grep -A 2 -F "$ tail -n 2 " "$log" | sed -n 's/^\([a-z_]*\): .*/\1/p' | xargs)" "boot boot"
     expect "off again" "$(<"$gc_start") $(<"$dir/$python/enabled")" "0 0"

@@ -116,7 +116,7 @@ probefs_hits_total{pid="30",program="/opt/a \"b\"\\c",probe="gc_start"} 7
 probefs_hits_total{pid="30",program="/opt/a \"b\"\\c",probe="python:gc__done"} 0'
 
     echo 1 >"$mnt/$pid/gc_start/hits"
-    wait_until "'$exporter' '$far' | grep -q 'pid=\"$pid\",program=\"$work/bin/demo-ocaml_1\",probe=\"gc_start\"} [1-9]'"
+    wait_until "'$exporter' '$mnt' | grep -q 'pid=\"$pid\",program=\"$work/bin/demo-ocaml_1\",probe=\"gc_start\"} [1-9]'"
     echo 0 >"$mnt/$pid/gc_start/hits"
     run -1 "$exporter" /nowhere
     assert_equal "$output" "probefs-hits: there is no tree of probefs at /nowhere"
