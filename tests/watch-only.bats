@@ -213,3 +213,22 @@ END
     done
     exec 7>&- 8>&- 9>&-
 }
+
+@test "it is watched and counted like any other" {
+    start_server -o all
+    start sdt -q -i 20
+    site=$(sed 's/^0x//; s/ .*//' "$mnt/$pid/web:silent/sites")
+    assert_equal "$(peek "$pid" bytes "$site" 1)" 90
+    timeout "$(patient 20)" head -n 3 < "$mnt/$pid/web:silent/trace" > "$work/out/lines"
+    assert_equal "$(cut -d' ' -f2- "$work/out/lines" | uniq -c | sed 's/^ *//')" "3 $pid web:silent"
+    echo 1 > "$mnt/$pid/web:silent/hits"
+    wait_until '[ "$(cat "$mnt/$pid/web:silent/hits")" -gt 0 ]'
+    assert_equal "$(peek "$pid" bytes "$site" 1)" cc
+    echo 0 > "$mnt/$pid/web:silent/hits"
+    echo '1 *' > "$mnt/$pid/hits"
+    assert_equal "$(sed 's/.* //' "$mnt/$pid/hits" | LC_ALL=C sort | paste -sd' ')" "$(probes_of "$pid")"
+    echo 0 > "$mnt/$pid/hits"
+    # Nothing of it is left in the memory.
+    wait_until '[ "$(peek "$pid" bytes "$site" 1)" = 90 ]'
+    assert_equal "$(memory_of_all "$pid")" "0 nop"
+}
