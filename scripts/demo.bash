@@ -54,7 +54,8 @@ wait_for() {
 
 mount_probes() {
     local dir=$1
-    if [ "$(findmnt -n -o FSTYPE -M "$dir" 2>/dev/null)" = fuse.probefs ] &&
+    # Once, or twice where / is a shared mount.
+    if [ "$(findmnt -n -o FSTYPE -M "$dir" 2>/dev/null | sort -u)" = fuse.probefs ] &&
         [ -e "$dir/README" ]; then
         echo "(probefs is mounted at $dir already)"
         return

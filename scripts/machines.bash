@@ -139,7 +139,8 @@ machine_build() {
 pack_tree() {
     meson introspect --tests "$build" | python3 tests/machines/units.py >"$build/units"
     {
-        git ls-files tests scripts examples shared doc README.md 2>/dev/null || find tests scripts -type f
+        git ls-files --cached --others --exclude-standard tests scripts 2>/dev/null ||
+            find tests scripts -type f
         echo "$build/units"
         find "$build/tests" "$build/probefs" "$build/probe-run" "$build/mount-helper" "$build/engine" \
             -type f ! -name '*.o' ! -name '*.a' ! -path '*.p/*'

@@ -40,8 +40,9 @@ start_server_at() {
     fi
 }
 
+# Where / is a shared mount that is bound over itself, each mount is seen twice.
 is_mounted() {
-    [ "$(findmnt -n -o FSTYPE -M "$1")" = fuse.probefs ]
+    [ "$(findmnt -n -o FSTYPE -M "$1" | sort -u)" = fuse.probefs ]
 }
 
 # users_of MOUNTPOINT: which processes have a file, or a directory to work in, below it.

@@ -21,8 +21,8 @@
  *
  * Surprises:
  * - On x86-64, a site is a call that the compiler knows nothing of. The wrapper saves what C code
- * may keep in registers, and functions with sites are compiled with -mno-red-zone, as the call
- * pushes its return address where a leaf function would keep its variables.
+ *   may keep in registers, and functions with sites are compiled with -mno-red-zone, as the call
+ *   pushes its return address where a leaf function would keep its variables.
  * - Compilers may even keep a static variable in a register over a call to a function with a site,
  *   although the site says that it changes memory (gcc 12 does): what the handler shares with
  *   the code around a site is volatile, or its address is known to other units.
