@@ -47,13 +47,19 @@ bench() {
     nobody_is_on "$postmaster"
 }
 
+# Clients that are served for longer than the hold lasts, by children that it has.
+while_held() {
+    "${as_client[@]}" -c 4 -T 600 postgres >"$work/out/stay" 2>&1 3>&- 9>&- &
+    stay=$!
+    adopt "$stay"
+}
+
 @test "a second's hold on the postmaster while clients connect leaves nobody on" {
     bench -C -t 50
-    for _ in 1 2 3 4 5; do
-        # Clients that stay for longer than the hold.
-        (sleep 0.3 && exec "${as_client[@]}" -c 4 -T 3 postgres) >"$work/out/stay" 2>&1 3>&- &
-        hold_for 1 "$postmaster" postgresql:query__start 2
-        wait $!
+    for _ in 1 2 3; do
+        hold_for 1 "$postmaster" postgresql:query__start 3
+        kill "$stay"
+        wait "$stay" || true
     done
     end_load
     nobody_is_on "$postmaster"

@@ -100,10 +100,16 @@ how_many_are_on() {
     done
 }
 
+# What a suite does as soon as a hold has begun.
+while_held() {
+    :
+}
+
 # hold_for SECONDS PID PROBE [NUMBER]: under load, and nobody keeps it. For longer where not so many
 # (1) are on by then.
 hold_for() {
     exec 9>"$mnt/$2/$3/hold"
+    while_held
     sleep "$1"
     wait_until "how_many_are_on $2; [ \$were_on -ge ${4:-1} ]" 30
     exec 9>&-
