@@ -93,6 +93,8 @@ is_mounted() {
     podman kube play --network none "$work/pod.yaml"
     wait_until is_mounted
     inside test -e "$work/host/probes/README"
-    podman kube down "$work/pod.yaml"
+    # `kube down` of this podman kills, and knows no preStop.
+    podman pod stop -t 20 probefs
     wait_until '! is_mounted'
+    podman kube down "$work/pod.yaml"
 }
