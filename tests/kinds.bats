@@ -16,7 +16,7 @@ is_not_shown() {
     shown=$(ls "$mnt")
     grep -qx README <<< "$shown"
     assert_equal "$(grep -cx "$1" <<< "$shown" || true)" 0
-    assert_errno ENOENT stat "$mnt/$1"
+    assert_no_directory "$1"
     assert_errno ENOENT open-write "$mnt/$1/enabled"
 }
 

@@ -109,7 +109,7 @@ end_reader() {
     assert_equal "$(stat -L -c '%F %a %s' "$shot/trace")" "regular empty file 600 0"
     [ "$mnt/.trace/$pid/burst:shot" -ef "$shot/trace" ]
     assert_errno ENOENT stat "$mnt/.trace/$pid/nothing"
-    assert_errno ENOENT stat "$mnt/.trace/$$"
+    assert_no_directory ".trace/$$"
     assert_errno EPERM unlink "$shot/trace"
 }
 

@@ -46,3 +46,10 @@ assert_errno_as() {
     actual=$(run_as "$user" /usr/bin/python3 -I -S "$work/errno_of.py" "$@")
     assert_equal "$actual" "$expected" "errno for $user of: $*"
 }
+
+# assert_no_directory PID [USER]: of that process, for root or USER. A look-up answers after 20 ms at
+# most: if the worker has not answered by then, it says that the process is there, and only the next
+# one knows.
+assert_no_directory() {
+    wait_until "assert_errno_as ${2:-root} ENOENT stat '$mnt/$1'" 2> /dev/null
+}
