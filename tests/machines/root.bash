@@ -21,6 +21,8 @@ for file in passwd group; do
 done
 printf 'passwd: files\ngroup: files\n' >"$dir/etc/nsswitch.conf"
 [ -e "$dir/usr/bin/awk" ] || ln -s mawk "$dir/usr/bin/awk"
+ln -sf ../proc/self/mounts "$dir/etc/mtab"
+chmod 4755 "$dir/usr/bin/fusermount3"
 mkdir -p "$dir/share"
 
 # Absolute links would lead a linker out of the sysroot.
