@@ -408,14 +408,6 @@ old_descriptors_are_dead() {
     assert_errno OK write "$mnt/$pid/gc_stop/enabled" 1
 }
 
-@test "what only the new image has is found at once, below a directory that was the old one's" {
-    start execer -i 20 "$(target demo-ocaml_1)" -i 20 -q
-    assert_errno ENOENT stat "$mnt/$pid/idle"
-    kill -USR1 "$pid"
-    wait_until '[ "$(lines_of "^pid")" = 2 ]'
-    assert_errno OK stat "$mnt/$pid/request/enabled"
-}
-
 # Each image is there before the next exec is asked for. In the background.
 exec_again_and_again() {
     local images=1

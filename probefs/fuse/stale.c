@@ -56,7 +56,7 @@ bool stale_may_answer(pid_t tid, pid_t pid)
         caller && caller->tid == tid && caller->pid == pid && !clock_is_past(&caller->until);
     bool may = caller && !again;
     if (caller)
-        set_caller(caller, tid, pid);
+        set_caller(caller, again ? 0 : tid, pid);
     pthread_mutex_unlock(&lock);
     return may;
 }

@@ -11,10 +11,8 @@
 #include <sys/types.h>
 
 /*
- * TID is to be answered ESTALE about process PID. May it be, or was it already? (What it was
- * answered about another process was another request, which ended in another way.) As the kernel
- * looks again it may ask twice for one name, and ignore the first answer: so this holds for as long
- * as TID is remembered.
+ * TID is to be answered ESTALE about process PID. May it be, or is it the second time? (What it was
+ * answered about another process was another request, which ended in another way.)
  */
 bool stale_may_answer(pid_t tid, pid_t pid);
 /*

@@ -243,13 +243,5 @@ int look_up_probe(struct server *server, const struct inode *parent, const char 
         status = inodes_identify(&server->inodes, target, &call.reply.id);
     if (status == 0)
         status = inodes_look_up(&server->inodes, target, name, call.reply.watch_only, inode);
-    if (status != -ESRCH)
-        return name_error(status);
-    /*
-     * The kernel looks up the process itself again, which may run another program by now. If nobody
-     * answers that soon, it must not find this image again.
-     */
-    if (!call.request.any_image)
-        atomic_store(&target->is_gone, true);
-    return -ESTALE;
+    return name_error(status);
 }

@@ -20,8 +20,7 @@ int look_up_process(struct server *server, const char *name, struct inode **inod
 
 /*
  * The same for the directory of probe NAME in that of a process. It waits, as whoever opens it
- * would. Errors: ENOENT; ESTALE the process has ended or replaced its program; ENAMETOOLONG; those
- * of router_call().
+ * would. Errors: ENOENT; ENAMETOOLONG; those of router_call().
  */
 int look_up_probe(struct server *server, const struct inode *parent, const char *name,
                   struct inode **inode);

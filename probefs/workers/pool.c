@@ -138,9 +138,12 @@ static int start_process(const struct workers *workers, struct worker *worker, i
     int status = worker_spawn(WORKER_NAME, &setup, &fds, &worker->pid);
     close(given[1]);
     if (status == 0)
-        status = -clock_getcpuclockid(worker->pid, &worker->clock);
-    if (status == 0)
         status = open_child(worker->pid, &worker->pidfd);
+    /* ESRCH would be taken for the end of the process that it is to look into. */
+    if (status == 0 && clock_getcpuclockid(worker->pid, &worker->clock) != 0) {
+        close(worker->pidfd);
+        status = -EIO;
+    }
     if (status < 0)
         close(given[0]);
     else
