@@ -356,9 +356,10 @@ stop_while_it_execs() {
         start_server -o engine=ptrace
         for each in "$pid" "$many"; do
             assert_match "$(cat "$mnt/$each/enabled")" "[01X]"
-            echo 1 > "$mnt/$each/enabled"
+            # 16 threads that compute may not all get a processor in the second that they have to stop.
+            wait_until "echo 1 > '$mnt/$each/enabled'"
             assert_equal "$(cat "$mnt/$each/enabled")" 1
-            echo 0 > "$mnt/$each/enabled"
+            wait_until "echo 0 > '$mnt/$each/enabled'"
             assert_equal "$(memory_of_all "$each")" "0 off"
         done
         tell USR1 '^totals .* wrong=0'
