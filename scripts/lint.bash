@@ -53,8 +53,9 @@ lint_python() {
     files '*.py' | xargs python3 -m pyflakes
 }
 
+# stap is gdb's word for probes of SystemTap's kind.
 lint_spelling() {
-    files '*' | grep -v '\.svg$' | xargs codespell
+    files '*' | grep -v '\.svg$' | xargs codespell --ignore-words-list stap
 }
 
 # Each folder uses what doc/ARCHITECTURE.md says that it may use.

@@ -110,9 +110,9 @@ end_servers() {
 # their workers have ended before, or the test has failed.
 end_strays() {
     local process
-    for process in $(find /proc/[0-9]*/exe -maxdepth 0 -lname "$work/bin/*" -printf '%h\n'); do
+    while read -r process; do
         kill -KILL "${process#/proc/}" || true
-    done
+    done < <(find /proc/[0-9]*/exe -maxdepth 0 -lname "$work/bin/*" -printf '%h\n')
 } 2>/dev/null
 
 # workers_of SERVER [USER]: the pids of its workers.
