@@ -83,10 +83,11 @@ static int add_once(void *data, struct probe_error *error)
     bool *chosen = calloc(count + 1, sizeof(*chosen));
     bool *left_out = calloc(count + 1, sizeof(*left_out));
     size_t *indices = calloc(count + 1, sizeof(*indices));
-    int status = chosen && left_out && indices ? 0 : error_memory(error);
-    if (status == 0)
-        status = switching_match(adding->switching, adding->target, chosen, left_out, error);
-    if (status == 0)
+    bool has_room = chosen && left_out && indices;
+    int status = has_room
+                     ? switching_match(adding->switching, adding->target, chosen, left_out, error)
+                     : error_memory(error);
+    if (has_room && status == 0)
         status =
             watch_probes(adding, indices, list_chosen(chosen, left_out, count, indices), error);
     free(chosen);
