@@ -334,10 +334,10 @@ static int check_and_attach(struct probe_attacher *attacher, struct asked *asked
 static int reply(const struct probe_attacher *attacher, bool is_first,
                  const struct watch_attachment *attachment)
 {
-    const struct attach_reply answer = {.status = 0};
+    const struct attach_reply message = {.status = 0};
     const int fds[REPLY_FDS] = {attachment->socket, attachment->ended, attacher->ring,
                                 attacher->tallies};
-    return fd_message_send(attacher->socket, &answer, sizeof(answer), fds,
+    return fd_message_send(attacher->socket, &message, sizeof(message), fds,
                            is_first ? REPLY_FDS : REPLY_RING);
 }
 

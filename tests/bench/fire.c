@@ -8,7 +8,7 @@
  *     r   COUNT times bench:two, RATE a second at most
  * and answers each with a line: nanoseconds of CPU time, and of time.
  */
-#define _SDT_HAS_SEMAPHORES 1
+#define _SDT_HAS_SEMAPHORES 1 /* NOLINT: sys/sdt.h's own name */
 #include <sys/sdt.h>
 
 #include <stdbool.h>
@@ -36,6 +36,8 @@ static void wait_until(int64_t end)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
+/* The macros of sys/sdt.h make it complex.
+ * NOLINTNEXTLINE(readability-function-cognitive-complexity) */
 static void fire(char what, long count, long rate)
 {
     static const char text[] = "select name, value from settings where name = 'some name'; -- 64";

@@ -8,6 +8,7 @@
 void *lint_list_add(void *head, void *element);
 void *lint_list_delete(void *head, const void *element);
 void *lint_list_next(const void *element);
+void *lint_list_replace(void *head, const void *element, void *by);
 
 #define DL_APPEND(head, element) ((head) = lint_list_add((head), (element)))
 #define DL_DELETE(head, element) ((head) = lint_list_delete((head), (element)))
@@ -17,9 +18,24 @@ void *lint_list_next(const void *element);
     for ((element) = (head); (element) && ((following) = lint_list_next(element), 1);              \
          (element) = (following))
 
+#define DL_REPLACE_ELEM(head, element, by) ((head) = lint_list_replace((head), (element), (by)))
+
+#define DL_APPEND2(head, element, before, after) DL_APPEND(head, element)
+#define DL_DELETE2(head, element, before, after) DL_DELETE(head, element)
+#define DL_FOREACH2(head, element, after)        DL_FOREACH(head, element)
+
 #define LL_PREPEND(head, element)                 DL_APPEND(head, element)
 #define LL_DELETE(head, element)                  DL_DELETE(head, element)
 #define LL_FOREACH(head, element)                 DL_FOREACH(head, element)
 #define LL_FOREACH_SAFE(head, element, following) DL_FOREACH_SAFE(head, element, following)
+#define LL_PREPEND2(head, element, after)         LL_PREPEND(head, element)
+#define LL_DELETE2(head, element, after)          LL_DELETE(head, element)
+#define LL_FOREACH2(head, element, after)         LL_FOREACH(head, element)
+#define LL_SEARCH_SCALAR(head, element, field, value)                                              \
+    do {                                                                                           \
+        LL_FOREACH(head, element)                                                                  \
+        if ((element)->field == (value))                                                           \
+            break;                                                                                 \
+    } while (0)
 
 #endif
