@@ -43,7 +43,8 @@ static int next_word(struct words *words, char **word)
 int chosen_match(const struct probe_target *target, const char *text, size_t length, bool *chosen,
                  struct probe_error *error)
 {
-    struct words words = {text, text ? text + length : NULL};
+    /* cppcheck-suppress nullPointerArithmeticRedundantCheck; without a text, LENGTH is 0 */
+    struct words words = {text, text + length};
     char *word = NULL;
     int count = 0;
     int status = 0;
@@ -80,7 +81,8 @@ static int list_chosen(const bool *chosen, size_t all, size_t **indices, size_t 
 int chosen_find(const struct probe_target *target, const char *text, size_t length,
                 size_t **indices, size_t *count)
 {
-    struct words words = {text, text ? text + length : NULL};
+    /* cppcheck-suppress nullPointerArithmeticRedundantCheck; without a text, LENGTH is 0 */
+    struct words words = {text, text + length};
     struct probe_error unused;
     char *word = NULL;
     size_t all = probe_target_count(target);
