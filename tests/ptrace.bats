@@ -55,7 +55,12 @@ refused_in_time() {
 
 @test "64 threads, which end and are created all the time: each update is done" {
     start threads -c -i 2 64
-    assert_equal "$(again "$mnt/$pid/enabled" 100 '{s}')" "OK 100"
+    # Threads that get no processor in a second are late; threads that cannot be stopped are so always.
+    for _ in {1..5}; do
+        result=$(again "$mnt/$pid/enabled" 100 '{s}')
+        [ "$result" != "OK 100" ] || break
+    done
+    assert_equal "$result" "OK 100"
     assert_equal "$(cat "$mnt/$pid/enabled")" 0
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(cat "$mnt/$pid/enabled")" 1
