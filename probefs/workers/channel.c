@@ -211,8 +211,10 @@ int channel_ask(int channel, const struct worker_question *question, struct prob
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
     size_t expected = question->kind == QUESTION_FILE ? 1 : 0;
-    memset(&packet, 0, sizeof(packet));
-    packet.question = *question;
+    memset(&packet, 0, sizeof(packet)); /* no byte of the stack crosses, padding included */
+    packet.question.kind = question->kind;
+    packet.question.start = question->start;
+    packet.question.end = question->end;
     int status = packet_send(channel, &packet, sizeof(packet), NULL, 0, NULL);
     if (status == 0)
         status = packet_receive(channel, &answer, sizeof(answer), fds, &count, NULL);
