@@ -55,6 +55,7 @@ setup() {
 
 @test "grep and find of a user stop at others' doors, and go on" {
     a_and_b
+    grep -l 1 "$mnt/$b"/*/enabled | grep -qx "$mnt/$b/boot/enabled" # which root finds
     shell_as a 'cd "$mnt" && grep -l 1 */*/enabled' > "$work/on"
     grep -qx "$a/boot/enabled" "$work/on"
     assert_equal "$(grep -c "^$b/" "$work/on" || true)" 0
@@ -388,6 +389,7 @@ status_of_worker() {
 
 @test "a worker has no /dev/fuse, is not dumpable, and is called probefs-worker" {
     worker_of_a
+    ls -l "/proc/$server/fd" | grep -q /dev/fuse
     ls -l "/proc/$worker/fd" > "$work/descriptors"
     grep -q socket: "$work/descriptors"
     assert_equal "$(grep -c /dev/fuse "$work/descriptors" || true)" 0

@@ -74,7 +74,7 @@ END
     start_as a demo-ocaml_1 -q
     pid=$(sed -n 's/^pid //p' "$out")
     adopt "$pid"
-    run_as a sh -c 'echo $$; echo 7 > "$1" || true' sh "$mnt/$pid/gc_start/enabled" \
+    run_as a sh -c 'echo $$; ! echo 7 > "$1"' sh "$mnt/$pid/gc_start/enabled" \
         > "$work/caller" 2> /dev/null
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
         "*user $(id -u "$(user_name a)") (process $(head -n 1 "$work/caller"))*"
@@ -268,8 +268,8 @@ END
 @test "the last 64, the newest last" {
     start_target demo-ocaml_1 -q
     for text in {100..169}; do
-        echo "$text" > "$mnt/$pid/enabled" 2> /dev/null || true
-    done
+        ! echo "$text" > "$mnt/$pid/enabled" || return 1
+    done 2> /dev/null
     assert_equal "$(wc -l < "$error_log")" 64
     assert_equal "$(grep -o '"1[0-9][0-9]' "$error_log" | tr -d '"' | paste -sd' ')" \
         "$(seq 106 169 | paste -sd' ')"
@@ -281,10 +281,10 @@ END
     adopt "$pid"
     error_log=$mnt/$pid/error_log
     for text in {100..163}; do
-        echo "$text" > "$mnt/$pid/enabled" 2> /dev/null || true
-    done
-    run_without_ptrace sh -c 'for i in $(seq 70); do echo 1 > "$1"; done 2> /dev/null' sh \
-        "$mnt/$pid/gc_start/enabled" || true
+        ! echo "$text" > "$mnt/$pid/enabled" || return 1
+    done 2> /dev/null
+    run_without_ptrace sh -c 'for i in $(seq 70); do ! echo 1 > "$1" || exit 1; done 2> /dev/null' \
+        sh "$mnt/$pid/gc_start/enabled"
     assert_equal "$(grep -o '"1[0-9][0-9]"' "$error_log" | tr -d '"' | paste -sd' ')" \
         "$(seq 100 163 | paste -sd' ')"
     assert_match "$(last)" '*gc_start*CAP_SYS_PTRACE*'

@@ -5,20 +5,6 @@
 
 load ../lib/field
 
-setup() {
-    session_begin
-    start_server
-}
-
-teardown() {
-    exec 9>&-
-    [ ! "${head:-}" ] || ! is_running "$head" || {
-        kill -TERM "$head"
-        wait_until "! is_running $head" 30 || true
-    }
-    session_end
-}
-
 # start_sssd: with the users of a file of the test's, and its own directories over the system's.
 start_sssd() {
     needs sssd

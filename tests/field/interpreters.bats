@@ -5,16 +5,6 @@
 
 load ../lib/field
 
-setup() {
-    session_begin
-    start_server
-}
-
-teardown() {
-    exec 9>&-
-    session_end
-}
-
 # A program that works, and forks children that do so for some seconds.
 write_ruby() {
     cat >"$work/program" <<'END'

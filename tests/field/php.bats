@@ -20,15 +20,6 @@ END
     export USE_ZEND_DTRACE=1
 }
 
-teardown() {
-    exec 9>&-
-    [ ! "${head:-}" ] || ! is_running "$head" || {
-        kill -TERM "$head"
-        wait_until "! is_running $head" 30 || true
-    }
-    session_end
-}
-
 start_fpm() {
     local fpm
     fpm=$(ls /usr/sbin/php-fpm* | tail -n 1)
@@ -102,7 +93,9 @@ keeps_its_promises() {
         hold_for 1 "$head" php:function__entry
     done
     end_load
-    assert_equal "$(pgrep -P "$head" | grep -cxF "${children[0]}" || true)" 0 "children of the beginning"
+    [ "${#children[@]}" -gt 0 ]
+    pgrep -P "$head" >"$work/children" # it has others now
+    assert_equal "$(grep -cxF "${children[0]}" "$work/children" || true)" 0 "children of the beginning"
     nobody_is_on "$head"
 }
 

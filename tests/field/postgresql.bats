@@ -24,10 +24,11 @@ setup() {
 }
 
 teardown() {
+    local status=0
     exec 9>&-
-    kill -INT "$postmaster" || true
-    wait_until "! is_running $postmaster" 30 || true
-    session_end
+    end_by_signal "${postmaster:-}" INT || status=1
+    session_end || status=1
+    return $status
 }
 
 # bench OPTION...

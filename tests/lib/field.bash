@@ -6,6 +6,28 @@
 # shellcheck source=tests/lib/session.bash
 source "$BATS_TEST_DIRNAME/../lib/session.bash"
 
+setup() {
+    session_begin
+    # shellcheck disable=SC2119 # it takes options, too
+    start_server
+}
+
+# head: a daemon that the test has started, if any.
+teardown() {
+    local status=0
+    exec 9>&-
+    end_by_signal "${head:-}" TERM || status=1
+    session_end || status=1
+    return $status
+}
+
+# end_by_signal PID SIGNAL: as its administrator would, with no more than that. No PID: none was started.
+end_by_signal() {
+    [ "$1" ] && is_running "$1" || return 0
+    kill -"$2" "$1"
+    wait_until "! is_running $1" 30
+}
+
 setup_file() {
     users_create
 }
@@ -38,15 +60,19 @@ same_as_peers() {
 }
 
 # counters_that CONDITION PID: how many of its counters, as seen without the tree, are `> 0`, `== 0`.
+# Fails where there are none to be seen.
 counters_that() {
-    peek "$2" | awk "\$4 $1" | wc -l
+    local notes
+    notes=$(peek "$2") && [ "$notes" ] || return 1
+    awk "\$4 $1 { count++ } END { print count + 0 }" <<<"$notes"
 }
 
 # switched ON PID: all of its counters are above 0 (1), or 0 (0).
 switched() {
-    local wrong='> 0'
+    local wrong='> 0' count
     [ "$1" = 0 ] || wrong='== 0'
-    assert_equal "$(counters_that "$wrong" "$2")" 0 "counters of $2 that are $wrong after '$1'"
+    count=$(counters_that "$wrong" "$2") || { echo "$2 has no counters"; return 1; }
+    assert_equal "$count" 0 "counters of $2 that are $wrong after '$1'"
 }
 
 # switch_all ROUNDS PID...: on and off, so often, with a look at memory each time.
@@ -80,9 +106,10 @@ family_of() {
     done
 }
 
-# nobody_is_on PID: in its family. Who has ended meanwhile is nobody.
+# nobody_is_on PID: in its family; PID is there. Who has ended meanwhile is nobody.
 nobody_is_on() {
     local each
+    is_running "$1" || { echo "$1 has ended"; return 1; }
     for each in $(family_of "$1"); do
         if [ "$(counters_that '> 0' "$each" 2>/dev/null)" != 0 ] && is_running "$each"; then
             echo "$each is on: $(peek "$each" | awk '$4 > 0 { print $2, $4 }' | head -n 3)"
@@ -93,10 +120,11 @@ nobody_is_on() {
 
 # how_many_are_on PID: of its family. Sets: were_on.
 how_many_are_on() {
-    local each
+    local each count
     were_on=0
     for each in $(family_of "$1"); do
-        if [ "$(counters_that '> 0' "$each" 2>/dev/null)" != 0 ]; then were_on=$((were_on + 1)); fi
+        count=$(counters_that '> 0' "$each" 2>/dev/null) || count=0
+        if [ "$count" != 0 ]; then were_on=$((were_on + 1)); fi
     done
 }
 
