@@ -42,20 +42,42 @@ ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
 debian-12-arm64   arm64 6.1   guest-init smoke
 '
 
-# kernel_archive KERNEL: sets line, keyring, package.
+# archive_uri LABEL VARIABLE: where this system takes packages of Debian, Debian-Security or Ubuntu
+# from; or what the variable says, which an archive needs that apt does not use here.
+archive_uri() {
+    local uri=${!2:-}
+    # shellcheck disable=SC2016 # apt knows what these mean
+    [ "$uri" ] || uri=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+        awk -v label="$1" '$1 == label && !found++ { print $2 }')
+    [ "$uri" ] || { echo "machines: apt knows no archive of $1 here: set $2 to its URI" >&2; return 1; }
+    echo "$uri"
+}
+
+# kernel_archive KERNEL ARCH: sets line, keyring, package.
 kernel_archive() {
-    local debian=http://deb.debian.org/debian
+    local uri label=Debian variable=PROBEFS_DEBIAN suite
     keyring=$debian_keyring package=linux-image-$2
     case $1 in
-    5.10) line="$debian-security bullseye-security main" ;;
-    6.1) line="$debian bookworm main" ;;
-    6.12) line="$debian trixie main" ;;
+    5.10) label=Debian-Security variable=PROBEFS_DEBIAN_SECURITY suite=bullseye-security ;;
+    6.1) suite=bookworm ;;
+    6.12) suite=trixie ;;
     6.8)
-        line="http://archive.ubuntu.com/ubuntu noble main"
+        label=Ubuntu variable=PROBEFS_UBUNTU suite=noble
         keyring=$ubuntu_keyring package=linux-image-generic
         ;;
     *) echo "machines: no archive has kernel $1" >&2; return 1 ;;
     esac
+    uri=$(archive_uri $label $variable) || return
+    line="$uri $suite main"
+}
+
+# ubuntu_keyring_get: Debian's newest release has Ubuntu's keys.
+ubuntu_keyring_get() {
+    local uri
+    uri=$(archive_uri Debian PROBEFS_DEBIAN) || return
+    once "$machine_cache/ubuntu-keyring/.done" tests/machines/archive.bash \
+        "$machine_cache/ubuntu-keyring" "$uri trixie main" "$debian_keyring" amd64 \
+        ubuntu-keyring ubuntu-keyring
 }
 
 # once FILE COMMAND...: runs it unless it has once succeeded.
@@ -70,12 +92,7 @@ kernel_get() {
     local line keyring package
     kernel_archive "$1" "$2" || return
     kernel=$machine_cache/kernel-$1-$2
-    if [ "$keyring" = "$ubuntu_keyring" ]; then
-        # Debian's newest release has Ubuntu's keys.
-        once "$machine_cache/ubuntu-keyring/.done" tests/machines/archive.bash \
-            "$machine_cache/ubuntu-keyring" "http://deb.debian.org/debian trixie main" \
-            "$debian_keyring" amd64 ubuntu-keyring ubuntu-keyring || return
-    fi
+    [ "$keyring" != "$ubuntu_keyring" ] || ubuntu_keyring_get || return
     once "$kernel/.done" tests/machines/archive.bash "$kernel" "$line" "$keyring" "$2" "$package" \
         'linux-\(image\|modules\)-[^ ]*[0-9][^ ]*' || return
     version=$(basename "$kernel"/lib/modules/*)
