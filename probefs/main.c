@@ -3,6 +3,7 @@
  * probefs: parses the options, mounts, tells its parent that the mount answers, serves until it is
  * unmounted or told to end. As a worker it is another program: see worker.h.
  */
+#include "common/file-limit.h"
 #include "fuse/loop.h"
 #include "fuse/mount.h"
 #include "fuse/streams.h"
@@ -23,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -113,16 +113,6 @@ static int mount_and_serve(struct fuse_args *args, const struct options *options
 }
 
 /* ---- the whole -------------------------------------------------------------------------- */
-
-/* Every open handle and every target takes descriptors. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 /*
  * How long a request waits for its worker: a second, as probefs(8) says. Tests on a busy machine

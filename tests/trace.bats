@@ -202,6 +202,17 @@ end_reader() {
     assert_equal "$(grep -c '^waiting' "$work/out/polled")" 3
 }
 
+@test "what attaches goes before all normal processes" {
+    start_server
+    shoot 1 3
+    watch_stream "$shot/trace"
+    for each in $(pgrep -x probe-holder); do
+        [ "$(readlink "/proc/$each/exe")" != "$work/bin/probefs" ] ||
+            classes+=("$(ps -o cls= -p "$each" | tr -d ' ')")
+    done
+    assert_equal "${classes[*]}" FF
+}
+
 @test "names that are written before the first read choose probes" {
     start_server
     start combo -q

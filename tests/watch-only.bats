@@ -43,7 +43,10 @@ listed() {
     assert_match "$(cat "$mnt/$pid/web:silent/sites")" "0x* - $work/bin/sdt+0x*"
     assert_equal "$(wc -l < "$mnt/$pid/web:silent/sites")" 1
     start watched
-    assert_equal "$(awk '{ print $2, $4 }' "$mnt/$pid/web:silent/sites")" "- -4@%ebx"
+    # Where the argument is kept is up to the compiler.
+    operand=$(readelf -n "$work/bin/watched" | sed -n 's/^ *Arguments: //p')
+    assert_match "$operand" '-4@?*'
+    assert_equal "$(awk '{ print $2, $4 }' "$mnt/$pid/web:silent/sites")" "- $operand"
 }
 
 @test "info says -, and enabled and control of the process are about the others" {

@@ -2,8 +2,6 @@
 #include "service/answers.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <utlist.h>
 
 int counting_init(struct counting *counting)
@@ -14,16 +12,6 @@ int counting_init(struct counting *counting)
 bool counting_is_on(const struct service *service)
 {
     return atomic_load(&service->counting.count) > 0;
-}
-
-/* In a way that cannot wait. */
-static bool has_ended(pid_t pid)
-{
-    int process = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (process < 0)
-        return errno == ESRCH;
-    close(process);
-    return false;
 }
 
 /* Called with the lock held. */
@@ -41,7 +29,7 @@ static struct service_target *take_ended(struct counting *counting)
     pthread_mutex_lock(&counting->lock);
     LL_FOREACH2(counting->targets, target, next_counting)
     {
-        if (has_ended(target->pid))
+        if (service_target_has_ended(target))
             break;
     }
     if (target)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/attacher.h"
 
+#include "common/file-limit.h"
 #include "common/log.h"
 #include "shared/array.h"
 #include "shared/clock.h"
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* How many grants, and holders, a user may have at once; root is not counted. */
@@ -294,15 +294,6 @@ static void serve(struct attaching *this)
 }
 
 /* ---- the process ------------------------------------------------------------------------- */
-
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static int begin(int argc, char **argv, struct attaching *this)
 {
