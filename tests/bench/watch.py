@@ -50,19 +50,6 @@ class Tool:
         self.child.wait(60)
 
 
-def semaphore_is_up(fire, name):
-    """Both tools raise it when they have attached; bpftrace says so before."""
-    with open(f"/proc/{fire.pid}/maps", encoding="ascii") as maps:
-        start = int(maps.readline().split("-")[0], 16)
-    symbols = subprocess.run(["nm", os.path.join(bench.PROGRAMS, "fire")], check=True,
-                             stdout=subprocess.PIPE, text=True).stdout
-    offset = next(int(line.split()[0], 16) for line in symbols.splitlines()
-                  if line.endswith(f" bench_{name}_semaphore"))
-    with open(f"/proc/{fire.pid}/mem", "rb") as memory:
-        memory.seek(start + offset)
-        return memory.read(2) != b"\0\0"
-
-
 def ours(session, fire, name, *options):
     def measure():
         tool = Tool(session, [WATCHER, *options, str(fire.pid), f"bench:{name}"], b"watching")
@@ -73,11 +60,14 @@ def ours(session, fire, name, *options):
 
 
 def bpftraces(session, fire, name, action):
+    """It raises the semaphore before it listens, and a signal before that is lost: it says when it
+    does."""
     def measure():
         program = os.path.join(bench.PROGRAMS, "fire")
-        script = f"usdt:{program}:bench:{name} {{ {action} }}"
-        tool = Tool(session, ["bpftrace", "-p", str(fire.pid), "-e", script], b"Attaching")
-        bench.until(lambda: semaphore_is_up(fire, name), "bpftrace to attach")
+        script = (f"usdt:{program}:bench:{name} {{ {action} }}"
+                  r' interval:ms:20 /!@ready/ { @ready = 1; printf("ready\n"); }')
+        command = ["bpftrace", "-B", "line", "-p", str(fire.pid), "-e", script]
+        tool = Tool(session, command, b"ready")
         spent, _ = fire.ask(b"s" if name == "text" else b"n")
         tool.end(signal.SIGINT)
         return spent
