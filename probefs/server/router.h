@@ -8,7 +8,7 @@
 
 #include "server/caller.h"
 #include "server/silence.h"
-#include "workers/pool.h"
+#include "workers/calls.h"
 
 struct router;
 

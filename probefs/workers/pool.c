@@ -5,14 +5,11 @@
 #include "common/waiting.h"
 #include "shared/clock.h"
 #include "workers/channel.h"
-#include "workers/corpses.h"
-#include "workers/late.h"
-#include "workers/lateness.h"
+#include "workers/pool-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,62 +20,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
-#include <uthash.h>
-#include <utlist.h>
 
 enum {
     IDLE_SECONDS = 30,
-    CHANNELS_MAX = 32, /* that are kept open for the next calls */
-    CORPSES_MAX = 64,  /* of one user */
-    MANY = 64,         /* with more workers than these, idle ones end sooner: */
+    CORPSES_MAX = 64, /* of one user */
+    MANY = 64,        /* with more workers than these, idle ones end sooner: */
     IDLE_SECONDS_OF_MANY = 5,
     EVENTS_AT_ONCE = 16,
-};
-
-struct worker {
-    struct workers *workers;
-    struct worker_identity identity;
-    uint64_t number;
-    pid_t pid;
-    int pidfd;
-    int given;       /* see struct worker_watch */
-    clockid_t clock; /* of its processor time */
-
-    /* What follows is guarded by the lock of `workers`. */
-    int control;
-    int channels[CHANNELS_MAX]; /* idle ones */
-    size_t channel_count;
-    struct busy_channel *busy; /* those that somebody waits on */
-    unsigned int users;
-    bool listed;    /* gets new calls */
-    bool counts;    /* it counts firings, which end with it */
-    bool abandoned; /* was ended because it did not answer */
-    time_t idle_since;
-    UT_hash_handle hh;
-};
-
-/* A channel with a call that is under way; a record of whoever makes it. */
-struct busy_channel {
-    int channel;
-    struct timespec begun;
-    int64_t used; /* the worker's processor time by then */
-    struct busy_channel *prev, *next;
-};
-
-struct workers {
-    struct workers_options options;
-    pthread_mutex_t lock;
-    int wake;             /* an eventfd: a worker became idle or was given up, or all are to end */
-    int events;           /* an epoll: of `wake`, and of each worker's end */
-    struct worker *table; /* by identity */
-    struct corpses corpses;
-    uint64_t last_number; /* of the worker that was started last */
-    bool ending;
-    bool lost;         /* one was given up, since the sweeper has looked */
-    time_t next_sweep; /* when the sweeper ends idle ones; 0: it waits until one is */
-    pthread_t sweeper;
-    struct late_calls *late_calls; /* calls whose answer nobody waits for */
 };
 
 static time_t now_seconds(void)
@@ -187,8 +135,7 @@ static void sweeper_wake(const struct workers *workers)
     eventfd_write(workers->wake, 1);
 }
 
-/* What it kept is kept by nobody, be it dead or not. */
-static void note_lost(struct workers *workers)
+void workers_note_lost(struct workers *workers)
 {
     workers->lost = true;
     sweeper_wake(workers);
@@ -201,8 +148,7 @@ static void worker_free(struct worker *worker)
     free(worker);
 }
 
-/* Takes it off the list: its channels are closed, so it ends when it has answered. */
-static void worker_unlist(struct worker *worker)
+void worker_unlist(struct worker *worker)
 {
     if (!worker->listed)
         return;
@@ -213,40 +159,6 @@ static void worker_unlist(struct worker *worker)
         close(worker->channels[--worker->channel_count]);
     if (worker->users == 0)
         worker_free(worker);
-}
-
-static const char *explain_lateness(int status)
-{
-    switch (status) {
-    case -ESHUTDOWN:
-        return "somebody has stopped it";
-    case -ETIME:
-        return "it got little processor time, as this machine is busy";
-    case -EALREADY:
-        return "it was still at work, and had processor time";
-    default:
-        return "something that this user's processes have mapped does not answer";
-    }
-}
-
-/* Ends a worker that does not answer, as far as it can be ended; STATUS says why it does not. */
-static void worker_abandon(struct worker *worker, const struct call *call, int status)
-{
-    static const struct log_reason no_answer = {.most = 5};
-    if (worker->abandoned)
-        return;
-    worker->abandoned = true;
-    /* Who else waits for it need not wait until it has died, which may take for ever. */
-    struct busy_channel *busy = NULL;
-    DL_FOREACH(worker->busy, busy)
-    shutdown(busy->channel, SHUT_RDWR);
-    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-    corpses_add(&worker->workers->corpses, worker->identity.uid, worker->pidfd, call);
-    log_limited(worker->identity.uid, &no_answer, PROBE_LOG_WARNING,
-                "worker %d of user %u did not answer in time and was ended: %s", worker->pid,
-                worker->identity.uid, explain_lateness(status));
-    note_lost(worker->workers);
-    worker_unlist(worker);
 }
 
 static bool is_dead(int pidfd)
@@ -483,61 +395,6 @@ void worker_put(struct worker *worker)
     pthread_mutex_unlock(&workers->lock);
 }
 
-/* ---- calls ------------------------------------------------------------------------------ */
-
-/* A channel for one call: an idle one, or a new one. Called with the lock held. */
-static int take_channel(struct worker *worker)
-{
-    int ends[2];
-    if (worker->channel_count > 0)
-        return worker->channels[--worker->channel_count];
-    if (!worker->listed)
-        return -EIO;
-    int status = channel_pair(ends);
-    if (status < 0)
-        return status;
-    status = channel_send_fd(worker->control, ends[1]) < 0 ? -EIO : ends[0];
-    close(ends[1]);
-    if (status < 0)
-        close(ends[0]);
-    return status;
-}
-
-/*
- * Where a worker is stuck for good, the next would be, too. Giving holds back is tried all the
- * same: nobody would do it later.
- */
-static bool is_hopeless(struct worker *worker, const struct call *call)
-{
-    return call->request.operation <= OPERATION_HOLD_TAKE &&
-           corpses_have(&worker->workers->corpses, call);
-}
-
-static int begin_call(struct worker *worker, const struct call *call, struct busy_channel *busy)
-{
-    busy->begun = clock_now();
-    busy->used = lateness_used(worker->clock);
-    pthread_mutex_lock(&worker->workers->lock);
-    busy->channel = is_hopeless(worker, call) ? -ETIMEDOUT : take_channel(worker);
-    if (busy->channel >= 0)
-        DL_APPEND(worker->busy, busy);
-    pthread_mutex_unlock(&worker->workers->lock);
-    return busy->channel < 0 ? busy->channel : 0;
-}
-
-/*
- * Ends a worker that has closed a channel, which all but a dead one keep. It must not release what
- * it holds, as an orderly end would: that is taken over.
- */
-static void worker_bury(struct worker *worker)
-{
-    if (!worker->listed)
-        return;
-    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-    note_lost(worker->workers);
-    worker_unlist(worker);
-}
-
 bool worker_is_gone(struct worker *worker)
 {
     pthread_mutex_lock(&worker->workers->lock);
@@ -549,140 +406,4 @@ bool worker_is_gone(struct worker *worker)
 const struct worker_identity *worker_identity(const struct worker *worker)
 {
     return &worker->identity;
-}
-
-/* The call was not answered in time: why, as worker_call() says it. */
-static int judge_lateness(const struct worker *worker, const struct busy_channel *busy)
-{
-    const struct timespec now = clock_now();
-    int64_t used = lateness_used(worker->clock) - busy->used;
-    switch (lateness_judge(worker->pid, clock_between(&busy->begun, &now), used)) {
-    case LATE_STOPPED:
-        return -ESHUTDOWN;
-    case LATE_STARVED:
-        return -ETIME;
-    case LATE_WORKING:
-        return -EALREADY;
-    case LATE_STUCK:
-        break;
-    }
-    return -ETIMEDOUT;
-}
-
-/* The call failed on its way: what does that say about the worker? Called with the lock held. */
-static int fail_call(struct worker *worker, const struct busy_channel *busy,
-                     const struct call *call, int status)
-{
-    if (status == -ETIMEDOUT) {
-        status = judge_lateness(worker, busy);
-        worker_abandon(worker, call, status);
-    }
-    if (status != -EPIPE)
-        return status;
-    bool abandoned = worker->abandoned;
-    worker_bury(worker);
-    return abandoned ? -ECONNRESET : -EIO;
-}
-
-static int end_call(struct worker *worker, struct busy_channel *busy, const struct call *call,
-                    int status)
-{
-    struct workers *workers = worker->workers;
-    pthread_mutex_lock(&workers->lock);
-    DL_DELETE(worker->busy, busy);
-    if (status == 0)
-        worker->counts = call->reply.is_counting;
-    if (status == 0 && !call->reply.last && worker->listed && worker->channel_count < CHANNELS_MAX)
-        worker->channels[worker->channel_count++] = busy->channel;
-    else
-        close(busy->channel);
-    status = fail_call(worker, busy, call, status);
-    pthread_mutex_unlock(&workers->lock);
-    return status;
-}
-
-int worker_call(struct worker *worker, struct call *call, int64_t wait)
-{
-    struct busy_channel busy;
-    const struct timespec deadline = clock_after(wait);
-    int status = begin_call(worker, call, &busy);
-    if (status < 0)
-        return status;
-    status = channel_call(busy.channel, call, &deadline);
-    return end_call(worker, &busy, call, status);
-}
-
-/* ---- late calls -------------------------------------------------------------------------- */
-
-/* One that nobody waits for any more. */
-struct late_answer {
-    struct late_call late_call;
-    struct worker *worker;
-    struct busy_channel busy;
-    worker_late *late;
-    void *data;
-};
-
-static void finish_late(struct late_call *late_call, int status)
-{
-    struct late_answer *this = (struct late_answer *)late_call;
-    struct worker *worker = this->worker;
-    status = end_call(worker, &this->busy, late_call->call, status);
-    worker_put(worker);
-    this->late(late_call->call, status, this->data);
-    free(this);
-}
-
-/* Waits until there is an answer as a whole. Returns 1, or 0 after WAIT. */
-static int await_answer(struct late_call *late_call, int64_t wait)
-{
-    const struct timespec end = clock_after(wait);
-    int status = 0;
-    while (status == 0) {
-        struct pollfd poller = {.fd = late_call->channel, .events = POLLIN};
-        int ready = wait > 0 ? poll(&poller, 1, clock_poll_timeout(&end)) : 0;
-        if (ready > 0)
-            status = channel_receive_some(late_call->channel, late_call->call, &late_call->answer);
-        if (status == 0 && clock_is_past(&end))
-            break;
-    }
-    return status;
-}
-
-int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_late *late,
-               void *data)
-{
-    const struct timespec now = clock_now(); /* what cannot be sent at once is not */
-    struct late_answer *this = calloc(1, sizeof(*this));
-    if (!this)
-        return -ENOMEM;
-    this->worker = worker;
-    this->late = late;
-    this->data = data;
-    this->late_call.call = call;
-    this->late_call.done = finish_late;
-    this->late_call.deadline = clock_add(now, worker_answer_time(worker));
-    int status = begin_call(worker, call, &this->busy);
-    if (status < 0) {
-        free(this);
-        return status;
-    }
-    this->late_call.channel = this->busy.channel;
-    status = channel_send_call(this->late_call.channel, call, &now);
-    if (status == 0)
-        status = await_answer(&this->late_call, wait);
-    else if (status == -ETIMEDOUT) /* the channel has no room: that is no silence */
-        status = -EAGAIN;
-    bool is_used = status == 0;
-    if (is_used) {
-        worker_use(worker);
-        status = late_calls_add(worker->workers->late_calls, &this->late_call);
-        if (status == 0)
-            return -EINPROGRESS;
-    }
-    status = end_call(worker, &this->busy, call, status > 0 ? 0 : status);
-    if (is_used)
-        worker_put(worker);
-    free(this);
-    return status;
 }
