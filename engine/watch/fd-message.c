@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/fd-message.h"
 
+#include "shared/rights.h"
+
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -27,42 +28,13 @@ int fd_message_send(int socket, const void *bytes, size_t length, const int *fds
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     if (count > FD_MESSAGE_MAX)
         return -E2BIG;
-    if (count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-    }
+    rights_put(&message, control.bytes, fds, count);
     for (;;) {
         if (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length)
             return 0;
         if (errno != EINTR)
             return -errno;
     }
-}
-
-/* Takes the descriptors that came, at most ROOM; closes the others. Returns how many came. */
-static size_t take_fds(struct msghdr *message, int *fds, size_t room)
-{
-    size_t count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < here; i++, count++) {
-            int fd = -1;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            if (count < room)
-                fds[count] = fd;
-            else
-                close(fd);
-        }
-    }
-    return count;
 }
 
 int fd_message_receive(int socket, void *bytes, size_t length, int *fds, size_t *count)
@@ -82,7 +54,7 @@ int fd_message_receive(int socket, void *bytes, size_t length, int *fds, size_t 
     if (got < 0)
         return errno == EAGAIN ? -EAGAIN : -EPIPE;
     size_t room = *count;
-    *count = take_fds(&message, fds, room);
+    *count = rights_take(&message, fds, room);
     if (got == (ssize_t)length && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && *count <= room)
         return 0;
     fd_message_close(fds, *count < room ? *count : room);

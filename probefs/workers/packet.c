@@ -2,11 +2,11 @@
 #include "workers/packet.h"
 
 #include "shared/clock.h"
+#include "shared/rights.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,15 +33,7 @@ int packet_send(int channel, const void *bytes, size_t length, const int *fds, s
     } control = {{0}};
     struct iovec vector = {(void *)bytes, length};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
-    }
+    rights_put(&message, control.bytes, fds, fd_count);
     for (;;) {
         if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length)
             return 0;
@@ -53,28 +45,6 @@ int packet_send(int channel, const void *bytes, size_t length, const int *fds, s
         if (status < 0)
             return status;
     }
-}
-
-/* Takes the descriptors that came. There are no more than PACKET_FDS_MAX: MSG_CTRUNC closes others.
- */
-static size_t take_fds(struct msghdr *message, int fds[PACKET_FDS_MAX])
-{
-    size_t count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < here; i++) {
-            int fd = -1;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            if (count < PACKET_FDS_MAX)
-                fds[count++] = fd;
-            else
-                close(fd);
-        }
-    }
-    return count;
 }
 
 int packet_receive(int channel, void *bytes, size_t length, int fds[PACKET_FDS_MAX],
@@ -94,7 +64,8 @@ int packet_receive(int channel, void *bytes, size_t length, int fds[PACKET_FDS_M
     if (status < 0)
         return status;
     ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    size_t count = got >= 0 && fds ? take_fds(&message, fds) : 0;
+    /* There are no more than PACKET_FDS_MAX: MSG_CTRUNC closes others. */
+    size_t count = got >= 0 && fds ? rights_take(&message, fds, PACKET_FDS_MAX) : 0;
     if (got != (ssize_t)length || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         while (count > 0)
             close(fds[--count]);
