@@ -13,6 +13,7 @@ int probe_engine_new(const struct probe_engine_options *options, struct probe_en
     struct probe_engine *engine = calloc(1, sizeof(*engine));
     if (!engine)
         return -ENOMEM;
+    engine->yama = -1;
     if (options)
         engine->options = *options;
     const char *proc = engine->options.proc ? engine->options.proc : "/proc";
@@ -24,6 +25,8 @@ int probe_engine_new(const struct probe_engine_options *options, struct probe_en
         probe_engine_free(engine);
         return status;
     }
+    /* Asked so often that it stays open. */
+    engine->yama = openat(engine->proc, "sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
     *result = engine;
     return 0;
 }
@@ -35,6 +38,8 @@ void probe_engine_free(struct probe_engine *engine)
     object_cache_free(engine->cache);
     if (engine->proc >= 0)
         close(engine->proc);
+    if (engine->yama >= 0)
+        close(engine->yama);
     free(engine);
 }
 

@@ -11,6 +11,7 @@
 struct probe_engine {
     struct probe_engine_options options;
     int proc; /* the directory where procfs is mounted */
+    int yama; /* its file that says how Yama restricts ptrace; -1 where there is no Yama */
     struct object_cache *cache;
     atomic_bool told_of_code, told_of_mem; /* see diagnose_refusals() */
     atomic_int watch_way;                  /* an enum watch_way, once it is known */

@@ -91,9 +91,9 @@ units_mounts() {
         assert_equal "$(status_of "$each" NoNewPrivs)" 1
         assert_equal "$(status_of "$each" Seccomp)" 2
     done
-    # SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE, CHECKPOINT_RESTORE, SETUID, SETGID, SETPCAP, KILL, BPF,
+    # SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE, CHECKPOINT_RESTORE, SETUID, SETGID, SETPCAP, KILL, NICE, BPF,
     # PERFMON
-    assert_equal "$(status_of "$server" CapBnd)" 000001c0002801e2
+    assert_equal "$(status_of "$server" CapBnd)" 000001c000a801e2
     assert_equal "$(status_of "$worker" CapPrm)" 0000010000000000
     assert_equal "$(property probefs.service NRestarts)" 0
 }

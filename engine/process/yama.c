@@ -3,25 +3,20 @@
 
 #include "process/privilege.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 int yama_scope(const struct probe_engine *engine)
 {
     char text[16] = "";
-    int fd = openat(engine->proc, "sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return YAMA_OFF;
-    ssize_t got = read(fd, text, sizeof(text) - 1);
-    close(fd);
+    ssize_t got = engine->yama < 0 ? -1 : pread(engine->yama, text, sizeof(text) - 1, 0);
     return got > 0 ? (int)strtol(text, NULL, 10) : YAMA_OFF;
 }
 
 enum yama_verdict yama_ask(const struct probe_engine *engine, pid_t pid)
 {
-    int scope = pid == getpid() ? YAMA_OFF : yama_scope(engine);
-    if (scope == YAMA_OFF)
+    int scope = yama_scope(engine);
+    if (scope == YAMA_OFF || pid == getpid())
         return YAMA_ALLOWS;
     if (scope >= YAMA_NOBODY)
         return YAMA_REFUSES;

@@ -47,6 +47,37 @@ int packet_send(int channel, const void *bytes, size_t length, const int *fds, s
     }
 }
 
+/* Whoever receives sleeps no longer than until DEADLINE. Errors: ETIMEDOUT it is past. */
+static int limit_sleep(int channel, const struct timespec *deadline)
+{
+    int64_t left = clock_left(deadline) / 1000 + 1; /* in microseconds; 0 is without end */
+    const struct timeval time = {left / 1000000, left % 1000000};
+    if (left <= 0)
+        return -ETIMEDOUT;
+    return setsockopt(channel, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) < 0 ? -EPIPE : 0;
+}
+
+/*
+ * Receives when something comes. It sleeps in the receiving itself: to be woken by poll() first
+ * would cost each packet more. Returns the length, or an error.
+ */
+static ssize_t receive(int channel, struct msghdr *message, const struct timespec *deadline)
+{
+    for (;;) {
+        int limit = deadline ? limit_sleep(channel, deadline) : 0;
+        int flags = limit == -ETIMEDOUT ? MSG_DONTWAIT : 0;
+        if (limit < 0 && limit != -ETIMEDOUT)
+            return limit;
+        ssize_t got = recvmsg(channel, message, MSG_CMSG_CLOEXEC | flags);
+        if (got >= 0)
+            return got;
+        if (errno == EAGAIN && flags)
+            return -ETIMEDOUT;
+        if (errno != EAGAIN && errno != EINTR)
+            return -EPIPE;
+    }
+}
+
 int packet_receive(int channel, void *bytes, size_t length, int fds[PACKET_FDS_MAX],
                    size_t *fd_count, const struct timespec *deadline)
 {
@@ -60,12 +91,11 @@ int packet_receive(int channel, void *bytes, size_t length, int fds[PACKET_FDS_M
         message.msg_control = control.bytes;
         message.msg_controllen = sizeof(control.bytes);
     }
-    int status = wait_for(channel, POLLIN, deadline);
-    if (status < 0)
-        return status;
-    ssize_t got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t got = receive(channel, &message, deadline);
+    if (got < 0)
+        return (int)got;
     /* There are no more than PACKET_FDS_MAX: MSG_CTRUNC closes others. */
-    size_t count = got >= 0 && fds ? rights_take(&message, fds, PACKET_FDS_MAX) : 0;
+    size_t count = fds ? rights_take(&message, fds, PACKET_FDS_MAX) : 0;
     if (got != (ssize_t)length || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         while (count > 0)
             close(fds[--count]);

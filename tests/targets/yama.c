@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -51,14 +52,11 @@ static bool ends_with(const char *path, const char *end)
 /* A file that holds the scope. */
 static int open_scope(void)
 {
-    int ends[2];
+    int fd = memfd_create("ptrace_scope", MFD_CLOEXEC);
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (fd < 0 || write(fd, scope(), 1) < 0)
         return -1;
-    if (write(ends[1], scope(), 1) < 0)
-        return -1;
-    close(ends[1]);
-    return ends[0];
+    return fd;
 }
 
 static int open_at(int directory, const char *path, int flags, mode_t mode)
