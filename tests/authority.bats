@@ -76,7 +76,7 @@ setup() {
     a_and_b
     memory=$(peek "$a")
     no_ptrace() {
-        run_without_ptrace python3 "$tests/lib/errno_of.py" "$@"
+        run_without_ptrace "$targets/errno-of" "$@"
     }
     lists_none "$(run_without_ptrace ls "$mnt")" "$a" "$b"
     assert_equal "$(no_ptrace open-read "$mnt/$a/gc_start/enabled")" EACCES
@@ -139,8 +139,8 @@ except OSError as error:
         echo opened > "$work/answers"
         read -r _ < "$work/go"
         for fd in 5 6; do
-            python3 "$work/errno_of.py" write @$fd 1
-            python3 "$work/errno_of.py" read @$fd
+            "$work/errno-of" write @$fd 1
+            "$work/errno-of" read @$fd
         done > "$work/answers"' 3>&- &
     writer=$!
     read -r answer < "$work/answers"
@@ -338,7 +338,7 @@ second_server() {
     start demo-ocaml_1 -q
     member() {
         setpriv --reuid "$(user_name a)" --regid "$(user_name a)" --groups "$(user_name b)" \
-            python3 "$work/errno_of.py" "$@"
+            "$work/errno-of" "$@"
     }
     assert_errno_as a EACCES open-write "$mnt/$pid/gc_start/enabled"
     assert_equal "$(member write "$mnt/$pid/gc_start/enabled" 1)" OK
@@ -452,7 +452,7 @@ status_of_worker() {
 # open_as UID GID NAME: what an open of $mnt/$pid/NAME for writing gives.
 open_as() {
     setpriv --reuid "$1" --regid "$2" --clear-groups \
-        python3 "$work/errno_of.py" open-write "$mnt/$pid/$3"
+        "$work/errno-of" open-write "$mnt/$pid/$3"
 }
 
 @test "a process of another group than its user's: that group's callers may, as the kernel has it" {
@@ -482,7 +482,7 @@ open_as() {
     echo 1 > "$mnt/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     assert_equal "$(setpriv --reuid 54321 --regid 54321 --clear-groups \
-        python3 "$work/errno_of.py" write "$mnt/$pid/gc_start/enabled" 0)" OK
+        "$work/errno-of" write "$mnt/$pid/gc_start/enabled" 0)" OK
     worker=$(pgrep -u 54321 -P "$server")
     assert_equal "$(status_of_worker Groups)" ""
 }

@@ -74,12 +74,12 @@ start_in_root_namespace() {
         run_as a unshare --user --map-root-user "$@"
     }
     assert_equal "$(mapped_to_root id -u)" 0
-    assert_equal "$(mapped_to_root python3 "$work/errno_of.py" write "$mnt/$a/gc_start/enabled" 1)" OK
+    assert_equal "$(mapped_to_root "$work/errno-of" write "$mnt/$a/gc_start/enabled" 1)" OK
     assert_equal "$(memory_of "$a" gc_start)" "1 on"
     assert_equal "$(mapped_to_root ls "$mnt" | grep -cx "$a")" 1
     lists_none "$(mapped_to_root ls "$mnt")" "$b"
     for action in open-read open-write; do
-        assert_equal "$(mapped_to_root python3 "$work/errno_of.py" $action "$mnt/$b/gc_start/enabled")" \
+        assert_equal "$(mapped_to_root "$work/errno-of" $action "$mnt/$b/gc_start/enabled")" \
             EACCES
     done
 }
@@ -95,7 +95,7 @@ start_in_root_namespace() {
     lists_none "$(in_user_namespace ls "$mnt")" "$a" "$b"
     for file in gc_start/enabled enabled; do
         for action in open-read open-write; do
-            assert_equal "$(in_user_namespace python3 "$work/errno_of.py" $action "$mnt/$a/$file")" EACCES
+            assert_equal "$(in_user_namespace "$work/errno-of" $action "$mnt/$a/$file")" EACCES
         done
     done
     assert_equal "$(memory_of "$a" gc_start)" "0 off"
@@ -174,8 +174,8 @@ in_server_namespaces() {
         nsenter --mount --target "$server" "$@"
     }
     lists_none "$(outside ls "$mnt")" "$inner" "$outer"
-    assert_equal "$(outside python3 "$work/errno_of.py" open-read "$mnt/$inner/enabled")" EACCES
-    assert_equal "$(outside python3 "$work/errno_of.py" readlink "$mnt/self")" ENOENT
+    assert_equal "$(outside "$work/errno-of" open-read "$mnt/$inner/enabled")" EACCES
+    assert_equal "$(outside "$work/errno-of" readlink "$mnt/self")" ENOENT
     # The namespace ends with its first process, and its mount with it.
     kill -TERM "$server"
     wait_until '! is_running "$server"'

@@ -148,7 +148,7 @@ END
     adopt "$pid"
     error_log=$mnt/$pid/error_log
     before=$(peek "$pid")
-    assert_equal "$(run_without_ptrace python3 "$tests/lib/errno_of.py" write \
+    assert_equal "$(run_without_ptrace "$targets/errno-of" write \
         "$mnt/$pid/gc_start/enabled" 1)" EACCES
     assert_equal "$(peek "$pid")" "$before"
     is_sentence "$(last)"

@@ -112,7 +112,7 @@ others_work_quickly() {
     start_hostile 100000
     fall_silent
     others_work_quickly
-    assert_match "$(run_as c timeout "$(patient 10)" python3 "$work/errno_of.py" read \
+    assert_match "$(run_as c timeout "$(patient 10)" "$work/errno-of" read \
         "$mnt/$c/gc_start/enabled")" '@(ETIMEDOUT|ENOENT|OK)'
     others_work_quickly
 }
@@ -191,7 +191,7 @@ start_hanging_holds() {
     for look in "read @9" "read $probe/enabled" "read $probe/hold" "write $probe/enabled 1" \
         "list $probe"; do
         # shellcheck disable=SC2086
-        assert_equal "$(quick 4 python3 "$work/errno_of.py" $look)" ETIMEDOUT "$look"
+        assert_equal "$(quick 4 "$work/errno-of" $look)" ETIMEDOUT "$look"
     done
     exec 9<&-
     others_work_quickly

@@ -90,7 +90,7 @@ mount_refuses() {
 @test "mount -o ro: everything is read, nothing is written" {
     mounts 0 -t probefs probefs "$mnt" -o ro
     assert_equal "$(inside cat "$mnt/$pid/gc_start/enabled")" 0
-    assert_equal "$(inside python3 "$work/errno_of.py" write "$mnt/$pid/gc_start/enabled" 1)" EROFS
+    assert_equal "$(inside "$work/errno-of" write "$mnt/$pid/gc_start/enabled" 1)" EROFS
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 
@@ -236,7 +236,7 @@ mount_refuses() {
     server=$(server_at "$mnt")
     kill -KILL "$server"
     wait_until '! is_running "$server"'
-    wait_until '[ "$(inside python3 "$work/errno_of.py" stat "$mnt")" = ENOTCONN ]'
+    wait_until '[ "$(inside "$work/errno-of" stat "$mnt")" = ENOTCONN ]'
     mounts 0 -f -t probefs probefs "$mnt"
     mounts 0 -t probefs probefs "$mnt"
     works

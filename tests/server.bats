@@ -300,12 +300,12 @@ END
     assert_equal "$(in_server_namespaces "${as[@]}" ls "$own" | grep -cx -e "$roots" -e "$bs" || true)" 0
     in_server_namespaces "${as[@]}" sh -c "echo 1 > '$own/$pid/gc_start/enabled'"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
-    assert_equal "$(in_server_namespaces "${as[@]}" python3 "$work/errno_of.py" write \
+    assert_equal "$(in_server_namespaces "${as[@]}" "$work/errno-of" write \
         "$own/$bs/enabled" 1)" ENOENT
-    assert_equal "$(in_server_namespaces "${as[@]}" python3 "$work/errno_of.py" write \
+    assert_equal "$(in_server_namespaces "${as[@]}" "$work/errno-of" write \
         "$own/$roots/enabled" 1)" ENOENT
     as b
-    assert_equal "$(in_server_namespaces "${as[@]}" python3 "$work/errno_of.py" list "$own")" EACCES
+    assert_equal "$(in_server_namespaces "${as[@]}" "$work/errno-of" list "$own")" EACCES
     as a
     in_server_namespaces "${as[@]}" fusermount3 -u "$own"
     wait_until "! is_running $server"

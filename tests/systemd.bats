@@ -84,7 +84,7 @@ units_mounts() {
     start_within a demo-ocaml_1 -q
     user_switches a
     assert_equal "$(in_systemd setpriv --reuid "$(user_name b)" --regid "$(user_name b)" --init-groups \
-        python3 "$work/errno_of.py" write "/mnt/probes/$pid/gc_start/enabled" 1)" EACCES
+        "$work/errno-of" write "/mnt/probes/$pid/gc_start/enabled" 1)" EACCES
     server=$(main_process)
     worker=$(workers_of "$server" a)
     for each in "$server" "$worker"; do

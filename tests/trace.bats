@@ -331,7 +331,7 @@ end_reader() {
 @test "a server that root has not started says so" {
     own_start a
     start_as a burst -w 1 1
-    assert_equal "$(in_own a python3 -I -S "$work/errno_of.py" open-read "$own/$pid/trace")" ENOTSUP
+    assert_equal "$(in_own a "$work/errno-of" open-read "$own/$pid/trace")" ENOTSUP
     in_own a grep -q 'a server that root has started' "$own/$pid/error_log"
     assert_equal "$(in_own a cat "$own/$pid/burst:shot/hits")" "-"
 }

@@ -26,9 +26,9 @@ assert_match() {
     return 1
 }
 
-# errno_of ACTION FILE [TEXT]: what the kernel answers, `OK` or an errno's name. See errno_of.py.
+# errno_of ACTION FILE [TEXT]: what the kernel answers, `OK` or an errno's name. See targets/errno-of.c.
 errno_of() {
-    /usr/bin/python3 -I -S "$tests/lib/errno_of.py" "$@"
+    "$targets/errno-of" "$@"
 }
 
 # assert_errno NAME ACTION FILE [TEXT]
@@ -43,7 +43,7 @@ assert_errno() {
 assert_errno_as() {
     local user=$1 expected=$2 actual
     shift 2
-    actual=$(run_as "$user" /usr/bin/python3 -I -S "$work/errno_of.py" "$@")
+    actual=$(run_as "$user" "$work/errno-of" "$@")
     assert_equal "$actual" "$expected" "errno for $user of: $*"
 }
 

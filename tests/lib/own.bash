@@ -15,7 +15,7 @@ own_start() {
     own=$work/own
     mkdir "$own"
     chown "$user" "$own"
-    [ -e "$work/errno_of.py" ] || cp "$tests/lib/errno_of.py" "$work/errno_of.py"
+    [ -e "$work/errno-of" ] || cp "$targets/errno-of" "$work"
     mknod -m 666 "$work/fuse" c 10 229
     unshare --mount --propagation private sh -c '
         umount -l -a -t fuse.probefs; mount --bind "$1" /dev/fuse && shift && exec "$@"' \

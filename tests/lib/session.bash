@@ -52,7 +52,7 @@ session_begin() {
     # Workers of any user report there, too.
     chmod 1777 "$work/sanitizer"
     # For test users, who may not reach the checkout.
-    cp "$tests/lib/errno_of.py" "$work"
+    cp "$targets/errno-of" "$work"
     export ASAN_OPTIONS="abort_on_error=1:detect_leaks=1:log_path=$work/sanitizer/asan"
     export UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1"
     UBSAN_OPTIONS+=":log_path=$work/sanitizer/ubsan"
