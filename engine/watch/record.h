@@ -11,6 +11,7 @@
 
 enum {
     WATCH_ARGUMENTS_MAX = 12, /* as many as <sys/sdt.h> can give a probe */
+    WATCH_PAIR = 2,           /* values in records of the smallest kinds: a cache line */
     WATCH_FEW = 4,            /* values, or texts, in records of the smaller kinds */
     WATCH_TEXT_MAX = 64,      /* bytes of a string that are shown */
     WATCH_TEXT_READ = 66,     /* one more tells that there is more, and the NUL */
@@ -63,7 +64,9 @@ struct watch_record {
 
 /* Kinds of records: X(values, texts). */
 #define WATCH_KINDS(X)                                                                             \
+    X(WATCH_PAIR, 0)                                                                               \
     X(WATCH_FEW, 0)                                                                                \
+    X(WATCH_PAIR, 1)                                                                               \
     X(WATCH_FEW, 1)                                                                                \
     X(WATCH_ARGUMENTS_MAX, WATCH_FEW)                                                              \
     X(WATCH_ARGUMENTS_MAX, WATCH_ARGUMENTS_MAX)

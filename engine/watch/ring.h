@@ -18,7 +18,9 @@ struct ring {
     size_t size;  /* of the data: a power of two */
     size_t mapped;
     const void *data;
-    uint64_t position; /* of the reader */
+    uint64_t position; /* of the reader, */
+    uint64_t told;     /* as the writers know it */
+    uint64_t end;      /* of the writers, when it was looked at last */
 };
 
 /* Maps the ring FD of SIZE. Errors: those of mmap(). */
@@ -28,7 +30,7 @@ void ring_close(struct ring *ring);
 
 /* The next record and its length, or NULL: there is none yet. It stays until ring_pass(). */
 const void *ring_next(struct ring *ring, size_t *length);
-/* Gives the room of the record that ring_next() returned back to the writers. */
+/* Gives the room of the record that ring_next() returned back to the writers, soon. */
 void ring_pass(struct ring *ring, size_t length);
 
 /* Have all records been read, those that are being written included? */

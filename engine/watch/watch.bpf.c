@@ -72,16 +72,24 @@ static ALWAYS_INLINE __u64 *find_tally(__u32 key)
     return bpf_map_lookup_elem(&tallies, &key);
 }
 
-/* The recipe of the site that was hit, where the firing counts. */
-static ALWAYS_INLINE struct watch_recipe *find_recipe(void *ctx)
+/* A site that was hit, and by which thread: each is a helper's to tell, and asked for once. */
+struct firing {
+    __u32 tid, recipe;
+};
+
+/* Counts a firing, and returns the recipe of its site. NULL: it is none of this process. */
+static ALWAYS_INLINE const struct watch_recipe *count_firing(void *ctx, struct firing *firing)
 {
-    if (bpf_get_current_pid_tgid() >> 32 != get_settings()->tgid)
+    __u64 thread = bpf_get_current_pid_tgid();
+    if (thread >> 32 != get_settings()->tgid)
         return NULL;
     __u64 *replaced = find_tally(WATCH_REPLACED);
     if (!replaced || *(volatile __u64 *)replaced)
         return NULL;
     __u32 key = (__u32)bpf_get_attach_cookie(ctx);
-    struct watch_recipe *recipe = bpf_map_lookup_elem(&recipes, &key);
+    firing->tid = (__u32)thread;
+    firing->recipe = key;
+    const struct watch_recipe *recipe = bpf_map_lookup_elem(&recipes, &key);
     __u64 *count = recipe ? find_tally(WATCH_COUNTS + recipe->probe) : NULL;
     if (!count)
         return NULL;
@@ -122,8 +130,8 @@ static ALWAYS_INLINE int evaluate(const struct watch_operand *operand, const __u
  * Records a firing: VALUES and ROOM are constants here. Its operands are evaluated behind the
  * reservation, as a firing that finds no room should cost the process little.
  */
-static ALWAYS_INLINE void emit(const __u64 *ctx, const struct watch_recipe *recipe, __u32 number,
-                               const __u32 values, const __u32 room)
+static ALWAYS_INLINE void emit(const __u64 *ctx, const struct watch_recipe *recipe,
+                               const struct firing *firing, const __u32 values, const __u32 room)
 {
     const __u64 size =
         sizeof(struct watch_record) + values * sizeof(__u64) + room * sizeof(struct watch_text);
@@ -137,8 +145,8 @@ static ALWAYS_INLINE void emit(const __u64 *ctx, const struct watch_recipe *reci
     }
     record->time = bpf_ktime_get_ns();
     record->lost = *(volatile __u64 *)lost;
-    record->tid = (__u32)bpf_get_current_pid_tgid();
-    record->recipe = number;
+    record->tid = firing->tid;
+    record->recipe = firing->recipe;
 
     struct watch_text *texts = (struct watch_text *)(record->values + values);
     __u64 slots[ARCH_SLOT_COUNT];
@@ -173,14 +181,14 @@ static ALWAYS_INLINE int fits(const struct watch_recipe *recipe, __u32 values, _
 SEC("uprobe")
 int watch_record(void *ctx)
 {
-    const struct watch_recipe *recipe = find_recipe(ctx);
+    struct firing firing;
+    const struct watch_recipe *recipe = count_firing(ctx, &firing);
     if (!recipe)
         return 0;
-    __u32 number = (__u32)bpf_get_attach_cookie(ctx);
     __u32 kind = 1;
 #define EMIT(values, texts)                                                                        \
     if (get_settings()->kinds & kind && fits(recipe, values, texts)) {                             \
-        emit(ctx, recipe, number, values, texts);                                                  \
+        emit(ctx, recipe, &firing, values, texts);                                                 \
         return 0;                                                                                  \
     }                                                                                              \
     kind <<= 1;
@@ -192,7 +200,8 @@ int watch_record(void *ctx)
 SEC("uprobe")
 int watch_count(void *ctx)
 {
-    find_recipe(ctx);
+    struct firing unused;
+    count_firing(ctx, &unused);
     return 0;
 }
 

@@ -413,6 +413,20 @@ static char *put_end(struct probe_watch *watch, char *to)
     return to;
 }
 
+/*
+ * The next record. NULL: there is none, and LOST is how many firings were lost before that was
+ * seen. (To look at that for each record would cost the process more: see ring.c.)
+ */
+static const struct watch_record *next_record(struct probe_watch *watch, size_t *length,
+                                              uint64_t *lost)
+{
+    const struct watch_record *record = ring_next(&watch->ring, length);
+    if (record)
+        return record;
+    *lost = watch->tallies[WATCH_LOST];
+    return ring_next(&watch->ring, length);
+}
+
 ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
 {
     char *to = buffer;
@@ -427,8 +441,8 @@ ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
     look_at_clocks(&watch->reader);
     while (!drained && size - (size_t)(to - buffer) >= PROBE_WATCH_READ_MIN) {
         size_t length = 0;
-        uint64_t lost = watch->tallies[WATCH_LOST];
-        const struct watch_record *record = ring_next(&watch->ring, &length);
+        uint64_t lost = 0;
+        const struct watch_record *record = next_record(watch, &length, &lost);
         drained = !record;
         to = drained ? put_lost(watch, lost, to) : put_record(watch, record, length, to);
         if (!drained)

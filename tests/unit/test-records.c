@@ -69,7 +69,8 @@ static void expect(const char *arguments)
 /* Texts stand behind as many values as the kind of record has. */
 static void use_few_values(void)
 {
-    memmove(&whole.values[WATCH_FEW], whole.texts, sizeof(whole.texts[0]));
+    size_t values = format.count <= WATCH_PAIR ? WATCH_PAIR : WATCH_FEW;
+    memmove(&whole.values[values], whole.texts, sizeof(whole.texts[0]));
 }
 
 static void test_no_arguments(void **state)
