@@ -35,6 +35,8 @@ is_as_before() {
     assert_equal "$(cat "$shot/hits")" 0
     assert_equal "$(memory_of "$pid" shot)" "1 trap"
     assert_errno EBUSY write "$shot/enabled" 0
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*probe 'burst:shot'*: its hits are counted (0 written to hits ends that); end that first, *"
     fire
     assert_equal "$(cat "$shot/hits")" 160000
     assert_equal "$(cat "$mnt/$pid/hits")" "160000 burst:shot"

@@ -141,6 +141,29 @@ end_reader() {
     is_as_before
 }
 
+@test "a 0 that is refused says who reads, and whether somebody counts" {
+    local first
+    start_server
+    shoot 1 1
+    watch_stream "$shot/trace"
+    first=$reader
+    assert_errno EBUSY write "$shot/enabled" 0
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*probe 'burst:shot'*: process $first (cat) reads its trace; end that first, or take away only your own reference, with -1."
+    echo 1 >"$shot/hits"
+    watch_stream "$mnt/$pid/trace"
+    assert_errno EBUSY write "$mnt/$pid/control" '0 burst:shot'
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*: process $first (cat) and process $reader (cat) read its trace, and its hits are counted (*"
+    # The other probe has one reader only.
+    assert_errno EBUSY write "$mnt/$pid/burst:named/enabled" 0
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*probe 'burst:named'*: process $reader (cat) reads its trace; *"
+    kill "$first" "$reader"
+    echo 0 >"$shot/hits"
+    wait_until "echo 0 >'$mnt/$pid/enabled'"
+}
+
 @test "several readers each get all lines, and with a slow, a stopped and a killed one all adds up" {
     start_server
     shoot 3 100000

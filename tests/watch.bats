@@ -353,6 +353,8 @@ END
     assert_equal "$(cat "$probe/enabled" "$mnt/$pid/enabled" "$probe/semaphore")" $'0\n0\n1'
     assert_errno ERANGE write "$probe/semaphore" -1
     assert_errno EBUSY write "$probe/enabled" 0
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*a kernel tracer (*, another watcher) counts in *"
     echo 1 > "$probe/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "2 on"
     assert_equal "$(cat "$probe/enabled")" 1

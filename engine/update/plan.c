@@ -156,12 +156,12 @@ bool plan_forgets_references(const struct plan_change *change)
 
 int plan_fail_traced(uint64_t counter, struct probe_error *error)
 {
-    return error_because(error, PROBE_REASON_COUNTED,
-                         error_set(error, EBUSY,
-                                   "a kernel tracer (perf, bpftrace, SystemTap) counts in the "
-                                   "semaphore at 0x%" PRIx64
-                                   ": end it first, or take away only your own reference",
-                                   counter));
+    return error_because(
+        error, PROBE_REASON_COUNTED,
+        error_set(error, EBUSY,
+                  "a kernel tracer (perf, bpftrace, SystemTap, another watcher) counts in the "
+                  "semaphore at 0x%" PRIx64 ": end it first, or take away only your own reference",
+                  counter));
 }
 
 static int check_site(struct planner *planner, const struct snapshot_site *site,

@@ -488,14 +488,14 @@ void stream_close(struct server *server, struct file *file)
     wake_thread(streams);
 }
 
-/* The first read or poll. Called with the stream's lock held. */
-static int begin(struct stream *stream, struct probe_error *error)
+/* The first read or poll, by READER. Called with the stream's lock held. */
+static int begin(struct stream *stream, pid_t reader, struct probe_error *error)
 {
+    const struct stream_wish wish = {stream->names, stream->names_length, stream->room, reader};
     struct epoll_event event = {.events = 0, .data.ptr = stream};
     if (stream->has_begun)
         return 0;
-    int status = watching_begin(stream->server, stream->file, stream->names, stream->names_length,
-                                stream->room, &stream->feed, error);
+    int status = watching_begin(stream->server, stream->file, &wish, &stream->feed, error);
     if (status < 0)
         return status;
     if (epoll_ctl(stream->server->streams->events, EPOLL_CTL_ADD, stream->feed.socket, &event) <
@@ -515,7 +515,7 @@ void stream_read(fuse_req_t request, struct file *file, uint64_t number, size_t 
     struct probe_error error = {.text = ""};
     pthread_mutex_lock(&stream->lock);
     stream->number = number;
-    int status = begin(stream, &error);
+    int status = begin(stream, fuse_req_ctx(request)->pid, &error);
     if (status < 0) {
         answer_open_failure(request, file->inode, number, "read", status, &error);
     } else if (first_parked(stream) || !answer_read(stream, request, size)) {
@@ -532,7 +532,7 @@ void stream_poll(fuse_req_t request, struct file *file, struct fuse_pollhandle *
     struct probe_error unused;
     unsigned int ready = 0;
     pthread_mutex_lock(&stream->lock);
-    if (begin(stream, &unused) < 0) /* a read says why */
+    if (begin(stream, fuse_req_ctx(request)->pid, &unused) < 0) /* a read says why */
         ready = POLLIN | POLLRDNORM | POLLERR;
     else if (is_readable(stream))
         ready = POLLIN | POLLRDNORM;

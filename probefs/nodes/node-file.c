@@ -73,6 +73,24 @@ static void claims_end(const struct node_file *file, struct claims *claims)
     claims->names = (struct text){.bytes = NULL};
 }
 
+/* The update failed as a kernel tracer counts: is it one of ours? */
+static void explain_counted(const struct node_file *file, const struct probe_update *update,
+                            struct probe_error *error)
+{
+    size_t *indices = NULL;
+    size_t count = 0;
+    if (!file->watchers || error->reason != PROBE_REASON_COUNTED ||
+        probe_update_resets(update, &indices, &count) < 0)
+        return;
+    bool *blocked = calloc(probe_target_count(file->target) + 1, sizeof(*blocked));
+    for (size_t i = 0; i < count && blocked; i++)
+        blocked[indices[i]] = true;
+    if (blocked)
+        file->watchers->explain(file->watchers->data, blocked, error);
+    free(blocked);
+    free(indices);
+}
+
 struct update_attempt {
     struct node_file *file;
     node_file_fill *fill;
@@ -95,6 +113,8 @@ static int try_update(void *data, struct probe_error *error)
         status = probe_update_apply(update, error);
     if (status == 0)
         claims_end(file, &claims);
+    else
+        explain_counted(file, update, error);
     claims_done(&claims);
     probe_update_free(update);
     return status;

@@ -10,6 +10,16 @@
 struct counts;
 struct counts_ask;
 
+/* Whoever knows what is watched of the target, and by whom. */
+struct node_watchers {
+    /*
+     * An update failed as the kernel counts in the semaphore of one of the probes that are BLOCKED,
+     * by their indices: says who watches, if that is known; else ERROR stays as it is.
+     */
+    void (*explain)(void *data, const bool *blocked, struct probe_error *error);
+    void *data;
+};
+
 struct node_file {
     struct probe_target *target; /* locked and attached; looked at, for reading */
     const char *probe;           /* its name, or NULL where the file belongs to the process */
@@ -20,6 +30,7 @@ struct node_file {
     struct text *forgets;
     /* Gets the probes whose counters are set, if not NULL. */
     struct sets *sets;
+    const struct node_watchers *watchers; /* NULL: nobody knows */
 };
 
 /*

@@ -136,8 +136,8 @@ static int begin(struct server *server, struct file *file, struct call *call,
     return status;
 }
 
-int watching_begin(struct server *server, struct file *file, const char *names, size_t length,
-                   size_t room, struct stream_feed *feed, struct probe_error *error)
+int watching_begin(struct server *server, struct file *file, const struct stream_wish *wish,
+                   struct stream_feed *feed, struct probe_error *error)
 {
     struct call call;
     int status = -EIO;
@@ -145,9 +145,10 @@ int watching_begin(struct server *server, struct file *file, const char *names, 
     /* A worker that its user has ended leaves room for another. */
     for (int i = 0; i < 2 && status == -EIO; i++) {
         file_handle_init_call(&call, file, OPERATION_STREAM);
-        call.request.size = (uint32_t)room;
-        call.in = names;
-        call.in_length = length;
+        call.request.size = (uint32_t)wish->room;
+        call.request.reader = wish->reader;
+        call.in = wish->names;
+        call.in_length = wish->length;
         status = atomic_load(&target->is_gone)
                      ? refuse(file, -ESRCH, "it has ended or replaced its program", error)
                      : begin(server, file, &call, feed, error);

@@ -23,13 +23,20 @@ struct stream_feed {
 /* How much room for firings a stream of USER gets, where COUNT streams are open already. */
 size_t watching_room(uid_t user, unsigned int count);
 
+/* What a stream is to be fed with, and for whom. */
+struct stream_wish {
+    const char *names; /* that choose probes of the process; of LENGTH bytes, 0: all */
+    size_t length;
+    size_t room;  /* for firings */
+    pid_t reader; /* 0: unknown */
+};
+
 /*
- * Begins to feed the stream FILE: of its probe, or of those of its process that NAMES of LENGTH
- * choose (0: all), with ROOM for firings. Errors: those of the service, and of
- * grants_give(); ESRCH.
+ * Begins to feed the stream FILE: of its probe, or of probes of its process, as WISH says. Errors:
+ * those of the service, and of grants_give(); ESRCH.
  */
-int watching_begin(struct server *server, struct file *file, const char *names, size_t length,
-                   size_t room, struct stream_feed *feed, struct probe_error *error);
+int watching_begin(struct server *server, struct file *file, const struct stream_wish *wish,
+                   struct stream_feed *feed, struct probe_error *error);
 void watching_end(struct stream_feed *feed);
 
 /*

@@ -12,6 +12,7 @@ struct feed {
     char *probe;                   /* whose it is; NULL: the process's, with the names: */
     char *names;                   /* NULL: all probes */
     size_t names_length;
+    pid_t reader; /* 0: unknown */
     int attacher; /* the grant */
     struct timespec deadline;
 

@@ -126,6 +126,7 @@ static int feed_new(struct call *call, struct feed **result)
     if (!feed)
         return -ENOMEM;
     feed->image = PROBE_IMAGE_NONE;
+    feed->reader = request->reader;
     feed->attacher = call->given[GIVEN_ATTACHER];
     feed->socket = call->given[GIVEN_STREAM];
     call->given[GIVEN_ATTACHER] = call->given[GIVEN_STREAM] = -1;

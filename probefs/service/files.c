@@ -11,6 +11,7 @@
 
 #include "service/access.h"
 #include "nodes/tree.h"
+#include "service/watchers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -178,6 +179,9 @@ int answer_write(struct service *service, struct call *call)
     file.sets = keeper_has_holds(&service->keeper) ? &service->sets : NULL;
     struct counts_ask ask = {call->given[GIVEN_ATTACHER], call->request.size};
     file.ask = &ask;
+    struct watchers_data known = {service, target};
+    const struct node_watchers watchers = {watchers_explain, &known};
+    file.watchers = &watchers;
     status = access_resume(service->engine, target, call);
     if (status == 0)
         status = change_node(&file, kind, call);

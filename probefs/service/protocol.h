@@ -65,6 +65,7 @@ struct request {
     uint64_t file; /* the open file: a number that the server never uses again */
     uint64_t offset, end;
     uint32_t size; /* WRITE: so many ms may be waited for an attacher; STREAM: room for firings */
+    pid_t reader;  /* STREAM: who reads it; 0: unknown */
     protocol_bool lendable;       /* the server would lend the image for this request */
     protocol_bool lent;           /* the file was opened with a lent image: do not try without */
     protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
