@@ -152,7 +152,7 @@ end_reader() {
         "*probe 'burst:shot'*: process $first (cat) reads its trace; end that first, or take away only your own reference, with -1."
     echo 1 >"$shot/hits"
     watch_stream "$mnt/$pid/trace"
-    assert_errno EBUSY write "$mnt/$pid/control" '0 burst:shot'
+    assert_errno EBUSY write "$mnt/$pid/control" '0 burst:shot\n'
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
         "*: process $first (cat) and process $reader (cat) read its trace, and its hits are counted (*"
     # The other probe has one reader only.
