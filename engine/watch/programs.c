@@ -104,6 +104,8 @@ static int load(const struct programs_wanted *wanted, struct watch_programs *pro
     programs->site = bpf_program__fd(site);
     programs->ring = bpf_map__fd(ring);
     programs->tallies = bpf_map__fd(tallies);
+    if (wanted->ignores_exec)
+        return 0;
     programs->exec = bpf_raw_tracepoint_open("sched_process_exec", bpf_program__fd(exec));
     return programs->exec < 0 ? -errno : 0;
 }

@@ -18,7 +18,8 @@ enum watch_way {
 struct programs_wanted {
     pid_t pid; /* the process, in the initial pid namespace */
     enum watch_way way;
-    bool lines; /* else firings are only counted */
+    bool lines;        /* else firings are only counted */
+    bool ignores_exec; /* nothing marks an exec: the process is this one */
     const struct watch_recipe *recipes;
     size_t recipe_count;
     size_t tally_count; /* WATCH_COUNTS and the probes */

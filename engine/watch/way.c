@@ -46,6 +46,8 @@ static int load_programs(struct trial *trial, enum watch_way way, struct probe_e
     struct programs_wanted wanted = {
         .pid = getpid(),
         .way = way,
+        /* To let go of the tracepoint makes the watch that follows wait 10 ms for it. */
+        .ignores_exec = true,
         .recipes = &recipe,
         .recipe_count = 1,
         .tally_count = WATCH_COUNTS + 1,
