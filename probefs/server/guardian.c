@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
@@ -171,9 +172,13 @@ static void hold_keep(struct guardian *guardian, const struct guard_message *mes
     free(hold);
 }
 
-/* Until the server has gone. */
-static void listen_to_server(struct guardian *guardian)
+/*
+ * Until the server has gone. Returns false where it may live on, and something was missed: what
+ * seems left would be given back twice.
+ */
+static bool listen_to_server(struct guardian *guardian)
 {
+    char byte = 0;
     struct guard_message message;
     int fds[PACKET_FDS_MAX];
     size_t count = 0;
@@ -184,6 +189,7 @@ static void listen_to_server(struct guardian *guardian)
         else if (message.event == GUARD_FORGOTTEN && hold)
             hold_drop(guardian, hold);
     }
+    return recv(GUARDIAN_SOCKET, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /* ---- giving back ------------------------------------------------------------------------- */
@@ -344,7 +350,10 @@ int guardian_main(int argc, char **argv, int64_t answer_time)
     if (worker_setup_parse(argc, argv, &setup) < 0 || become_sealed() < 0 || chdir("/") < 0)
         return EXIT_FAILURE;
     log_open(GUARDIAN_NAME, setup.log_level, setup.to_syslog);
-    listen_to_server(&guardian);
+    if (!listen_to_server(&guardian)) {
+        log_message(PROBE_LOG_ERROR, "the guardian of holds cannot hear the server any more");
+        return EXIT_FAILURE;
+    }
     /* A server that lives looks after its holds itself. */
     if (!guardian.holds || !is_dead(GUARDIAN_SERVER, DEATH_SECONDS * 1000))
         return EXIT_SUCCESS;
