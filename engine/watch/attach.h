@@ -19,8 +19,8 @@
  * does whoever detaches beside others that fork. At the end of each detach it waits for all CPUs,
  * 20 to 60 ms, whether it was one site or 10,000. So many sites go into one chunk, and files with
  * few sites, of which a process with many libraries has many, are detached at the same time.
- * Whoever attaches should have a real-time priority, CAP_SYS_NICE, or an RLIMIT_RTPRIO of 1, so that
- * a busy machine does not make all that last ten times as long.
+ * Whoever attaches should have a real-time priority, CAP_SYS_NICE, or an RLIMIT_RTPRIO of 1, so
+ * that a busy machine does not make all that last ten times as long.
  */
 #ifndef ENGINE_WATCH_ATTACH_H
 #define ENGINE_WATCH_ATTACH_H

@@ -103,8 +103,7 @@ static bool read_comm(pid_t pid, char *name, size_t size)
 
 static void print_readers(const struct finding *finding, FILE *out)
 {
-    size_t named = finding->reader_count < NAMED_MAX ? finding->reader_count : NAMED_MAX;
-    for (size_t i = 0; i < named; i++) {
+    for (size_t i = 0; i < NAMED_MAX && i < finding->reader_count; i++) {
         char name[4 * COMM_SIZE];
         pid_t pid = finding->readers[i];
         const char *before = i == 0 ? "" : i + 1 == finding->reader_count ? " and " : ", ";
@@ -115,8 +114,8 @@ static void print_readers(const struct finding *finding, FILE *out)
         else
             fprintf(out, "%sa process of another namespace", before);
     }
-    if (finding->reader_count > named)
-        fprintf(out, " and %zu more", finding->reader_count - named);
+    if (finding->reader_count > NAMED_MAX)
+        fprintf(out, " and %zu more", finding->reader_count - NAMED_MAX);
     if (finding->reader_count > 0)
         fprintf(out, " read%s its trace", finding->reader_count == 1 ? "s" : "");
 }
