@@ -6,6 +6,7 @@
 load lib/session-with-users
 load lib/tracers
 load lib/own
+load lib/streams
 
 setup() {
     session_begin
@@ -16,75 +17,6 @@ teardown() {
     tracers_end
     own_end
     session_end
-}
-
-# watch_stream FILE [COMMAND]...: reads it in the background by COMMAND (cat), and waits until all is
-# attached. Sets: reader (its pid), trace (the file with its lines).
-watch_stream() {
-    local file=$1 before
-    shift
-    readers=$((${readers:-0} + 1))
-    trace=$work/out/trace-$readers
-    before=$(holders)
-    "${@:-cat}" "$file" >"$trace" 2>"$trace.err" </dev/null 3>&- 9>&- &
-    reader=$!
-    adopt "$reader"
-    wait_until "[ \$(holders) -gt $before ] || ! kill -0 $reader" 20
-    [ "$(holders)" -gt "$before" ] || { cat "$trace.err"; return 1; }
-}
-
-# holders: how many processes hold what this test's servers have attached, and have done so.
-holders() {
-    local each count=0
-    for each in $(pgrep -x probe-holder); do
-        if [ "$(readlink "/proc/$each/exe")" = "$work/bin/probefs" ] &&
-            grep -q poll "/proc/$each/wchan"; then
-            count=$((count + 1))
-        fi
-    done 2>/dev/null
-    echo "$count"
-}
-
-# is_as_before: counters and sites are what they were when `remember` was called.
-remember() {
-    memory_before=$(peek "$pid")
-}
-
-is_as_before() {
-    wait_until "[ \"\$(peek $pid)\" = \"\$memory_before\" ]" 5
-    assert_equal "$(peek "$pid")" "$memory_before" "the memory of $pid"
-}
-
-# shoot [OPTION]... THREADS SHOTS: a burst that waits. Then `fire` lets it go, and waits.
-shoot() {
-    start burst -w "$@"
-    remember
-    shot=$mnt/$pid/burst:shot
-}
-
-fire() {
-    kill -USR1 "$pid"
-    wait_until "grep -q '^shots' '$out'" 60
-}
-
-# firings [FILE]: the lines of a trace, without times. lost: how many firings it says are missing.
-firings() {
-    sed -n 's/^[^ #]*Z //p' "${1:-$trace}"
-}
-
-lost() {
-    awk '$1 == "#" && $2 == "lost" { sum += $3 } END { print sum + 0 }' "${1:-$trace}"
-}
-
-# adds_up COUNT [FILE]: lines and what was lost are the firings, once all have come.
-adds_up() {
-    local file=${2:-$trace}
-    wait_until "[ \$((\$(firings '$file' | wc -l) + \$(lost '$file'))) = $1 ]" 30
-}
-
-end_reader() {
-    kill -TERM "$reader"
-    wait "$reader" || true
 }
 
 @test "a line for each firing, then the end of the process" {

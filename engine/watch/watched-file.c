@@ -61,11 +61,29 @@ static bool has_device(const struct mount_line *line, const struct mount_line *w
     return line->major == wanted->major && line->minor == wanted->minor;
 }
 
-/* Have its mounts been made by the system's administrator, and not by one of a container? */
+/* Is it in the first namespace of users? All of its numbers are the system's then. */
+static bool has_initial_users(const struct probe_engine *engine, pid_t pid)
+{
+    char text[64];
+    uint64_t first = 0;
+    uint64_t outside = 0;
+    uint64_t count = 0;
+    return proc_read(engine->proc, pid, pid, "uid_map", text, sizeof(text)) > 0 &&
+           sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &first, &outside, &count) == 3 &&
+           first == 0 && outside == 0 && count == UINT32_MAX;
+}
+
+/*
+ * Have its mounts been made by the system's administrator, and not by one of a container? An
+ * attacher may not look into a process: there it is what is in the first namespace of users, as
+ * nobody but root can bring that among mounts of another one.
+ */
 static bool has_trusted_mounts(const struct probe_engine *engine, pid_t pid)
 {
     struct stat status;
     int mounts = proc_open(engine->proc, pid, pid, "ns/mnt", O_RDONLY);
+    if (mounts == -EACCES || mounts == -EPERM)
+        return has_initial_users(engine, pid);
     if (mounts < 0)
         return false;
     int users = ioctl(mounts, NS_GET_USERNS);

@@ -23,8 +23,10 @@
 /* How many grants, and holders, a user may have at once; root is not counted. */
 enum { CLIENTS_MAX = 192, HOLDERS_MAX = 256 };
 
-/* After so many seconds an attach is told of in the log. */
+/* After so many seconds an attach is told of in the log, and others are refused, */
 enum { HANGS_SECONDS = 1 };
+/* who are looked for at such intervals. */
+#define REFUSE_AGAIN (20 * CLOCK_MILLISECOND)
 
 /* A grant. */
 struct client {
@@ -40,6 +42,10 @@ struct held {
     uid_t uid;
 };
 
+/*
+ * All but what the lock guards is the main thread's. While that one attaches it touches nothing of
+ * it, so that the watchdog may, with the lock held: who wants to attach is let in and refused.
+ */
 struct attaching {
     struct probe_engine *engine;
     struct client *clients;
@@ -51,73 +57,11 @@ struct attaching {
     int stuck; /* the end of an attach that did not finish in time; -1 */
     pid_t stuck_pid;
 
-    pthread_mutex_t lock; /* guards what follows, which the watchdog looks at */
-    pthread_cond_t begun;
-    pid_t under_way; /* whose attach is; 0: none */
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    struct client under_way; /* whose attach is; pid 0: none */
     unsigned int serial;
 };
-
-/* ---- the watchdog ------------------------------------------------------------------------ */
-
-static void tell_hang(pid_t pid, uid_t uid)
-{
-    log_message(PROBE_LOG_ERROR,
-                "the kernel has not finished attaching to probes of process %d (user %u) for %d s: "
-                "until it does, no process of this machine may be able to fork; end that process, "
-                "and whatever serves the files that it has mapped",
-                pid, uid, HANGS_SECONDS);
-}
-
-static uid_t user_of(const struct attaching *this, pid_t pid)
-{
-    for (size_t i = 0; i < this->client_count; i++) {
-        if (this->clients[i].pid == pid)
-            return this->clients[i].uid;
-    }
-    return 0;
-}
-
-/* Says once of each attach that it takes too long. It never forks, and needs no memory to do so. */
-static void *watch_attaches(void *data)
-{
-    struct attaching *this = data;
-    pthread_mutex_lock(&this->lock);
-    for (;;) {
-        while (this->under_way == 0)
-            pthread_cond_wait(&this->begun, &this->lock);
-        unsigned int serial = this->serial;
-        const struct timespec end = clock_after(HANGS_SECONDS * CLOCK_SECOND);
-        while (this->under_way != 0 && this->serial == serial && !clock_is_past(&end))
-            pthread_cond_timedwait(&this->begun, &this->lock, &end);
-        if (this->under_way == 0 || this->serial != serial)
-            continue;
-        tell_hang(this->under_way, user_of(this, this->under_way));
-        while (this->under_way != 0 && this->serial == serial)
-            pthread_cond_wait(&this->begun, &this->lock);
-    }
-    return NULL;
-}
-
-static void set_under_way(struct attaching *this, pid_t pid)
-{
-    pthread_mutex_lock(&this->lock);
-    this->under_way = pid;
-    this->serial++;
-    pthread_cond_signal(&this->begun);
-    pthread_mutex_unlock(&this->lock);
-}
-
-static int start_watchdog(struct attaching *this)
-{
-    pthread_t thread;
-    pthread_condattr_t attributes;
-    pthread_mutex_init(&this->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&this->begun, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return -pthread_create(&thread, NULL, watch_attaches, this);
-}
 
 /* ---- clients ----------------------------------------------------------------------------- */
 
@@ -146,12 +90,9 @@ static int add_client(struct attaching *this, const struct probe_grant *grant, i
     if (ARRAY_RESERVE(this->clients, this->client_room, this->client_count + 1) < 0)
         return -ENOMEM;
     int status = probe_attacher_new(this->engine, socket, grant, lifetime, &attacher);
-    if (status == 0) {
-        pthread_mutex_lock(&this->lock);
+    if (status == 0)
         this->clients[this->client_count++] =
             (struct client){attacher, socket, grant->pid, grant->uid};
-        pthread_mutex_unlock(&this->lock);
-    }
     return status;
 }
 
@@ -175,10 +116,119 @@ static int take_grant(struct attaching *this)
 static void drop_client(struct attaching *this, size_t index)
 {
     probe_attacher_free(this->clients[index].attacher);
-    pthread_mutex_lock(&this->lock);
     this->clients[index] = this->clients[--this->client_count];
+}
+
+/* Refuses what CLIENT asks for. Errors: EPIPE it has gone. */
+static int refuse(const struct client *client, int status, const struct probe_error *error)
+{
+    int answered = probe_attacher_refuse(client->attacher, status, error);
+    if (answered != -EPIPE)
+        log_message(PROBE_LOG_DEBUG, "%s", error->text);
+    return answered;
+}
+
+static int refuse_for_hang(const struct client *client, pid_t hanging)
+{
+    struct probe_error error = {.text = ""}; /* all of it is sent */
+    snprintf(error.text, sizeof(error.text),
+             "process %d: the kernel does not finish attaching to probes of process %d, which "
+             "has to be ended first",
+             client->pid, hanging);
+    return refuse(client, -ETIMEDOUT, &error);
+}
+
+static int refuse_for_number(const struct client *client)
+{
+    struct probe_error error = {.text = ""}; /* all of it is sent */
+    snprintf(error.text, sizeof(error.text),
+             "process %d: as much of user %u is watched and counted as may be at once", client->pid,
+             client->uid);
+    return refuse(client, -EMFILE, &error);
+}
+
+/* ---- the watchdog ------------------------------------------------------------------------ */
+
+static void tell_hang(const struct client *client)
+{
+    log_message(PROBE_LOG_ERROR,
+                "the kernel has not finished attaching to probes of process %d (user %u) for %d s: "
+                "until it does, no process of this machine may be able to fork; end that process, "
+                "and whatever serves the files that it has mapped",
+                client->pid, client->uid, HANGS_SECONDS);
+}
+
+static bool has_come(int socket)
+{
+    struct pollfd polled = {.fd = socket, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
+}
+
+/*
+ * Refuses all but the one whose attach is under way. Who has gone is left for the main thread to
+ * drop, which counts on their places.
+ */
+static void refuse_others(struct attaching *this)
+{
+    while (has_come(WORKER_CONTROL) && take_grant(this) == 0)
+        continue;
+    for (size_t i = 0; i < this->client_count; i++) {
+        const struct client *client = &this->clients[i];
+        if (client->attacher != this->under_way.attacher && has_come(client->socket))
+            refuse_for_hang(client, this->under_way.pid);
+    }
+}
+
+static bool is_under_way(const struct attaching *this, unsigned int serial)
+{
+    return this->under_way.pid != 0 && this->serial == serial;
+}
+
+/* Says of each attach that takes too long that it does, and refuses others until it ends. */
+static void *watch_attaches(void *data)
+{
+    struct attaching *this = data;
+    pthread_mutex_lock(&this->lock);
+    for (;;) {
+        while (this->under_way.pid == 0)
+            pthread_cond_wait(&this->changed, &this->lock);
+        unsigned int serial = this->serial;
+        struct timespec next = clock_after(HANGS_SECONDS * CLOCK_SECOND);
+        while (is_under_way(this, serial) && !clock_is_past(&next))
+            pthread_cond_timedwait(&this->changed, &this->lock, &next);
+        if (is_under_way(this, serial))
+            tell_hang(&this->under_way);
+        while (is_under_way(this, serial)) {
+            refuse_others(this);
+            next = clock_after(REFUSE_AGAIN);
+            pthread_cond_timedwait(&this->changed, &this->lock, &next);
+        }
+    }
+    return NULL;
+}
+
+static void set_under_way(struct attaching *this, const struct client *client)
+{
+    pthread_mutex_lock(&this->lock);
+    this->under_way = *client;
+    this->serial++;
+    pthread_cond_signal(&this->changed);
     pthread_mutex_unlock(&this->lock);
 }
+
+static int start_watchdog(struct attaching *this)
+{
+    pthread_t thread;
+    pthread_condattr_t attributes;
+    pthread_mutex_init(&this->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&this->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return -pthread_create(&thread, NULL, watch_attaches, this);
+}
+
+/* ---- attaching --------------------------------------------------------------------------- */
 
 /* Remembers what was attached, to count it. */
 static void note_held(struct attaching *this, const struct client *client, int status)
@@ -197,43 +247,28 @@ static void note_held(struct attaching *this, const struct client *client, int s
         this->held[this->held_count++] = (struct held){end, client->uid};
 }
 
-/* What a request is refused for before anybody looks at it; NULL: nothing. */
-static int find_refusal(const struct attaching *this, const struct client *client,
-                        struct probe_error *error)
+static int attach(struct attaching *this, const struct client *client)
 {
-    if (this->stuck >= 0) {
-        snprintf(error->text, sizeof(error->text),
-                 "process %d: the kernel does not finish attaching to probes of process %d, which "
-                 "has to be ended first",
-                 client->pid, this->stuck_pid);
-        return -ETIMEDOUT;
-    }
-    if (client->uid != 0 && count_held(this, client->uid) >= HOLDERS_MAX) {
-        snprintf(error->text, sizeof(error->text),
-                 "process %d: as much of user %u is watched and counted as may be at once",
-                 client->pid, client->uid);
-        return -EMFILE;
-    }
-    return 0;
+    struct probe_error error = {.text = ""};
+    set_under_way(this, client);
+    int status = probe_attacher_serve(client->attacher, &error);
+    set_under_way(this, &(struct client){.pid = 0});
+    note_held(this, client, status);
+    if (status < 0 && error.text[0])
+        log_message(PROBE_LOG_DEBUG, "%s", error.text);
+    return status;
 }
 
 /* Serves what client INDEX asks for; returns false where it has gone. */
 static bool serve_client(struct attaching *this, size_t index)
 {
-    struct client *client = &this->clients[index];
-    struct probe_error error = {.text = ""};
-    int status = find_refusal(this, client, &error);
-    if (status < 0) {
-        status = probe_attacher_refuse(client->attacher, status, &error);
-    } else {
-        set_under_way(this, client->pid);
-        status = probe_attacher_serve(client->attacher, &error);
-        set_under_way(this, 0);
-        note_held(this, client, status);
-    }
-    if (status < 0 && error.text[0])
-        log_message(PROBE_LOG_DEBUG, "%s", error.text);
-    return status != -EPIPE;
+    /* A copy: where its attach hangs, the watchdog lets others in. */
+    const struct client client = this->clients[index];
+    if (this->stuck >= 0)
+        return refuse_for_hang(&client, this->stuck_pid) != -EPIPE;
+    if (client.uid != 0 && count_held(this, client.uid) >= HOLDERS_MAX)
+        return refuse_for_number(&client) != -EPIPE;
+    return attach(this, &client) != -EPIPE;
 }
 
 /* ---- waiting ----------------------------------------------------------------------------- */
@@ -269,11 +304,15 @@ static void forget_ended(struct attaching *this, size_t clients)
     }
 }
 
-/* Backwards, as the last takes the place of one that has gone. */
+/*
+ * Backwards, as the last takes the place of one that has gone. What came may have been answered
+ * since, by the watchdog: so it is asked for again.
+ */
 static void serve_clients(struct attaching *this, size_t clients)
 {
     for (size_t i = clients; i > 0; i--) {
-        if (this->polled[2 + i - 1].revents && !serve_client(this, i - 1))
+        if (this->polled[2 + i - 1].revents && has_come(this->clients[i - 1].socket) &&
+            !serve_client(this, i - 1))
             drop_client(this, i - 1);
     }
 }
@@ -288,7 +327,7 @@ static void serve(struct attaching *this)
             continue;
         forget_ended(this, clients);
         serve_clients(this, clients);
-        if (this->polled[0].revents)
+        if (this->polled[0].revents && has_come(WORKER_CONTROL))
             status = take_grant(this);
     }
 }
@@ -306,10 +345,11 @@ static int begin(int argc, char **argv, struct attaching *this)
     if (chdir("/") < 0 || become_attacher() < 0 || become_sealed() < 0)
         return -errno;
     int status = probe_engine_new(&options, &this->engine);
-    if (status == 0)
-        status = start_watchdog(this);
+    /* The watchdog is sealed as well: it comes last. */
     if (status == 0 && seal_attacher() < 0)
         status = -errno;
+    if (status == 0)
+        status = start_watchdog(this);
     return status;
 }
 

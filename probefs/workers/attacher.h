@@ -6,9 +6,9 @@
  * parses nothing; what it checks, the engine's attacher does (engine/watch/attacher.c).
  *
  * One attach at a time. An attach that the kernel does not finish keeps every process of the
- * machine from forking: so a thread that was there before the first one says so in the log, and
- * until it ends everybody else is refused. What hangs is not the attacher but a holder, as long as
- * it can fork one.
+ * machine from forking: so a thread that was there before the first one says so in the log after a
+ * second, and refuses everybody else until it ends. What hangs is not the attacher but a holder, as
+ * long as it can fork one; after some seconds the attacher gives it up, and refuses by itself.
  */
 #ifndef PROBEFS_ATTACHER_H
 #define PROBEFS_ATTACHER_H
