@@ -4,33 +4,18 @@
 # Counting how often probes fire.
 
 load lib/session-with-users
+load lib/streams
 
 setup() {
     session_begin
     start_server
 }
 
-# shoot THREADS SHOTS: a burst that waits. Then `fire` lets it go, and waits.
-shoot() {
-    start burst -w "$@"
-    shot=$mnt/$pid/burst:shot
-    before=$(peek "$pid")
-}
-
-fire() {
-    kill -USR1 "$pid"
-    wait_until "grep -q '^shots' '$out'" 60
-}
-
-is_as_before() {
-    wait_until "[ \"\$(peek $pid)\" = \"\$before\" ]" 5
-}
-
 @test "a probe is counted from 0 on, exactly, over threads that come and go" {
     shoot 8 20000
     assert_equal "$(cat "$shot/hits")" "-"
     assert_equal "$(cat "$mnt/$pid/hits")" ""
-    assert_equal "$(peek "$pid")" "$before" "reading starts nothing"
+    assert_equal "$(peek "$pid")" "$memory_before" "reading starts nothing"
     echo 1 >"$shot/hits"
     assert_equal "$(cat "$shot/hits")" 0
     assert_equal "$(memory_of "$pid" shot)" "1 trap"
@@ -72,7 +57,7 @@ is_as_before() {
         assert_errno EINVAL write "$mnt/$pid/hits" "$text" || [ -z "$text" ]
     done
     assert_errno EINVAL write "$shot/hits" '1 burst:shot\n'
-    assert_equal "$(peek "$pid")" "$before"
+    assert_equal "$(peek "$pid")" "$memory_before"
 }
 
 @test "counting ends with the program, and with the worker, which leaves nothing" {
@@ -90,6 +75,19 @@ is_as_before() {
     kill_server "$server"
     is_as_before
     umount -l "$mnt"
+}
+
+@test "what counts a process that has ended, or executes another, goes though nobody asks" {
+    shoot 1 3
+    echo 1 >"$shot/hits"
+    wait_until "[ \$(holders) = 1 ]"
+    stop "$pid"
+    wait_until "[ \$(holders) = 0 ]"
+    shoot -e 1 3
+    echo 1 >"$shot/hits"
+    fire
+    kill -USR1 "$pid"
+    wait_until "[ \$(holders) = 0 ]"
 }
 
 @test "who may count: not a user, unless trace=users says so" {

@@ -97,6 +97,18 @@ int counts_visit_all(const struct counts *counts, counts_visit *visit, void *dat
     return status;
 }
 
+/* A watch that only counts has nothing to be read but its end. */
+bool counts_have_ended(const struct counts *counts)
+{
+    const struct count_group *group = NULL;
+    DL_FOREACH(counts->groups, group)
+    {
+        if (probe_watch_wait(group->watch, 0) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- beginning --------------------------------------------------------------------------- */
 
 static int settle(struct probe_watch *watch, unsigned int wait_ms, pid_t pid,

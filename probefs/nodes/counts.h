@@ -39,6 +39,9 @@ bool counts_find(const struct counts *counts, const char *name, uint64_t *count)
 typedef int counts_visit(void *data, const char *name, uint64_t count);
 int counts_visit_all(const struct counts *counts, counts_visit *visit, void *data);
 
+/* Has the image gone of which something is counted? */
+bool counts_have_ended(const struct counts *counts);
+
 /* Counts nothing any more. */
 void counts_done(struct counts *counts);
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The targets of which this worker counts firings: each stays in use for that long. */
+/*
+ * The targets of which this worker counts firings: each stays in use for that long. A thread looks
+ * for those whose image has gone, as nobody may ask for them again: what was attached to it would
+ * stay in the next image, a setuid program perhaps.
+ */
 #ifndef PROBEFS_COUNTING_H
 #define PROBEFS_COUNTING_H
 
@@ -11,16 +15,19 @@ struct service;
 struct service_target;
 
 struct counting {
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows; a target's is taken before it */
     struct service_target *targets;
-    atomic_uint count; /* of these */
+    atomic_uint count;      /* of these */
+    pthread_cond_t changed; /* there are some now, or it ends */
+    pthread_t looker;
+    bool has_looker, ending;
 };
 
 int counting_init(struct counting *counting);
 /* Ends all counting. */
 void counting_done(struct service *service);
 
-/* TARGET, which is locked, may have begun or ended to count. Forgets those that have ended. */
+/* TARGET, which is locked, may have begun or ended to count. */
 void counting_note(struct service *service, struct service_target *target);
 
 /* Is anything counted? */

@@ -43,7 +43,8 @@ void service_targets_done(struct service_targets *targets)
     pthread_mutex_destroy(&targets->lock);
 }
 
-bool service_target_has_ended(const struct service_target *target)
+/* Asked in a way that cannot wait: reading /proc/PID/stat can, without end. */
+static bool has_process_ended(const struct service_target *target)
 {
     int process = (int)syscall(SYS_pidfd_open, target->pid, 0);
     if (process < 0)
@@ -61,7 +62,7 @@ static void forget_ended(struct service_targets *targets)
     struct service_target *target = targets->table;
     for (unsigned int i = 0; i < LOOKED_AT && target; i++) {
         struct service_target *next = target->hh.next;
-        if (target->users == 0 && service_target_has_ended(target))
+        if (target->users == 0 && has_process_ended(target))
             target_unlist(targets, target);
         target = next;
     }

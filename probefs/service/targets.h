@@ -61,10 +61,6 @@ int service_targets_lock(struct service_targets *targets, struct call *call,
 void service_targets_unlock(struct service_targets *targets, struct service_target *target,
                             int status, bool keep);
 
-/* Has its process ended? Asked in a way that cannot wait: reading /proc/PID/stat can, without end.
- */
-bool service_target_has_ended(const struct service_target *target);
-
 /* A target whose image has ended, as STATUS may say, is not kept once nobody uses it. */
 void service_target_note_end(struct service_target *target, int status);
 
