@@ -348,7 +348,10 @@ uint64_t probe_watch_lost(const struct probe_watch *watch)
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-/* Has the process gone? That an exec came first is remembered by the programs. */
+/*
+ * Has the process gone? That an exec came first is remembered by the programs. What is attached is
+ * let go of at once: it is in the new image, and records nothing there.
+ */
 static void look_for_end(struct probe_watch *watch)
 {
     struct pollfd process = {.fd = watch->process, .events = POLLIN};
@@ -359,6 +362,8 @@ static void look_for_end(struct probe_watch *watch)
         watch->end = WATCH_EXECUTED;
     else if (ended)
         watch->end = WATCH_ENDED;
+    if (watch->end != WATCH_RUNS)
+        probe_watch_release(watch);
 }
 
 static int64_t nanoseconds_of(clockid_t clock)
@@ -409,7 +414,6 @@ static char *put_end(struct probe_watch *watch, char *to)
     to = put_lost(watch, watch->tallies[WATCH_LOST], to);
     to = line_put_text(to, watch->end == WATCH_EXECUTED ? "# exec\n" : "# ended\n");
     watch->end = WATCH_TOLD;
-    probe_watch_release(watch);
     return to;
 }
 

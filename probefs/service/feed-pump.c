@@ -122,12 +122,17 @@ static bool move_lines(struct feed *feed)
 static bool pump(struct feed *feed)
 {
     bool any = false;
-    if (feed->has_hangup || !send_kept(feed) || feed->has_ended)
+    if (feed->has_hangup)
+        return false;
+    bool has_room = send_kept(feed);
+    if (feed->has_hangup || feed->has_ended)
         return false;
     /* Whoever has the lock adds to it what was loaded, and waits perhaps for its process. */
     if (pthread_mutex_trylock(&feed->lock) != 0)
         return false;
-    if (settle(feed))
+    if (!has_room)
+        probe_watch_wait(feed->watch, 0); /* it lets go of an image that has gone, unread or not */
+    else if (settle(feed))
         any = move_lines(feed);
     pthread_mutex_unlock(&feed->lock);
     return any;

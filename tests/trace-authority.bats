@@ -1,0 +1,116 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Users who watch their own processes (-o trace=users), and programs that are setuid: these map the
+# same library, and pass the probe that is watched with a secret as its argument (targets/vault.c).
+
+load lib/session-with-users
+load lib/streams
+
+setup() {
+    session_begin
+    start_server -o trace=users
+    library=$(target libvault.so)
+    target vault >/dev/null
+    cp "$work/bin/vault" "$work/bin/vault-root"
+    chmod 4755 "$work/bin/vault-root"
+    as a
+}
+
+# shows_no_secret FILE: lines, but none that a setuid program has made.
+shows_no_secret() {
+    run ! grep 424242 "$1"
+    run ! grep -v -e '^#' -e ' vault:turn 1$' "$1"
+}
+
+# start_setuid: by the user. Sets: pid.
+start_setuid() {
+    start_command a "$work/bin/vault-root" -i 5 "$library"
+    wait_until "grep -q '^turned 424242' '$out'"
+}
+
+@test "a setuid program that maps the library which its user watches: neither touched nor shown" {
+    local own
+    start_as a vault -i 5 "$library"
+    own=$pid
+    start_setuid
+    rooted=$pid
+    # Root sees what there would be to see.
+    watch_stream "$mnt/$rooted/trace"
+    wait_until "grep -q ' vault:turn 424242$' '$trace'"
+    end_reader
+    wait_until "[ '$(memory_of "$rooted" turn)' = '0 nop' ]"
+    watch_stream "$mnt/$own/vault:turn/trace" "${as[@]}" cat
+    assert_errno_as a OK write "$mnt/$own/hits" 1
+    # It starts beside the watch, too.
+    start_setuid
+    for each in "$rooted" "$pid"; do
+        assert_equal "$(memory_of "$each" turn)" "0 nop"
+        assert_errno_as a EACCES open-read "$mnt/.trace/$each/trace"
+        assert_errno_as a EACCES open-read "$mnt/$each/hits"
+    done
+    wait_until "[ \$(firings | wc -l) -gt 50 ]"
+    end_reader
+    assert_equal "$(firings | cut -d' ' -f1 | sort -u)" "$own"
+    shows_no_secret "$trace"
+    # What is counted are the process's own turns: fewer than one setuid program's first thousand.
+    [ "$(run_as a cat "$mnt/$own/vault:turn/hits")" -gt 50 ]
+    run_as a sh -c 'echo 0 >"$0"' "$mnt/$own/hits"
+}
+
+@test "a watched process that executes a setuid program: the stream ends, and shows nothing of it" {
+    start_as a vault -i 5 "$library" "$work/bin/vault-root"
+    watch_stream "$mnt/$pid/trace" "${as[@]}" cat
+    assert_errno_as a OK write "$mnt/$pid/hits" 1
+    exec 9<"$mnt/$pid/vault:turn/hits"
+    wait_until "[ \$(firings | wc -l) -gt 5 ]"
+    run_as a kill -USR1 "$pid"
+    wait_until "grep -q '^turned 424242' '$out'"
+    wait "$reader"
+    assert_equal "$(tail -n 1 "$trace")" "# exec"
+    shows_no_secret "$trace"
+    # A count of the thousand turns is not to be had either.
+    assert_errno ESRCH read @9
+    exec 9<&-
+    assert_errno_as a EACCES open-read "$mnt/.trace/$pid/trace"
+    assert_errno_as a EACCES open-read "$mnt/$pid/hits"
+    wait_until "[ \"\$(memory_of $pid turn)\" = '0 nop' ]"
+}
+
+@test "a stream that nobody reads lets go of a setuid program all the same" {
+    start_as a vault -i 0 "$library" "$work/bin/vault-root"
+    watch_stream "$mnt/$pid/trace" "${as[@]}" cat
+    assert_errno_as a OK write "$mnt/$pid/hits" 1
+    kill -STOP "$reader"
+    # More than ring, socket and pipe have room for.
+    wait_until "[ \$(cat '$mnt/$pid/vault:turn/hits') -gt 150000 ]" 60
+    run_as a kill -USR1 "$pid"
+    wait_until "grep -q '^turned 424242' '$out'"
+    wait_until "[ \"\$(memory_of $pid turn)\" = '0 nop' ]"
+    kill -CONT "$reader"
+    wait "$reader"
+    [ "$(lost)" -gt 0 ]
+    shows_no_secret "$trace"
+    assert_equal "$(tail -n 1 "$trace")" "# exec"
+}
+
+@test "a process that executes a setuid program at any moment of an attach: nothing of it is shown" {
+    local round watched=0 all
+    for round in {0..23}; do
+        start_as a vault -i 1 "$library" "$work/bin/vault-root"
+        all=$work/out/all-$round
+        "${as[@]}" cat "$mnt/$pid/trace" >"$all" 2>&1 </dev/null 3>&- &
+        reader=$!
+        adopt "$reader"
+        sleep "0.$(printf %03d $((round * 2)))"
+        run_as a kill -USR1 "$pid"
+        wait_until "grep -q '^turned 424242' '$out'"
+        # It ended with the exec, or was refused.
+        wait_until "! is_running $reader"
+        run ! grep 424242 "$all"
+        wait_until "[ \"\$(memory_of $pid turn)\" = '0 nop' ]"
+        watched=$((watched + $(grep -c '^# exec' "$all" || true)))
+        stop "$pid"
+    done
+    echo "in $watched of 24 rounds it was watched before"
+}
