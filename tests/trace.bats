@@ -305,3 +305,57 @@ teardown() {
     kill -USR1 "$pid"
     wait "$reader"
 }
+
+# descriptors_and_memory: of the server, its workers and its attacher: how many, and KiB.
+descriptors_and_memory() {
+    local each all
+    all=$(echo "$server"; pgrep -P "$server" -f '^probefs-(worker|attacher)')
+    for each in $all; do
+        find "/proc/$each/fd" -mindepth 1 | wc -l
+        sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$each/status"
+    done | awk 'NR % 2 { fds += $1; next } { memory += $1 } END { print fds, memory }'
+}
+
+@test "512 streams of a user at once: each gets its own lines, and closing gives all back" {
+    local as files=() fds memory i before after
+    as a
+    python3 -B "$tests/targets/many.py" -p 512 -s 1 -P web --build "$work/bin/many"
+    # A user has room for 60.
+    start_server -o trace=users -o user_memory=600
+    start_as a many
+    remember
+    cp "$tests/lib/stream.py" "$work"
+    for i in {00000..00511}; do
+        files+=("$mnt/$pid/web:probe_$i/trace")
+    done
+    # Once before it is counted what there is.
+    watch_stream "${files[0]}" "${as[@]}" cat
+    end_reader
+    is_as_before
+    wait_until "[ \$(holders) = 0 ]"
+    before=$(descriptors_and_memory)
+    mkfifo "$work/close"
+    "${as[@]}" "$work/stream.py" each "${files[@]}" >"$work/out/each" 2>&1 <"$work/close" 3>&- &
+    reader=$!
+    adopt "$reader"
+    exec 8>"$work/close"
+    wait_until "grep -qx open '$work/out/each' || ! kill -0 $reader" 60
+    wait_until "[ \$(holders) = 512 ]" 60
+    echo "with 512: $(descriptors_and_memory)"
+    kill -USR1 "$pid"
+    wait_until "grep -qx 'done' '$work/out/each' || ! kill -0 $reader" 60
+    assert_equal "$(grep -v -e open -e 'done' "$work/out/each")" \
+        "$(printf 'got 1 web:probe_%05d\n' {0..511})"
+    exec 8>&-
+    wait "$reader"
+    is_as_before
+    wait_until "[ \$(holders) = 0 ]" 30
+    back() {
+        after=$(descriptors_and_memory)
+        echo "before: $before; after: $after" >"$work/out/back"
+        read -r fds memory <<<"$before"
+        [ "${after% *}" -le $((fds + 4)) ] && [ "${after#* }" -le $((memory + memory / 4 + 8192)) ]
+    }
+    wait_until back 20
+    cat "$work/out/back"
+}

@@ -20,8 +20,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* How many grants, and holders, a user may have at once; root is not counted. */
-enum { CLIENTS_MAX = 192, HOLDERS_MAX = 256 };
+/*
+ * How many grants, and holders, a user may have at once; root is not counted. More than a user has
+ * room for: that of streams, most of it the kernel's, counts as memory (-o user_memory=).
+ */
+enum { CLIENTS_MAX = 1024, HOLDERS_MAX = 2048 };
 
 /* After so many seconds an attach is told of in the log, and others are refused, */
 enum { HANGS_SECONDS = 1 };

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Reads a stream in ways that a shell does not.
 
-    stream.py ACTION [NUMBER] FILE
+    stream.py ACTION [NUMBER] FILE...
 
     nonblock  without waiting: prints the errno's name, then waits, and prints the first line
     poll      with select, poll and epoll in turn: each must wait until there is a line
     many      opens FILE NUMBER times, prints "open", and then the number of those with a line
+    each      opens the FILEs, prints "open" when all are read; of each the name of the probe in its
+              first line; closes them when a line comes on the standard input
     threads   NUMBER threads read the same open file: prints each line that one of them got
 """
 import errno
@@ -71,6 +73,26 @@ def many(number, file):
     print(len(got), flush=True)
 
 
+def each(*files):
+    poller = select.poll()
+    fds = [os.open(file, os.O_RDONLY | os.O_NONBLOCK) for file in files]
+    for fd in fds:
+        try:
+            os.read(fd, 65536)
+        except BlockingIOError:
+            poller.register(fd, select.POLLIN)
+    print("open", flush=True)
+    lines = {}
+    while len(lines) < len(fds):
+        for fd, _ in poller.poll():
+            lines[fd] = os.read(fd, 65536).decode()
+            poller.unregister(fd)
+    for fd in fds:
+        print("got", lines[fd].count("\n"), lines[fd].split()[2], flush=True)
+    print("done", flush=True)
+    sys.stdin.readline()
+
+
 def threads(number, file):
     fd = os.open(file, os.O_RDONLY)
     lock = threading.Lock()
@@ -92,7 +114,8 @@ def threads(number, file):
 
 def main():
     action, *words = sys.argv[1:]
-    {"nonblock": nonblock, "poll": poll, "many": many, "threads": threads}[action](*words)
+    {"nonblock": nonblock, "poll": poll, "many": many, "each": each,
+     "threads": threads}[action](*words)
 
 
 main()

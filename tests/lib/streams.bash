@@ -20,12 +20,12 @@ watch_stream() {
 
 # holders: how many processes hold what this test's servers have attached, and have done so.
 holders() {
-    local each count=0
+    local each at count=0
     for each in $(pgrep -x probe-holder); do
-        if [ "$(readlink "/proc/$each/exe")" = "$work/bin/probefs" ] &&
-            grep -q poll "/proc/$each/wchan"; then
-            count=$((count + 1))
-        fi
+        [ "/proc/$each/exe" -ef "$work/bin/probefs" ] || continue
+        at=
+        read -r at <"/proc/$each/wchan" || true # it has no newline
+        [[ $at != *poll* ]] || count=$((count + 1))
     done 2>/dev/null
     echo "$count"
 }
