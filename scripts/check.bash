@@ -12,13 +12,13 @@ process:      kinds forced yama
 target:       state info watch-only
 update:       switch control
 start:        probe-run probe-run-trace follow libraries
-watch:        watch trace probe-run-trace
+watch:        watch trace trace-authority hits probe-run-trace
 engine:       library switch
 
 fuse:         tree server
 server:       hold takeover error-log
-workers:      takeover availability liar
-service:      control semaphore
+workers:      takeover availability liar trace-hangs trace-kills
+service:      control semaphore trace hits
 nodes:        info control state watch-only hits
 common:       error-log
 probefs:      switch tree

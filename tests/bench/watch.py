@@ -6,6 +6,7 @@ long it takes to attach to 10,000 sites and to detach, and until the first line.
 the kernel alone takes, for a program that does nothing.
 """
 import os
+import re
 import select
 import shutil
 import signal
@@ -132,6 +133,40 @@ def count_lines(session):
         "lost": missed})
 
 
+def count_lines_of_cat(session):
+    """The same through `cat` on the mount: server, worker and cat beside the program that fires."""
+    mount = session.probefs()
+    fire = Fire(session, 10 * FIRINGS)
+    out = f"{session.work}/cat.out"
+    with open(out, "wb") as file:
+        cat = subprocess.Popen(["cat", f"{mount}/{fire.pid}/bench:two/trace"],
+                               stdin=subprocess.DEVNULL, stdout=file)
+    session.children.append(cat)
+    semaphore = f"{mount}/{fire.pid}/bench:two/semaphore"
+
+    def is_watched():
+        with open(semaphore, encoding="ascii") as file:
+            return file.read() != "0\n"
+    bench.until(is_watched, "cat to watch")
+    _, spent = fire.ask(b"r")
+    lines = lost = 0
+
+    def is_complete():
+        nonlocal lines, lost
+        with open(out, "rb") as file:
+            text = file.read()
+        lines = text.count(b" bench:two ")
+        lost = sum(int(number) for number in re.findall(rb"^# lost (\d+)$", text, re.MULTILINE))
+        return lines + lost == fire.count
+    bench.until(is_complete, "all lines", 60)
+    cat.terminate()
+    cat.wait(60)
+    session.count("lines through cat on the mount", {
+        "wanted a second": RATE, "fired a second": round(1e9 / spent), "fired": fire.count,
+        "lines": lines, "lost": lost})
+    session.stop(mount)
+
+
 def compare_sites(session):
     """Until 10,000 sites are watched, and until they are left alone, as a whole command."""
     pid = session.target(session.many(100 if bench.TINY else 10000, 1))
@@ -209,6 +244,7 @@ def main():
     with bench.Session("watch") as session:
         compare_costs(session)
         count_lines(session)
+        count_lines_of_cat(session)
         compare_sites(session)
         first_line(session)
 
