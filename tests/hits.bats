@@ -41,7 +41,7 @@ setup() {
     # What is taken out is let go of, and the rest counts on.
     echo '0 *named' >"$mnt/$pid/hits"
     assert_equal "$(cat "$mnt/$pid/hits")" "7 burst:shot"
-    wait_until "[ '$(memory_of "$pid" named)' = '0 nop' ]"
+    wait_until '[ "$(memory_of "$pid" named)" = "0 nop" ]'
     assert_equal "$(memory_of "$pid" shot)" "1 trap"
     echo '1 ~named$' >"$mnt/$pid/hits"
     assert_equal "$(cat "$mnt/$pid/burst:named/hits")" 0

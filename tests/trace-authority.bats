@@ -39,7 +39,7 @@ start_setuid() {
     watch_stream "$mnt/$rooted/trace"
     wait_until "grep -q ' vault:turn 424242$' '$trace'"
     end_reader
-    wait_until "[ '$(memory_of "$rooted" turn)' = '0 nop' ]"
+    wait_until '[ "$(memory_of "$rooted" turn)" = "0 nop" ]'
     watch_stream "$mnt/$own/vault:turn/trace" "${as[@]}" cat
     assert_errno_as a OK write "$mnt/$own/hits" 1
     # It starts beside the watch, too.

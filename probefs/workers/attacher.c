@@ -99,6 +99,12 @@ static int add_client(struct attaching *this, const struct probe_grant *grant, i
     return status;
 }
 
+static bool has_come(int socket)
+{
+    struct pollfd polled = {.fd = socket, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
+}
+
 /* Takes a grant. Errors: EPIPE the server has ended. */
 static int take_grant(struct attaching *this)
 {
@@ -114,6 +120,15 @@ static int take_grant(struct attaching *this)
     while (count > 0)
         close(fds[--count]);
     return 0;
+}
+
+/* Takes all that are there. Errors: EPIPE, as above. */
+static int take_grants(struct attaching *this)
+{
+    int status = 0;
+    while (status == 0 && has_come(WORKER_CONTROL))
+        status = take_grant(this);
+    return status;
 }
 
 static void drop_client(struct attaching *this, size_t index)
@@ -161,20 +176,13 @@ static void tell_hang(const struct client *client)
                 client->pid, client->uid, HANGS_SECONDS);
 }
 
-static bool has_come(int socket)
-{
-    struct pollfd polled = {.fd = socket, .events = POLLIN};
-    return poll(&polled, 1, 0) > 0;
-}
-
 /*
  * Refuses all but the one whose attach is under way. Who has gone is left for the main thread to
  * drop, which counts on their places.
  */
 static void refuse_others(struct attaching *this)
 {
-    while (has_come(WORKER_CONTROL) && take_grant(this) == 0)
-        continue;
+    (void)take_grants(this); /* that the server has ended, the main thread sees */
     for (size_t i = 0; i < this->client_count; i++) {
         const struct client *client = &this->clients[i];
         if (client->attacher != this->under_way.attacher && has_come(client->socket))
@@ -309,15 +317,20 @@ static void forget_ended(struct attaching *this, size_t clients)
 
 /*
  * Backwards, as the last takes the place of one that has gone. What came may have been answered
- * since, by the watchdog: so it is asked for again.
+ * since, by the watchdog: so it is asked for again. The server waits a second for room for its
+ * grants, and many attaches take longer.
  */
-static void serve_clients(struct attaching *this, size_t clients)
+static int serve_clients(struct attaching *this, size_t clients)
 {
-    for (size_t i = clients; i > 0; i--) {
-        if (this->polled[2 + i - 1].revents && has_come(this->clients[i - 1].socket) &&
-            !serve_client(this, i - 1))
+    int status = 0;
+    for (size_t i = clients; i > 0 && status == 0; i--) {
+        if (!this->polled[2 + i - 1].revents || !has_come(this->clients[i - 1].socket))
+            continue;
+        if (!serve_client(this, i - 1))
             drop_client(this, i - 1);
+        status = take_grants(this);
     }
+    return status;
 }
 
 static void serve(struct attaching *this)
@@ -329,9 +342,9 @@ static void serve(struct attaching *this)
         if (count < 0 || poll(this->polled, (nfds_t)count, -1) < 0)
             continue;
         forget_ended(this, clients);
-        serve_clients(this, clients);
-        if (this->polled[0].revents && has_come(WORKER_CONTROL))
-            status = take_grant(this);
+        status = serve_clients(this, clients);
+        if (status == 0)
+            status = take_grants(this);
     }
 }
 

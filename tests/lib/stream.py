@@ -7,8 +7,9 @@
     nonblock  without waiting: prints the errno's name, then waits, and prints the first line
     poll      with select, poll and epoll in turn: each must wait until there is a line
     many      opens FILE NUMBER times, prints "open", and then the number of those with a line
-    each      opens the FILEs, prints "open" when all are read; of each the name of the probe in its
-              first line; closes them when a line comes on the standard input
+    each      opens the FILEs, of one probe each, which must be off; prints "open" when all are
+              watched, and of each how many lines came first, and the probe's name in them; closes
+              them when a line comes on the standard input
     threads   NUMBER threads read the same open file: prints each line that one of them got
 """
 import errno
@@ -16,6 +17,7 @@ import os
 import select
 import sys
 import threading
+import time
 
 
 def read_line(fd):
@@ -73,14 +75,25 @@ def many(number, file):
     print(len(got), flush=True)
 
 
+def wait_until_watched(file):
+    """The kernel has a reference in the semaphore then."""
+    while True:
+        with open(os.path.join(os.path.dirname(file), "semaphore"), "rb") as semaphore:
+            if semaphore.read() != b"0\n":
+                return
+        time.sleep(0.001)
+
+
 def each(*files):
     poller = select.poll()
-    fds = [os.open(file, os.O_RDONLY | os.O_NONBLOCK) for file in files]
-    for fd in fds:
+    fds = []
+    for file in files:
+        fds.append(os.open(file, os.O_RDONLY | os.O_NONBLOCK))
         try:
-            os.read(fd, 65536)
+            os.read(fds[-1], 65536)
         except BlockingIOError:
-            poller.register(fd, select.POLLIN)
+            poller.register(fds[-1], select.POLLIN)
+        wait_until_watched(file)
     print("open", flush=True)
     lines = {}
     while len(lines) < len(fds):

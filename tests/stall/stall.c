@@ -8,7 +8,6 @@
  * What waits is a holder, which may make no call that could wait for a lock, and is sealed: it
  * looks at a mapping, and sleeps.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <err.h>
 #include <fcntl.h>
