@@ -12,7 +12,7 @@ setup() {
     mkdir "$work/complete"
     cp "$tests"/../completions/* "$work/complete"
     PATH=$work/bin:$PATH
-    for program in probefs/probefs probe-run/probe-run mount-helper/mount.probefs; do
+    for program in probefs/probefs probe-run/probe-run probe-top/probe-top mount-helper/mount.probefs; do
         cp "$build/$program" "$work/bin"
     done
 }
@@ -55,10 +55,11 @@ options_of() {
     for file in ./usr/local/sbin/probefs ./usr/local/bin/probe-run ./sbin/mount.probefs \
         ./usr/local/include/probe-engine.h ./usr/local/lib/pkgconfig/probe-engine.pc \
         ./usr/local/lib/libprobe-engine.a ./usr/local/lib/libprobe-engine.so.1 \
-        ./usr/local/share/man/man1/probe-run.1 ./usr/local/share/man/man5/probefs.5 \
+        ./usr/local/share/man/man1/probe-run.1 ./usr/local/bin/probe-top \
+        ./usr/local/share/man/man1/probe-top.1 ./usr/local/share/man/man5/probefs.5 \
         ./usr/local/share/man/man8/probefs.8 ./usr/local/share/man/man8/mount.probefs.8 \
-        ./usr/local/share/bash-completion/completions/{probefs,probe-run,mount.probefs} \
-        ./usr/local/share/zsh/site-functions/{_probefs,_probe-run}; do
+        ./usr/local/share/bash-completion/completions/{probefs,probe-run,probe-top,mount.probefs} \
+        ./usr/local/share/zsh/site-functions/{_probefs,_probe-run,_probe-top}; do
         grep -qx "$file" "$work/installed" || { echo "$file is missing"; return 1; }
     done
 }
@@ -66,7 +67,7 @@ options_of() {
 @test "--help fits on a screen, and --version says the version that NEWS begins with" {
     version=$(sed -n 's/^\([0-9]\+\.[0-9]\+\.[0-9]\+\)$/\1/p' "$tests/../NEWS" | head -n 1)
     [ "$version" ]
-    for program in probefs probe-run mount.probefs; do
+    for program in probefs probe-run probe-top mount.probefs; do
         case $program in
         mount.probefs) help=-h show=-V ;; # as other helpers of mount(8)
         *) help=--help show=--version ;;
@@ -83,7 +84,7 @@ options_of() {
 
 @test "--help names the options that the man page documents, and no others" {
     local program page
-    for page in probefs.8 probe-run.1 mount.probefs.8; do
+    for page in probefs.8 probe-run.1 probe-top.1 mount.probefs.8; do
         program=${page%.*}
         "$program" -h 2>/dev/null | options_of >"$work/help" || true
         [ -s "$work/help" ] || "$program" --help | options_of >"$work/help"
@@ -118,6 +119,27 @@ options_of() {
     start sdt
     completes 'probe-run -e web:q' web:query
     completes "probe-run -l /proc/$pid" "/proc/$pid/exe"
+}
+
+@test "completion: only probes are names, not the files beside them; patterns stay as they are" {
+    start_server
+    start sdt
+    for shell in bash zsh; do
+        for word in hi tra cont .tr '~web' 'web:*_hi'; do
+            assert_equal "$(completed $shell "probe-run -t -e $word")" "probe-run -t -e $word" "$shell"
+        done
+    done
+    completes 'probe-run -t -d web:cache_hit,web:cache_m' web:cache_miss
+    completes 'probe-run -f -t --out' --output
+}
+
+@test "completion: options of probe-top, mounts and processes" {
+    start_server
+    start sdt
+    completes 'probe-top --' --batch --delay --rounds --pid --help --version
+    completes "probe-top -b $work/m" "$mnt"
+    completes "probe-top -p ${pid%?}" "$pid"
+    completes "probe-top --pid=${pid%?}" "$pid"
 }
 
 @test "completion: a name that is a command in disguise is quoted, and never run" {
