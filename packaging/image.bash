@@ -38,7 +38,7 @@ for package in "$@"; do
     else
         dpkg-deb --fsys-tarfile "$package"
     fi | tar -C "$root" --keep-directory-symlink -xf - --exclude './usr/share' \
-        --exclude './usr/local/share' --exclude 'libprobe-engine*' --exclude '*.pc' --exclude '*/systemd' --exclude '*/include'
+        --exclude './usr/local/share' --exclude 'libprobe-engine*' --exclude '*.pc' --exclude '*/probe-top' --exclude '*/systemd' --exclude '*/include'
 done
 
 for tool in "${tools[@]}"; do

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-TOPS = ("shared", "engine", "probefs", "probe-run", "mount-helper")
+TOPS = ("shared", "engine", "probefs", "probe-run", "probe-top", "mount-helper")
 
 # Headers of the system that only some may include, by the word that the table has for them.
 LIBRARIES = {
@@ -18,6 +18,7 @@ LIBRARIES = {
     "libelf.h": "libelf", "gelf.h": "libelf", "elf.h": "elf.h", "link.h": "elf.h",
     "sys/ptrace.h": "ptrace", "linux/ptrace.h": "ptrace",
     "sys/capability.h": "libcap", "bpf/bpf.h": "libbpf", "bpf/libbpf.h": "libbpf",
+    "curses.h": "ncurses", "term.h": "ncurses",
     "probe-engine.h": "engine/probe-engine.h",
 }
 

@@ -24,6 +24,7 @@ common:       error-log
 probefs:      switch tree
 
 probe-run:    probe-run probe-run-trace follow
+probe-top:    top
 mount-helper: mount
 systemd:      systemd
 completions:  install

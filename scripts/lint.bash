@@ -34,7 +34,7 @@ lint_cppcheck() {
         --library=posix,gnu --enable=warning,style,performance,portability \
         --suppressions-list=.cppcheck-suppressions \
         -D_GNU_SOURCE -D__x86_64__ -D__linux__ -I tests/lint -I . -I engine -I probefs \
-        -i tests/targets engine examples mount-helper probe-run probefs shared tests
+        -i tests/targets engine examples mount-helper probe-run probe-top probefs shared tests
 }
 
 # What shellcheck cannot know of tests: that bats runs a test's parts in one shell, that helpers

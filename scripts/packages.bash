@@ -5,14 +5,14 @@
 
 build_packages=(
     gcc libc6-dev meson ninja-build pkg-config scdoc
-    gcc-bpf libbpf-dev libfuse3-dev fuse3 libelf-dev libcap-dev libmd-dev uthash-dev libcmocka-dev
+    gcc-bpf libbpf-dev libfuse3-dev fuse3 libelf-dev libcap-dev libmd-dev libncurses-dev uthash-dev libcmocka-dev
     systemtap-sdt-dev binutils python3 procps util-linux mount
 )
 test_packages=(
     clang clang-format clang-tidy cppcheck shellcheck codespell python3-pyflakes
     gcovr bats parallel gdb valgrind bpftrace strace libcap2-bin passwd systemd
     openssh-server sshfs rsync
-    dpkg-dev debhelper lintian inotify-tools zsh
+    dpkg-dev debhelper lintian inotify-tools zsh tmux
     binutils g++ lld mold ocaml rpm cpio
 )
 

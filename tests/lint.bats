@@ -10,7 +10,8 @@ setup() {
     work=$(mktemp -d)
     mkdir "$work/doc"
     cp "$top/doc/ARCHITECTURE.md" "$work/doc"
-    cp -r "$top/shared" "$top/engine" "$top/probefs" "$top/probe-run" "$top/mount-helper" "$work"
+    cp -r "$top/shared" "$top/engine" "$top/probefs" "$top/probe-run" "$top/probe-top" \
+        "$top/mount-helper" "$work"
 }
 
 teardown() {

@@ -73,7 +73,8 @@ all_packages() {
 
 @test "the server's package has all that an administrator looks for, and the library's no more" {
     dpkg-deb -c "$(package probefs)" | awk '$1 ~ /^[-l]/ { print $6 }' >"$work/files"
-    for file in ./usr/sbin/probefs ./usr/sbin/mount.probefs ./usr/bin/probe-run ./usr/share/man/man1/probe-run.1.gz \
+    for file in ./usr/sbin/probefs ./usr/sbin/mount.probefs ./usr/bin/probe-run ./usr/bin/probe-top \
+        ./usr/share/man/man1/probe-run.1.gz ./usr/share/man/man1/probe-top.1.gz \
         ./usr/share/man/man5/probefs.5.gz ./usr/share/man/man8/probefs.8.gz \
         ./usr/share/bash-completion/completions/probefs \
         ./usr/share/zsh/vendor-completions/_probefs; do
@@ -144,7 +145,7 @@ depends_on() {
     in_chroot umount /mnt/probes
     in_chroot probefs --version
     in_chroot dpkg --purge probefs libprobe-engine-dev libprobe-engine1 libprobe-engine0
-    run in_chroot sh -c 'command -v probefs probe-run'
+    run in_chroot sh -c 'command -v probefs probe-run probe-top'
     assert_equal "$output" ""
     # What is left is the package manager's, and what it tells others to keep.
     run -0 bash -c "find '$upper' -type f -printf '%P\n' |

@@ -41,7 +41,7 @@ query() {
     assert_equal "$(query probefs --qf '%{VERSION}')" "$("$build/probefs/probefs" --version | cut -d' ' -f2)"
     # Some rpms compress manuals.
     query probefs -l | sed 's/\.gz$//' >"$work/files"
-    for file in /usr/sbin/probefs /usr/sbin/mount.probefs /usr/bin/probe-run \
+    for file in /usr/sbin/probefs /usr/sbin/mount.probefs /usr/bin/probe-run /usr/bin/probe-top \
         /usr/lib/systemd/system/probefs.service /usr/share/man/man5/probefs.5 \
         /usr/share/bash-completion/completions/mount.probefs /usr/share/zsh/site-functions/_probefs; do
         grep -qx "$file" "$work/files" || { echo "$file is missing"; return 1; }

@@ -18,19 +18,17 @@ teardown() {
     session_end
 }
 
-# begin: shows the process that was started last.
+# begin: shows the process that was started last, in rows that do not move: sorted by name.
 begin() {
     terminal_begin 80 24 "$top -d 0.2 -p $pid $mnt"
     shows "probes: [1-9]"
+    press s s s
+    shows 'by PID$'
 }
 
-# select_probe NAME: of the process, in rows that do not move, as they are sorted by process and name.
+# select_probe NAME: of that process.
 select_probe() {
     local place
-    until screen | grep -q 'by PID$'; do
-        press s
-        sleep 0.1
-    done
     place=$(screen | sed -n '/^ *PID /,$p' | grep -n " $1\$" | cut -d: -f1)
     press Home
     for ((; place > 2; place--)); do
@@ -229,17 +227,16 @@ lines() {
     first_row() {
         screen | sed -n '3s/.* //p'
     }
-    shows 'by RATE$'
-    wait_until '[ "$(first_row)" = web:query ]'
-    press s
+    assert_equal "$(first_row)" web:cache_hit
+    press '<' '<'
     shows 'by TOTAL$'
-    press s
+    wait_until '[ "$(first_row)" = web:query ]'
+    press '<'
+    shows 'by RATE$'
+    assert_equal "$(first_row)" web:query
+    press s '>'
     shows 'by PROBE$'
     wait_until '[ "$(first_row)" = web:cache_hit ]'
-    press s
-    shows 'by PID$'
-    press '<'
-    shows 'by PROBE$'
 }
 
 @test "the terminal is as before, whatever ended it" {
