@@ -266,13 +266,23 @@ static void loop(struct screen *screen)
     }
 }
 
+/* initscr() would exit where it does not know the terminal, and scroll lines on a dumb one. */
+static bool can_show_screen(void)
+{
+    int found = 0;
+    if (setupterm(NULL, STDOUT_FILENO, &found) == ERR)
+        return false;
+    bool can_move = cursor_address != NULL;
+    del_curterm(cur_term);
+    return can_move;
+}
+
 int screen_run(struct top *top)
 {
     struct screen screen = {.top = top, .counting = {.tree = top->tree}};
-    int found = 0;
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return fail("standard input and output are no terminal");
-    if (setupterm(NULL, STDOUT_FILENO, &found) == ERR || !cursor_address)
+    if (!can_show_screen())
         return fail("a terminal of this type (TERM) shows no screen");
     catch_signals();
     initscr();

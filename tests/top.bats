@@ -157,7 +157,7 @@ lines() {
     start sdt
     begin
     echo 1 >"$mnt/$pid/web:query/hits"
-    shows "web:query$"
+    shows " 1 +[-0-9.]+ +[0-9]+ web:query$"
     select_probe web:query
     press Space
     shows "^could not write \"0\" to .web:query/enabled.: EBUSY"
@@ -233,7 +233,7 @@ lines() {
     wait_until '[ "$(first_row)" = web:query ]'
     press '<'
     shows 'by RATE$'
-    assert_equal "$(first_row)" web:query
+    wait_until '[ "$(first_row)" = web:query ]'
     press s '>'
     shows 'by PROBE$'
     wait_until '[ "$(first_row)" = web:cache_hit ]'
