@@ -125,7 +125,7 @@ build_to_test() {
 beside() {
     beside_output=$(mktemp)
     (
-        renice -n 19 "$BASHPID" >/dev/null
+        renice -n 10 "$BASHPID" >/dev/null
         "$@"
     ) >"$beside_output" 2>&1 &
     beside_pid=$!

@@ -96,9 +96,9 @@ is_refused() {
     shift 2
     for user in root "$@"; do
         for file in trace burst:shot/trace; do
-            assert_errno_as "$user" ENOTSUP read-stream "$mnt/$process/$file"
+            assert_errno_as "$user" EOPNOTSUPP read-stream "$mnt/$process/$file"
         done
-        assert_errno_as "$user" ENOTSUP write "$mnt/$process/burst:shot/hits" 1
+        assert_errno_as "$user" EOPNOTSUPP write "$mnt/$process/burst:shot/hits" 1
     done
     grep -q "process $process: probes in '.*' are not watched, as it is on $text" "$mnt/$process/error_log"
     assert_equal "$(memory_of "$process" shot)" "0 nop"

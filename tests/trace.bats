@@ -300,7 +300,7 @@ teardown() {
 @test "a server that root has not started says so" {
     own_start a
     start_as a burst -w 1 1
-    assert_equal "$(in_own a "$work/errno-of" open-read "$own/$pid/trace")" ENOTSUP
+    assert_equal "$(in_own a "$work/errno-of" open-read "$own/$pid/trace")" EOPNOTSUPP
     in_own a grep -q 'a server that root has started' "$own/$pid/error_log"
     assert_equal "$(in_own a cat "$own/$pid/burst:shot/hits")" "-"
 }

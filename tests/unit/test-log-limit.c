@@ -6,12 +6,27 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct log_reason one = {.most = 1};
 static const struct log_reason five = {.most = 5};
 
 static char output[1 << 16];
+
+/* Seconds: time stands still otherwise, as a minute is not long on a busy machine. */
+static time_t now = 1000;
+
+/* The linker's name. NOLINTBEGIN(bugprone-reserved-identifier) */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
+{
+    (void)clock;
+    *time = (struct timespec){.tv_sec = now};
+    return 0;
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* What COUNT lines of a user and reason leave in the log: how many, and in `output`. */
 static unsigned int log_lines(uid_t user, const struct log_reason *reason, unsigned int count)
@@ -48,6 +63,15 @@ static void test_so_many_a_minute(void **state)
     assert_int_equal(log_lines(1, &five, 10), 2);
 }
 
+static void test_the_next_minute(void **state)
+{
+    (void)state;
+    assert_int_equal(log_lines(3, &one, 10), 1);
+    now += 61;
+    assert_int_equal(log_lines(3, &one, 10), 1);
+    assert_non_null(strstr(output, "9 lines like it were left out"));
+}
+
 /* More users than can be told apart cause no more lines. */
 static void test_many_users(void **state)
 {
@@ -62,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_so_many_a_minute),
+        cmocka_unit_test(test_the_next_minute),
         cmocka_unit_test(test_many_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
