@@ -107,6 +107,8 @@ static void drop(struct rows *ours, const struct row *row)
  */
 int counting_begin(struct counting *counting, const struct row *row)
 {
+    /* It may have been ours, and have ended with the program. */
+    drop(&counting->ours, row);
     int status = add(&counting->ours, row);
     if (status == 0)
         status = renew_guard(counting);

@@ -193,10 +193,10 @@ static int switch_probe(const struct screen *screen, const struct row *row)
 
 static int count_probe(struct screen *screen, const struct row *row)
 {
-    if (counting_is_ours(&screen->counting, row))
-        return counting_end(&screen->counting, row);
     if (!row->is_counted)
         return counting_begin(&screen->counting, row);
+    if (counting_is_ours(&screen->counting, row))
+        return counting_end(&screen->counting, row);
     snprintf(screen->top->sentence, SENTENCE_SIZE, "somebody else counts %s", row->name);
     return 0;
 }

@@ -177,12 +177,20 @@ lines() {
     press c
     is_not_counted web:query
     shows " 0 +- +- web:query$"
+    # Whoever ends it, c begins anew.
+    press c
+    is_counted web:query
+    echo 0 >"$mnt/$pid/web:query/hits"
+    shows " 0 +- +- web:query$"
+    press c
+    is_counted web:query
     select_probe web:request_start
     press c
     shows "^somebody else counts web:request_start$"
     press q
     shows "^ended 0$"
     is_counted web:request_start
+    is_not_counted web:query
 }
 
 @test "what it counts ends with it: at q, and at each signal" {
