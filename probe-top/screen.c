@@ -83,11 +83,11 @@ static void wait_for_key(int64_t nanoseconds)
 
 /* ---- drawing ------------------------------------------------------------------------------- */
 
-static void draw_line(int line, int attributes, const char *text)
+static void draw_line(int line, attr_t attributes, const char *text)
 {
-    attrset(attributes);
+    attr_set(attributes, 0, NULL);
     mvaddstr(line, 0, text);
-    attrset(A_NORMAL);
+    attr_set(A_NORMAL, 0, NULL);
     clrtobot();
 }
 
@@ -97,13 +97,11 @@ static void draw_rows(const struct screen *screen, size_t room)
     char line[LINE_SIZE];
     for (size_t i = 0; i < room && screen->first + i < rows->count; i++) {
         const struct row *row = &rows->list[screen->first + i];
-        bool is_selected = screen->first + i == screen->selected;
+        attr_t attributes = row->state == '1' ? A_BOLD : A_NORMAL;
+        if (screen->first + i == screen->selected)
+            attributes |= A_REVERSE;
         row_print(row, true, line);
-        draw_line(HEAD_LINES + (int)i,
-                  is_selected         ? A_REVERSE
-                  : row->state == '1' ? A_BOLD
-                                      : 0,
-                  line);
+        draw_line(HEAD_LINES + (int)i, attributes, line);
     }
 }
 

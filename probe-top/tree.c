@@ -20,26 +20,31 @@ bool tree_is_at(const char *tree)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-/* All of a file of a process, to be freed. */
-static int read_text(const char *tree, pid_t pid, const char *name, char **text)
+/* All of a file of a process, to be freed; NULL with a STATUS below 0. */
+static char *read_text(const char *tree, pid_t pid, const char *name, int *status)
 {
     char path[PATH_MAX];
+    char *text = NULL;
     size_t room = 0;
+    *status = -ENAMETOOLONG;
     if (snprintf(path, sizeof(path), "%s/%d/%s", tree, (int)pid, name) >= PATH_MAX)
-        return -ENAMETOOLONG;
+        return NULL;
     FILE *file = fopen(path, "re");
+    *status = -errno;
     if (!file)
-        return -errno;
-    *text = NULL;
-    ssize_t length = getdelim(text, &room, '\0', file);
-    int status = length >= 0 || feof(file) ? 0 : -errno;
+        return NULL;
+    ssize_t length = getdelim(&text, &room, '\0', file);
+    *status = length >= 0 || feof(file) ? 0 : -errno;
     fclose(file);
-    if (status == 0 && *text && length < 0) /* it is empty */
-        **text = '\0';
-    if (status == 0 && *text)
-        return 0;
-    free(*text);
-    return status < 0 ? status : -ENOMEM;
+    if (*status == 0 && text) {
+        if (length < 0) /* it is empty */
+            *text = '\0';
+        return text;
+    }
+    free(text);
+    if (*status == 0)
+        *status = -ENOMEM;
+    return NULL;
 }
 
 static char *read_program(const char *tree, pid_t pid)
@@ -56,11 +61,10 @@ static char *read_program(const char *tree, pid_t pid)
 /* Adds the rows of a process. Without `hits` (-o trace=no) nothing is counted. */
 static int look_at(const char *tree, pid_t pid, struct rows *rows)
 {
-    char *info = NULL;
-    char *hits = NULL;
     size_t first = rows->count;
-    int status = read_text(tree, pid, "info", &info);
-    if (status < 0)
+    int status = 0;
+    char *info = read_text(tree, pid, "info", &status);
+    if (!info)
         return status;
     char *program = read_program(tree, pid);
     status = program ? rows_add_info(rows, pid, program, info) : -ENOMEM;
@@ -70,10 +74,10 @@ static int look_at(const char *tree, pid_t pid, struct rows *rows)
         return status;
     rows_sort(rows, first, COLUMN_PID);
     const struct timespec now = clock_now();
-    if (read_text(tree, pid, "hits", &hits) == 0) {
+    char *hits = read_text(tree, pid, "hits", &status);
+    if (hits)
         rows_take_hits(rows, first, hits, &now);
-        free(hits);
-    }
+    free(hits);
     return 0;
 }
 
@@ -124,12 +128,11 @@ int tree_write(const char *tree, pid_t pid, const char *probe, const char *file,
 
 void tree_explain(const char *tree, pid_t pid, int errnum, char sentence[SENTENCE_SIZE])
 {
-    char *log = NULL;
+    int status = 0;
     snprintf(sentence, SENTENCE_SIZE, "process %d: %s", (int)pid, strerror(errnum));
-    if (read_text(tree, pid, "error_log", &log) < 0)
-        return;
+    char *log = read_text(tree, pid, "error_log", &status);
     /* TIME user N (process N) could not ...: who asked, and when, the reader knows. */
-    for (const char *next = log; (next = strstr(next, ") could not ")); next++)
+    for (const char *next = log; next && (next = strstr(next, ") could not ")); next++)
         snprintf(sentence, SENTENCE_SIZE, "%.*s", (int)strcspn(next + 2, "\n"), next + 2);
     free(log);
 }

@@ -51,6 +51,17 @@ counter_value() {
     memory_of "$pid" "$1" | cut -d' ' -f1
 }
 
+@test "sshfs: probe-top shows what is on, and what is counted, on the far side" {
+    local top=$build/probe-top/probe-top
+    echo 1 > "$far/$pid/gc_stop/hits"
+    echo 1 > "$far/$pid/gc_start/enabled"
+    # Some versions of sshfs follow no links, so the program may be ?.
+    run -0 "$top" -b -n 2 -d 1 -p "$pid" "$far"
+    grep -Eqx "$pid [^ ]+ 1 - - gc_start" <<<"$output"
+    grep -Eqx "$pid [^ ]+ 0 [0-9]+\.[0-9] [0-9]+ gc_stop" <<<"$output"
+    "$top" -b -n 1 "$far" | grep -q "^$pid "
+}
+
 @test "sshfs: what was changed on the far side is seen by the next look" {
     for value in 1 0 1; do
         echo $value > "$mnt/$pid/gc_start/enabled"
