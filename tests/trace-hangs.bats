@@ -130,7 +130,7 @@ is_watched() {
     start_as b burst -w 1 3
     kill -USR1 "$hang"
     wait_until "grep -q ^silent '$hang_out'"
-    assert_match "$(errno_of read-stream "$mnt/$far/trace")" "E@(TIMEDOUT|NOTSUP)"
+    assert_match "$(errno_of read-stream "$mnt/$far/trace")" "E@(TIMEDOUT|OPNOTSUPP)"
     is_watched "$pid"
     run ! grep 'has not finished attaching' "$log"
     stop "$far"
