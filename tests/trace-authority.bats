@@ -94,13 +94,13 @@ start_setuid() {
 
 @test "a process that executes a setuid program at any moment of an attach: nothing of it is shown" {
     local round watched=0 all
-    for round in {0..23}; do
+    for round in {0..15}; do
         start_as a vault -i 1 "$library" "$work/bin/vault-root"
         all=$work/out/all-$round
         "${as[@]}" cat "$mnt/$pid/trace" >"$all" 2>&1 </dev/null 3>&- &
         reader=$!
         adopt "$reader"
-        sleep "0.$(printf %03d $((round * 2)))"
+        sleep "0.$(printf %03d $((round * 3)))"
         run_as a kill -USR1 "$pid"
         wait_until "grep -q '^turned 424242' '$out'"
         # It ended with the exec, or was refused.
@@ -110,5 +110,5 @@ start_setuid() {
         watched=$((watched + $(grep -c '^# exec' "$all" || true)))
         stop "$pid"
     done
-    echo "in $watched of 24 rounds it was watched before"
+    echo "in $watched of 16 rounds it was watched before"
 }
