@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 # runs: once
 #
-# The table "Compared with other tools" of README: what it says of each tool that can be run here.
-# Lines with a name in capitals say which row a check is for.
+# README's table "Compared with other tools", for the tools that can be run here. A comment in capitals
+# names the row that a check is for.
 #
-# The program's own handler at a probe is what it prints while the probe is on. Of its two ways to be
-# stopped, signals and ptrace, strace tells: it occupies the place of the one tracer that a process
-# can have, and it says what signals the process gets and when it is stopped.
+# A program's own handler is what it prints while a probe is on. A tool can stop a program in two ways:
+# by ptrace and by a signal. Under strace the first is impossible, because a process has one tracer at
+# most, and the second is seen, because strace prints signals and stops.
 
 load lib/session-with-users
 load lib/tracers
@@ -47,7 +47,7 @@ strace_both() {
     done
 }
 
-# were_not_stopped: by no signal, and by ptrace they could not.
+# were_not_stopped: strace saw no signal and no stop.
 were_not_stopped() {
     assert_equal "$(cat "$work/signals")" "" "signals, and stops"
     says '^boot' "$ocaml_out"
@@ -59,7 +59,7 @@ never_ran() {
     assert_equal "$(lines_of "^$1" "$ocaml_out")" 0 "runs of the handler of $1"
 }
 
-# is_undone: neither program has anything on, but what it starts with.
+# is_undone: both programs are as they started.
 is_undone() {
     wait_until '[ "$(counts_of "$usdt" request_start)" = 0 ]'
     wait_until '[ "$(memory_of "$ocaml" gc_start)" = "0 off" ]'
@@ -212,7 +212,6 @@ gdb_of() {
 by_hand() {
     local byte other
     echo "set var *(unsigned short *) 0x$(counter_of "$ocaml" gc_start) = 1"
-    [ "$(uname -m)" = x86_64 ] || return 0
     byte=$(switch_byte_of "$ocaml" gc_start) other=$(switch_byte_of "$ocaml" boot)
     echo "set var *(char *) 0x$byte = *(char *) 0x$other"
 }
