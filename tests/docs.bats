@@ -6,7 +6,7 @@
 # system, where probefs is installed, in a pid namespace of their own: its only processes with
 # probes are the three that are told of.
 
-load lib/session
+load lib/session-with-users
 load lib/chroot
 
 setup() {
@@ -32,6 +32,7 @@ teardown() {
     if grep -qs '/query.* /usr/local/bin/web:' /sys/kernel/tracing/uprobe_events; then
         in_chroot perf probe -q -d 'sdt_web:query*'
     fi
+    [ ! "${watched:-}" ] || in_chroot umount -l /mnt/probes
     chroot_end
     session_end
 }
@@ -59,4 +60,26 @@ goes_as_written() {
 
 @test "the sessions of the page for authors of programs" {
     goes_as_written "$tests/../doc/AUTHORS.md"
+}
+
+# watching_goes_as_written PAGE: as a user, who sees no processes but those of the session.
+watching_goes_as_written() {
+    in_chroot tee /tmp/page.md >/dev/null <"$1"
+    in_chroot chmod 1777 /tmp
+    in_chroot mkdir -p /mnt/probes
+    in_chroot probefs -o trace=users /mnt/probes 3>&-
+    watched=1
+    # shellcheck disable=SC2016 # that shell's
+    in_chroot setpriv --reuid "$(user_name a)" --regid "$(user_name a)" --init-groups \
+        env LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        timeout "$(patient 120)" sh -c 'cd /mnt/probes && exec "$@"' sh \
+        python3 -B /tmp/sessions.py --watch /tmp/page.md '5241=/usr/bin/python3 /tmp/collect.py' 3>&-
+}
+
+@test "README watches a probe as it is written" {
+    watching_goes_as_written "$tests/../README.md"
+}
+
+@test "the user's guide watches probes as it is written" {
+    watching_goes_as_written "$tests/../doc/GUIDE.md"
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""sessions.py [--show] FILE [PID=COMMAND]...
+"""sessions.py [--show] [--watch] FILE [PID=COMMAND]...
 
 Runs what a page in Markdown says that a shell does, and demands that it goes as written: in a pid
 namespace of its own, where each COMMAND runs with its PID, and has said so on a line.
@@ -9,6 +9,10 @@ is a command (it goes on in lines that are ">" or begin with "> "), the lines be
 says. All of them are of one shell. What no two runs have in common (addresses, times, pids of
 others) may differ, and so may white space; a line "..." stands for any lines. A command whose
 session does not show its failure has to succeed. With --show, the session is printed as it went.
+
+From a pid namespace no probe can be watched. So blocks that are fenced with ```console watch are run with
+--watch only, which runs nothing else: outside of such a namespace, with the pids that the commands get
+there in the place of PID.
 """
 import re
 import subprocess
@@ -18,8 +22,8 @@ import time
 MARK = "-- this command has ended:"
 
 
-def blocks(text):
-    return re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)
+def blocks(text, watch):
+    return re.findall(rf"^```console{' watch' if watch else ''}\n(.*?)^```", text, re.M | re.S)
 
 
 def commands(block):
@@ -38,7 +42,7 @@ def commands(block):
 def plain(line):
     line = re.sub(r"^bash: line \d+: ", "bash: ", line)
     line = re.sub(r"\b0x[0-9a-f]+\b", "0x", line)
-    line = re.sub(r"\b\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", line)
+    line = re.sub(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", line)
     line = re.sub(r"\(process \d+\)", "(process)", line)
     return re.sub(r"\s+", " ", line).strip()
 
@@ -50,10 +54,9 @@ def agree(expected, actual):
 
 
 class Shell:
-    def __init__(self):
-        self.process = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
 
     def run(self, command):
         self.process.stdin.write(f"{command}\necho; echo '{MARK}' $?\n")
@@ -76,16 +79,32 @@ def start(shell, pid, command):
         sys.exit(f"cannot start {command} as {pid}: {said}")
 
 
+def start_anywhere(shell, command):
+    """Returns its pid."""
+    said = f"/tmp/said-{time.monotonic_ns()}"
+    status, pid = shell.run(f"{command} > {said} & until grep -q ^pid {said}; do sleep 0.05; done; "
+                            f"rm {said}; echo $!")
+    if status != 0:
+        sys.exit(f"cannot start {command}: {pid}")
+    return pid[-1]
+
+
 def main(words):
-    show = words[0] == "--show"
-    path, *programs = words[show:]
+    options = {word for word in words if word.startswith("--")}
+    path, *programs = [word for word in words if word not in options]
+    show, watch = "--show" in options, "--watch" in options
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    shell = Shell()
+    shell = Shell(["bash"] if watch else
+                  ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"])
     for each in programs:
-        start(shell, *each.split("=", 1))
+        pid, command = each.split("=", 1)
+        if watch:
+            text = re.sub(rf"\b{pid}\b", start_anywhere(shell, command), text)
+        else:
+            start(shell, pid, command)
     count = 0
-    for block in blocks(text):
+    for block in blocks(text, watch):
         for command, expected in commands(block):
             began = time.monotonic()
             status, actual = shell.run(command)
@@ -101,6 +120,8 @@ def main(words):
     if count == 0:
         sys.exit(f"{path}: no commands")
     print(f"{count} commands went as {path} says")
+    if watch:
+        shell.run("kill $(jobs -p)")
 
 
 main(sys.argv[1:])
