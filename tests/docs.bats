@@ -62,18 +62,34 @@ goes_as_written() {
     goes_as_written "$tests/../doc/AUTHORS.md"
 }
 
+build_thrower() {
+    "${CXX:-g++}" -x c++ -o "$work/thrower" - <<'END'
+#include <cstdio>
+#include <unistd.h>
+int main()
+{
+    for (puts("pid"), fflush(stdout);; usleep(100000))
+        try { throw 1; } catch (int) { }
+}
+END
+    in_chroot tee /tmp/thrower >/dev/null <"$work/thrower"
+    in_chroot chmod 755 /tmp/thrower
+}
+
 # watching_goes_as_written PAGE: as a user, who sees no processes but those of the session.
 watching_goes_as_written() {
     in_chroot tee /tmp/page.md >/dev/null <"$1"
+    build_thrower
     in_chroot chmod 1777 /tmp
     in_chroot mkdir -p /mnt/probes
-    in_chroot probefs -o trace=users /mnt/probes 3>&-
+    in_chroot probefs -o trace=users,all /mnt/probes 3>&-
     watched=1
     # shellcheck disable=SC2016 # that shell's
     in_chroot setpriv --reuid "$(user_name a)" --regid "$(user_name a)" --init-groups \
         env LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         timeout "$(patient 120)" sh -c 'cd /mnt/probes && exec "$@"' sh \
-        python3 -B /tmp/sessions.py --watch /tmp/page.md '5241=/usr/bin/python3 /tmp/collect.py' 3>&-
+        python3 -B /tmp/sessions.py --watch /tmp/page.md '5241=/usr/bin/python3 /tmp/collect.py' \
+        '5242=/tmp/thrower' 3>&-
 }
 
 @test "README watches a probe as it is written" {

@@ -65,3 +65,22 @@ while_held() {
     end_load
     nobody_is_on "$postmaster"
 }
+
+@test "slow queries, as the user's guide finds them" {
+    sed -n "/spans.awk <<'END'/,/^> END/ { /spans.awk/d; /^> END/d; s/^> //p }" "$tests/../doc/GUIDE.md" \
+        >"$work/spans.awk"
+    coproc client { "${as[@]}" "$programs/psql" -q -A -t -h "$data" -U probefs postgres 2>&1; }
+    echo 'select pg_backend_pid();' >&"${client[1]}"
+    read -r -t "$(patient 10)" backend <&"${client[0]}"
+    exec 9<>"$mnt/$backend/trace"
+    echo 'postgresql:query__start,postgresql:query__done' >&9
+    awk -f "$work/spans.awk" < <(timeout "$(patient 20)" sed 4q <&9) >"$work/spans" 3>&- &
+    reader=$!
+    wait_until '[ "$(cat "$mnt/$backend/postgresql:query__start/enabled")" = 1 ]'
+    echo 'select pg_sleep(1.2); select 1;' >&"${client[1]}"
+    wait "$reader"
+    exec 9>&-
+    eval "exec ${client[1]}>&-"
+    assert_equal "$(<"$work/spans")" "$backend slow
+$backend fast"
+}
