@@ -74,7 +74,7 @@ static ALWAYS_INLINE __u64 *find_tally(__u32 key)
 
 /* A site that was hit, and by which thread: each is a helper's to tell, and asked for once. */
 struct firing {
-    __u32 tid, recipe;
+    __u64 thread, recipe; /* of the thread's number and that of the recipe the lower halves count */
 };
 
 /* Counts a firing, and returns the recipe of its site. NULL: it is none of this process. */
@@ -86,9 +86,9 @@ static ALWAYS_INLINE const struct watch_recipe *count_firing(void *ctx, struct f
     __u64 *replaced = find_tally(WATCH_REPLACED);
     if (!replaced || *(volatile __u64 *)replaced)
         return NULL;
-    __u32 key = (__u32)bpf_get_attach_cookie(ctx);
-    firing->tid = (__u32)thread;
-    firing->recipe = key;
+    firing->thread = thread;
+    firing->recipe = bpf_get_attach_cookie(ctx);
+    __u32 key = (__u32)firing->recipe;
     const struct watch_recipe *recipe = bpf_map_lookup_elem(&recipes, &key);
     __u64 *count = recipe ? find_tally(WATCH_COUNTS + recipe->probe) : NULL;
     if (!count)
@@ -145,8 +145,10 @@ static ALWAYS_INLINE void emit(const __u64 *ctx, const struct watch_recipe *reci
     }
     record->time = bpf_ktime_get_ns();
     record->lost = *(volatile __u64 *)lost;
-    record->tid = firing->tid;
-    record->recipe = firing->recipe;
+    record->tid = (__u32)firing->thread;
+    /* gcc 14 would make one store of these two, and forget to clear what is above the first. */
+    __asm__ volatile("" : : : "memory");
+    record->recipe = (__u32)firing->recipe;
 
     struct watch_text *texts = (struct watch_text *)(record->values + values);
     __u64 slots[ARCH_SLOT_COUNT];

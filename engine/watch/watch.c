@@ -62,7 +62,8 @@ struct probe_watch {
     struct ring ring; /* this and the tallies are there once anything is attached */
     const volatile __u64 *tallies;
     size_t tally_count;
-    uint64_t lost; /* as many were told of */
+    uint64_t lost;       /* as many were told of */
+    uint64_t unreadable; /* records that say nothing: their firings are lost, too */
     struct record_reader reader;
 };
 
@@ -343,7 +344,7 @@ uint64_t probe_watch_hits(const struct probe_watch *watch, size_t i)
 
 uint64_t probe_watch_lost(const struct probe_watch *watch)
 {
-    return watch->tallies ? watch->tallies[WATCH_LOST] : 0;
+    return watch->tallies ? watch->tallies[WATCH_LOST] + watch->unreadable : 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -385,6 +386,7 @@ static void look_at_clocks(struct record_reader *reader)
 /* Tells of firings that were lost before one that says LOST. */
 static char *put_lost(struct probe_watch *watch, uint64_t lost, char *to)
 {
+    lost += watch->unreadable;
     if (lost <= watch->lost)
         return to;
     to = line_put_text(to, "# lost ");
@@ -398,11 +400,13 @@ static char *put_record(struct probe_watch *watch, const struct watch_record *re
                         char *to)
 {
     const struct watch_table *table = &watch->table;
-    if (length < sizeof(*record) || record->recipe >= table->recipe_count)
+    const struct watch_recipe *recipe = NULL;
+    if (length >= sizeof(*record) && record->recipe < table->recipe_count)
+        recipe = &table->recipes[record->recipe];
+    if (!recipe || length < record_size(recipe->count, recipe->texts)) {
+        watch->unreadable++;
         return to;
-    const struct watch_recipe *recipe = &table->recipes[record->recipe];
-    if (length < record_size(recipe->count, recipe->texts))
-        return to;
+    }
     to = put_lost(watch, record->lost, to);
     return to + record_show(&watch->reader, record, table->probes[recipe->probe]->name,
                             &table->formats[record->recipe], to);
@@ -465,7 +469,7 @@ static bool has_something(struct probe_watch *watch)
         return watch->end != WATCH_TOLD;
     look_for_end(watch);
     return watch->end != WATCH_RUNS || !ring_is_empty(&watch->ring) ||
-           watch->tallies[WATCH_LOST] > watch->lost;
+           watch->tallies[WATCH_LOST] + watch->unreadable > watch->lost;
 }
 
 int probe_watch_wait(struct probe_watch *watch, int timeout)
