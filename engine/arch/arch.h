@@ -6,6 +6,7 @@
 #ifndef ENGINE_ARCH_H
 #define ENGINE_ARCH_H
 
+#include "arch/place.h"
 #include "probe-engine.h"
 
 /* The bytes of a site that say what it is. */
@@ -39,6 +40,14 @@ bool arch_is_nop(const uint8_t bytes[SITE_LENGTH]);
 
 /* The state of the site in MEMORY. FILE is as above, or NULL if it cannot be read any more. */
 enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_t *file);
+
+/*
+ * The same for COUNT sites at once, as a set: bit 1U << STATE for each state that one of them has.
+ * PLACES says where they are; MEMORY begins with the first. FILE has the bytes of all of the
+ * object's sites, or is NULL.
+ */
+unsigned int arch_site_states(const uint8_t *memory, const uint8_t (*file)[SITE_LENGTH],
+                              const struct place *places, size_t count);
 
 /* Is there a breakpoint, a tracer's or a debugger's, on the nop of the patched site in MEMORY? */
 bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH]);

@@ -68,6 +68,50 @@ enum probe_state arch_site_state(const uint8_t memory[SITE_LENGTH], const uint8_
     return memory[SWITCH] == CALL ? PROBE_ON : PROBE_OFF;
 }
 
+/* No site has this one. */
+static const uint32_t NO_HEAD = UINT32_MAX;
+
+/* The nop and the switch. */
+static uint16_t head_of(const uint8_t bytes[SITE_LENGTH])
+{
+    uint16_t head = 0;
+    memcpy(&head, bytes, sizeof(head));
+    return head;
+}
+
+/* What follows them, and is never written. */
+static uint32_t tail_of(const uint8_t bytes[SITE_LENGTH])
+{
+    uint32_t tail = 0;
+    memcpy(&tail, bytes + FIXED, sizeof(tail));
+    return tail;
+}
+
+/*
+ * As fast as can be, as a process may have hundreds of thousands of sites: most have the state of
+ * the one before. They have it if the heads are the same, in memory and in the file, and so are the
+ * tails of both.
+ */
+unsigned int arch_site_states(const uint8_t *memory, const uint8_t (*file)[SITE_LENGTH],
+                              const struct place *places, size_t count)
+{
+    unsigned int states = 0;
+    uint32_t last_head = NO_HEAD;
+    uint32_t last_file_head = NO_HEAD;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *site = memory + (places[i].offset - places[0].offset);
+        const uint8_t *site_file = file ? file[places[i].index] : site;
+        if (head_of(site) == last_head && head_of(site_file) == last_file_head &&
+            tail_of(site) == tail_of(site_file))
+            continue;
+        enum probe_state state = arch_site_state(site, file ? site_file : NULL);
+        states |= 1U << state;
+        last_head = state == PROBE_MIXED ? NO_HEAD : head_of(site);
+        last_file_head = head_of(site_file);
+    }
+    return states;
+}
+
 bool arch_has_breakpoint(const uint8_t memory[SITE_LENGTH])
 {
     return memory[0] == BREAKPOINT;

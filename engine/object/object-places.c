@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "object/object.h"
 
+#include "shared/array.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -36,6 +38,37 @@ static int places_sort(struct places *places, const uint64_t *column, size_t str
     return 0;
 }
 
+/* A gap of more than a page ends a window: no page may be there. */
+enum { GAP = 4096 };
+
+/* Finds the end of the window that begins with place FIRST. */
+static size_t window_end(const struct places *places, size_t first, size_t length)
+{
+    uint64_t start = places->items[first].offset;
+    uint64_t end = start + length;
+    size_t i = first + 1;
+    for (; i < places->count; i++) {
+        uint64_t offset = places->items[i].offset;
+        if (offset > end + GAP || offset + length - start > PLACES_WINDOW)
+            break;
+        end = offset + length;
+    }
+    return i;
+}
+
+/* Divides sorted PLACES, each LENGTH bytes long, into windows. */
+static int places_divide(struct places *places, size_t length)
+{
+    size_t room = 0;
+    for (size_t end = 0; end < places->count;) {
+        if (ARRAY_RESERVE(places->ends, room, places->window_count + 1) < 0)
+            return -ENOMEM;
+        end = window_end(places, end, length);
+        places->ends[places->window_count++] = (uint32_t)end;
+    }
+    return 0;
+}
+
 static int places_find_sites(const struct object *object, struct places *places)
 {
     places->items = malloc((object->site_count + 1) * sizeof(*places->items));
@@ -45,7 +78,8 @@ static int places_find_sites(const struct object *object, struct places *places)
         if (object->sites[i].patched)
             places->items[places->count++].index = i;
     }
-    return places_sort(places, &object->sites->address, sizeof(*object->sites));
+    int status = places_sort(places, &object->sites->address, sizeof(*object->sites));
+    return status < 0 ? status : places_divide(places, SITE_LENGTH);
 }
 
 static int places_find_counters(const struct object *object, struct places *places)
@@ -55,7 +89,15 @@ static int places_find_counters(const struct object *object, struct places *plac
         return -ENOMEM;
     for (uint32_t i = 0; i < object->counter_count; i++)
         places->items[places->count++].index = i;
-    return places_sort(places, &object->counters->address, sizeof(*object->counters));
+    int status = places_sort(places, &object->counters->address, sizeof(*object->counters));
+    return status < 0 ? status : places_divide(places, COUNTER_LENGTH);
+}
+
+void places_done(struct places *places)
+{
+    free(places->items);
+    free(places->ends);
+    *places = (struct places){0};
 }
 
 int object_places(struct object *object, const struct places **sites,
@@ -72,8 +114,8 @@ int object_places(struct object *object, const struct places **sites,
             object->site_places = found[0];
             object->counter_places = found[1];
         } else {
-            free(found[0].items);
-            free(found[1].items);
+            places_done(&found[0]);
+            places_done(&found[1]);
         }
     }
     pthread_mutex_unlock(&object->lock);

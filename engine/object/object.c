@@ -68,8 +68,8 @@ void object_free(struct object *object)
     free(object->counters);
     free(object->strings);
     free(object->site_bytes);
-    free(object->site_places.items);
-    free(object->counter_places.items);
+    places_done(&object->site_places);
+    places_done(&object->counter_places);
     pthread_mutex_destroy(&object->lock);
     free(object);
 }

@@ -48,15 +48,19 @@ struct object_probe {
     uint32_t first_counter, counter_count;
 };
 
-/* Where a site or a counter is, in the order of the addresses. */
-struct place {
-    uint32_t offset; /* from the first of them */
-    uint32_t index;  /* in the object */
-};
+/* The longest piece of memory that is read to look at places: fits into a processor's cache. */
+enum { PLACES_WINDOW = 128 << 10 };
 
+enum { COUNTER_LENGTH = sizeof(uint16_t) };
+
+/*
+ * Sites or counters in the order of their addresses. They are read in windows: window W is of the
+ * places from the end of the one before to ends[W].
+ */
 struct places {
     struct place *items;
-    size_t count;
+    uint32_t *ends;
+    size_t count, window_count;
     uint64_t start; /* link-time address of the first */
 };
 
@@ -111,6 +115,7 @@ bool object_sites_are_read(struct object *object);
  */
 int object_places(struct object *object, const struct places **sites,
                   const struct places **counters);
+void places_done(struct places *places);
 
 /* How many of the probes a client wants: ALL, or those that can be switched. */
 static inline size_t object_shown(const struct object *object, bool all)

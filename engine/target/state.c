@@ -42,9 +42,6 @@ enum probe_state probe_state_join(const enum probe_state *states, size_t count)
 
 /* ---- one for all --------------------------------------------------------------------- */
 
-/* A window fits into a processor's cache, and ends before a gap of more than a page. */
-enum { WINDOW = 128 << 10, GAP = 4096 };
-
 struct pass {
     struct probe_target *target;
     const struct loaded *loaded;
@@ -54,65 +51,52 @@ struct pass {
     bool counted; /* the kernel may count in counters of patched sites */
 };
 
-/*
- * Reads the window that begins with place FIRST, of places LENGTH bytes long; NEXT becomes the
- * first place behind it.
- */
-static int read_window(struct pass *pass, const struct places *places, size_t first, size_t length,
-                       size_t *next)
+/* Reads the window of the places from FIRST to END, each LENGTH bytes long. */
+static int read_window(struct pass *pass, const struct places *places, size_t first, size_t end,
+                       size_t length)
 {
     uint64_t start = places->items[first].offset;
-    uint64_t end = start + length;
-    size_t i = first + 1;
-    for (; i < places->count; i++) {
-        uint64_t offset = places->items[i].offset;
-        if (offset > end + GAP || offset + length - start > WINDOW)
-            break;
-        end = offset + length;
-    }
-    *next = i;
+    uint64_t last = places->items[end - 1].offset;
     return memory_read_span(&pass->target->image, places->start + start + pass->loaded->bias,
-                            (size_t)(end - start), pass->window);
+                            (size_t)(last - start) + length, pass->window);
 }
 
-static int pass_counters(struct pass *pass, const struct places *places)
+/* Looks at the counters from FIRST to END, which are in the window. */
+static void note_counters(struct pass *pass, const struct places *places, size_t first, size_t end)
 {
-    size_t next = 0;
-    for (size_t i = 0; i < places->count && (pass->on || pass->off);) {
-        uint32_t start = places->items[i].offset;
-        int status = read_window(pass, places, i, sizeof(uint16_t), &next);
-        if (status < 0)
-            return status;
-        bool any = false;
-        bool all = true;
-        for (; i < next; i++) {
-            uint16_t value = 0;
-            memcpy(&value, pass->window + (places->items[i].offset - start), sizeof(value));
-            any |= value > 0;
-            all &= value > 0;
-        }
-        pass->on = pass->on && all;
-        pass->off = pass->off && !any;
+    const struct place *items = places->items;
+    bool any = false;
+    bool all = true;
+    for (size_t i = first; i < end; i++) {
+        uint16_t value = 0;
+        memcpy(&value, pass->window + (items[i].offset - items[first].offset), sizeof(value));
+        any |= value > 0;
+        all &= value > 0;
     }
-    return 0;
+    pass->on = pass->on && all;
+    pass->off = pass->off && !any;
 }
 
-static int pass_sites(struct pass *pass, const struct places *places)
+static void note_sites(struct pass *pass, const struct places *places, size_t first, size_t end)
 {
-    size_t next = 0;
-    for (size_t i = 0; i < places->count && (pass->on || pass->off);) {
-        uint32_t start = places->items[i].offset;
-        int status = read_window(pass, places, i, SITE_LENGTH, &next);
+    unsigned int states =
+        arch_site_states(pass->window, pass->text, places->items + first, end - first);
+    pass->on = pass->on && states == 1U << PROBE_ON;
+    pass->off = pass->off && states == 1U << PROBE_OFF;
+}
+
+typedef void note_window(struct pass *pass, const struct places *places, size_t first, size_t end);
+
+static int pass_places(struct pass *pass, const struct places *places, size_t length,
+                       note_window *note)
+{
+    size_t first = 0;
+    for (size_t i = 0; i < places->window_count && (pass->on || pass->off); i++) {
+        int status = read_window(pass, places, first, places->ends[i], length);
         if (status < 0)
             return status;
-        unsigned int found = 0;
-        for (; i < next; i++) {
-            const struct place *place = &places->items[i];
-            found |= 1U << arch_site_state(pass->window + (place->offset - start),
-                                           pass->text ? pass->text[place->index] : NULL);
-        }
-        pass->on = pass->on && found == 1U << PROBE_ON;
-        pass->off = pass->off && found == 1U << PROBE_OFF;
+        note(pass, places, first, places->ends[i]);
+        first = places->ends[i];
     }
     return 0;
 }
@@ -130,8 +114,8 @@ static int pass_object(struct pass *pass, const struct loaded *loaded)
         pass->counted |= loaded->object->counters[i].kernel_counts;
     if (sites->count > 0)
         (void)target_site_bytes(pass->target, loaded, &pass->text, NULL);
-    status = pass_counters(pass, counters);
-    return status < 0 ? status : pass_sites(pass, sites);
+    status = pass_places(pass, counters, COUNTER_LENGTH, note_counters);
+    return status < 0 ? status : pass_places(pass, sites, SITE_LENGTH, note_sites);
 }
 
 /*
@@ -154,7 +138,7 @@ static int join_states(struct probe_target *target, enum probe_state *state,
 int probe_target_state(struct probe_target *target, enum probe_state *state,
                        struct probe_error *error)
 {
-    struct pass pass = {.target = target, .window = malloc(WINDOW), .on = true, .off = true};
+    struct pass pass = {.target = target, .window = malloc(PLACES_WINDOW), .on = true, .off = true};
     int status = pass.window ? 0 : -ENOMEM;
     if (target->image.mem < 0)
         status = -EACCES; /* the fallback will say so */
