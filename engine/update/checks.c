@@ -80,10 +80,19 @@ int update_verify_mappings(struct probe_update *update, const struct probe_snaps
     return status < 0 ? status : update_verify_files(update, snapshot, error);
 }
 
+/* Does the site lie in MAPPING as a whole, as LAST of the same object does? */
+static bool is_beside(const struct snapshot_site *site, const struct snapshot_site *last,
+                      const struct mapping *mapping)
+{
+    return last && last->loaded == site->loaded && site->address >= mapping->start &&
+           site->address + SITE_LENGTH <= mapping->end;
+}
+
 int update_check_addresses(const struct probe_target *target, const struct probe_snapshot *snapshot,
                            struct probe_error *error)
 {
-    const struct mapping *checked = NULL;
+    const struct mapping *checked = NULL; /* `last` is in it */
+    const struct snapshot_site *last = NULL;
     for (size_t i = 0; i < snapshot->counter_count; i++) {
         const struct snapshot_counter *counter = &snapshot->counters[i];
         if (!loaded_owns(counter->loaded, &target->maps, counter->address, sizeof(counter->value),
@@ -92,7 +101,7 @@ int update_check_addresses(const struct probe_target *target, const struct probe
     }
     for (size_t i = 0; i < snapshot->site_count; i++) {
         const struct snapshot_site *site = &snapshot->sites[i];
-        if (!site->patched)
+        if (!site->patched || is_beside(site, last, checked))
             continue;
         if (!loaded_owns(site->loaded, &target->maps, site->address, SITE_LENGTH, LOADED_CODE,
                          error))
@@ -102,6 +111,7 @@ int update_check_addresses(const struct probe_target *target, const struct probe
         if (status < 0)
             return status;
         checked = mapping;
+        last = site;
     }
     return 0;
 }

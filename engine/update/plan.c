@@ -7,24 +7,23 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-/* A counter that the plan changes: once, however many probes share it. */
+/*
+ * A counter that the plan changes: once, however many probes share it. The snapshot has it once for
+ * each of them.
+ */
 struct planned {
-    uint64_t address;
-    const struct plan_change *change;
+    const struct plan_change *change; /* NULL: none yet */
     const char *probe;
     uint16_t new;
     bool written; /* its step is in the plan */
-    UT_hash_handle hh;
 };
 
 struct planner {
     const struct probe_snapshot *snapshot;
     plan_file_bytes *file_bytes;
     void *data;
-    struct planned *counters; /* by address */
+    struct planned *counters; /* of each address only one is used */
+    size_t *same;             /* which: for each of the snapshot's counters, an index */
     struct plan plan;
     struct probe_error *error;
 };
@@ -37,12 +36,9 @@ static void add_step(struct planner *planner, uint64_t address, bool is_site, ui
         planner->plan.steps[planner->plan.count++] = (struct plan_step){address, is_site, old, new};
 }
 
-static struct planned *find_planned(const struct planner *planner,
-                                    const struct snapshot_counter *counter)
+static struct planned *find_planned(const struct planner *planner, size_t counter)
 {
-    struct planned *planned = NULL;
-    HASH_FIND(hh, planner->counters, &counter->address, sizeof(counter->address), planned);
-    return planned;
+    return &planner->counters[planner->same[counter]];
 }
 
 /* The kernel keeps its references in a signed short. */
@@ -116,13 +112,15 @@ static int fail_value(struct planner *planner, const struct snapshot_counter *co
                      counter->kernel_counts ? " (the kernel counts there, too)" : "");
 }
 
-static int plan_counter(struct planner *planner, const struct snapshot_counter *counter,
-                        const struct plan_change *change, const char *probe)
+/* Plans the change of the snapshot's counter INDEX. */
+static int plan_counter(struct planner *planner, size_t index, const struct plan_change *change,
+                        const char *probe)
 {
-    struct planned *planned = find_planned(planner, counter);
-    if (planned && is_same(planned->change, change))
+    const struct snapshot_counter *counter = &planner->snapshot->counters[index];
+    struct planned *planned = find_planned(planner, index);
+    if (planned->change && is_same(planned->change, change))
         return 0;
-    if (planned)
+    if (planned->change)
         return error_set(planner->error, EINVAL,
                          "probes '%s' and '%s' share the semaphore at 0x%" PRIx64
                          ": it cannot get two values in one update",
@@ -131,22 +129,8 @@ static int plan_counter(struct planner *planner, const struct snapshot_counter *
     int status = next_value(counter, change, &next);
     if (status < 0)
         return fail_value(planner, counter, change, probe, status);
-    planned = calloc(1, sizeof(*planned));
-    if (!planned)
-        return error_memory(planner->error);
-    *planned = (struct planned){counter->address, change, probe, next, false, {0}};
-    HASH_ADD(hh, planner->counters, address, sizeof(planned->address), planned);
-    if (!planned->hh.tbl) {
-        free(planned);
-        return error_memory(planner->error);
-    }
+    *planned = (struct planned){change, probe, next, false};
     return 0;
-}
-
-static uint16_t new_value(const struct planner *planner, const struct snapshot_counter *counter)
-{
-    const struct planned *planned = find_planned(planner, counter);
-    return planned ? planned->new : counter->value;
 }
 
 bool plan_forgets_references(const struct plan_change *change)
@@ -193,7 +177,7 @@ static void switch_sites(struct planner *planner, const struct snapshot_probe *p
         if (!site->patched)
             continue;
         const struct snapshot_counter *counter = &planner->snapshot->counters[site->counter];
-        if ((new_value(planner, counter) > counter->kernel) == on)
+        if ((find_planned(planner, site->counter)->new > counter->kernel) == on)
             add_step(planner, site->address + arch_switch_offset, true,
                      site->bytes[arch_switch_offset], on ? arch_switch_on : arch_switch_off);
     }
@@ -205,7 +189,7 @@ static void change_counters(struct planner *planner, const struct snapshot_probe
     for (size_t i = 0; i < probe->counter_count; i++) {
         const struct snapshot_counter *counter =
             &planner->snapshot->counters[probe->first_counter + i];
-        struct planned *planned = find_planned(planner, counter);
+        struct planned *planned = find_planned(planner, probe->first_counter + i);
         if (!planned->written)
             add_step(planner, counter->address, false, counter->value, planned->new);
         planned->written = true;
@@ -220,8 +204,7 @@ static int plan_probe(struct planner *planner, const struct plan_change *change)
     for (size_t i = 0; i < probe->site_count && status == 0; i++)
         status = check_site(planner, &snapshot->sites[probe->first_site + i], change, probe->name);
     for (size_t i = 0; i < probe->counter_count && status == 0; i++)
-        status = plan_counter(planner, &snapshot->counters[probe->first_counter + i], change,
-                              probe->name);
+        status = plan_counter(planner, probe->first_counter + i, change, probe->name);
     if (status < 0)
         return status;
     switch_sites(planner, probe, false);
@@ -230,14 +213,60 @@ static int plan_probe(struct planner *planner, const struct plan_change *change)
     return 0;
 }
 
-static void forget_counters(struct planner *planner)
+struct counter_at {
+    uint64_t address;
+    size_t index;
+};
+
+static int compare_counters(const void *a, const void *b)
 {
-    struct planned *planned = NULL;
-    struct planned *next = NULL;
-    HASH_ITER (hh, planner->counters, planned, next) {
-        HASH_DEL(planner->counters, planned);
-        free(planned);
+    const struct counter_at *x = a;
+    const struct counter_at *y = b;
+    if (x->address != y->address)
+        return x->address < y->address ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Finds the counters of the snapshot that are the same one: probes may share it. */
+static int find_same(struct planner *planner)
+{
+    const struct probe_snapshot *snapshot = planner->snapshot;
+    size_t count = snapshot->counter_count;
+    struct counter_at *order = malloc((count + 1) * sizeof(*order));
+    bool sorted = true;
+    if (!order)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        order[i] = (struct counter_at){snapshot->counters[i].address, i};
+        sorted = sorted && (i == 0 || order[i - 1].address <= order[i].address);
     }
+    if (!sorted)
+        qsort(order, count, sizeof(*order), compare_counters);
+    for (size_t i = 0; i < count; i++) {
+        bool shared = i > 0 && order[i - 1].address == order[i].address;
+        planner->same[order[i].index] = shared ? planner->same[order[i - 1].index] : order[i].index;
+    }
+    free(order);
+    return 0;
+}
+
+static int planner_init(struct planner *planner)
+{
+    size_t counters = planner->snapshot->counter_count + 1;
+    size_t room = counters + planner->snapshot->site_count;
+    planner->counters = calloc(counters, sizeof(*planner->counters));
+    planner->same = calloc(counters, sizeof(*planner->same));
+    planner->plan.steps = malloc(room * sizeof(*planner->plan.steps));
+    if (!planner->counters || !planner->same || !planner->plan.steps || find_same(planner) < 0)
+        return error_memory(planner->error);
+    return 0;
+}
+
+/* The plan itself stays. */
+static void planner_done(struct planner *planner)
+{
+    free(planner->counters);
+    free(planner->same);
 }
 
 int plan_make(const struct probe_snapshot *snapshot, const struct plan_change *changes,
@@ -250,14 +279,10 @@ int plan_make(const struct probe_snapshot *snapshot, const struct plan_change *c
         .data = data,
         .error = error,
     };
-    size_t room = snapshot->counter_count + snapshot->site_count + 1;
-    planner.plan.steps = calloc(room, sizeof(*planner.plan.steps));
-    int status = 0;
-    if (!planner.plan.steps)
-        return error_memory(error);
+    int status = planner_init(&planner);
     for (size_t i = 0; i < count && status == 0; i++)
         status = plan_probe(&planner, &changes[i]);
-    forget_counters(&planner);
+    planner_done(&planner);
     if (status < 0)
         plan_done(&planner.plan);
     else
