@@ -101,14 +101,15 @@ static int read_all(struct probe_target *target, struct probe_snapshot *snapshot
     if (!pieces)
         return error_memory(error);
     struct memory_piece *piece = pieces;
+    /* In this order, as data lies behind code: what is sorted already is not sorted. */
+    for (size_t i = 0; i < snapshot->site_count; i++) {
+        struct snapshot_site *site = &snapshot->sites[i];
+        *piece++ = (struct memory_piece){site->address, site_length(site), site->bytes};
+    }
     for (size_t i = 0; i < snapshot->counter_count; i++) {
         struct snapshot_counter *counter = &snapshot->counters[i];
         *piece++ = (struct memory_piece){counter->address, sizeof(counter->value),
                                          (uint8_t *)&counter->value};
-    }
-    for (size_t i = 0; i < snapshot->site_count; i++) {
-        struct snapshot_site *site = &snapshot->sites[i];
-        *piece++ = (struct memory_piece){site->address, site_length(site), site->bytes};
     }
     int status = memory_read(&target->image, pieces, count, error);
     free(pieces);
