@@ -117,6 +117,20 @@ def children_of(pid):
     return children
 
 
+class Helper:
+    """A program of this directory that answers each byte with a line."""
+
+    def __init__(self, session, name, *arguments):
+        self.child = subprocess.Popen([os.path.join(PROGRAMS, name), *arguments],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        session.children.append(self.child)
+
+    def ask(self):
+        self.child.stdin.write(b".")
+        self.child.stdin.flush()
+        return int(self.child.stdout.readline())
+
+
 class Session:
     """A private directory, the servers and targets started in it, the results."""
 

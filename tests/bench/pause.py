@@ -8,28 +8,13 @@ nothing stops; what is seen then is what the machine does to a program that is l
 """
 import os
 import statistics
-import subprocess
 
 import bench
 
 PLOT = "pause of a process while a probe is switched"
 
 
-class Helper:
-    """A program of this directory that answers each byte with a line."""
-
-    def __init__(self, session, name, *arguments):
-        self.child = subprocess.Popen([os.path.join(bench.PROGRAMS, name), *arguments],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        session.children.append(self.child)
-
-    def ask(self):
-        self.child.stdin.write(b".")
-        self.child.stdin.flush()
-        return int(self.child.stdout.readline())
-
-
-class Paused(Helper):
+class Paused(bench.Helper):
     def __init__(self, session, threads):
         super().__init__(session, "paused", str(threads))
         self.pid = int(self.child.stdout.readline().split()[1])
@@ -58,7 +43,7 @@ def main():
         running = session.probefs()
         for threads in (1, 4) if bench.TINY else (1, 2, 16, 64, 512):
             paused = Paused(session, threads)
-            raw = Helper(session, "raw", "stop", str(paused.pid), "-")
+            raw = bench.Helper(session, "raw", "stop", str(paused.pid), "-")
             stop = Switch(f"{stopping}/{paused.pid}/paused/enabled")
             run = Switch(f"{running}/{paused.pid}/paused/enabled")
             samples = bench.take_turns(bench.rounds(101), {

@@ -30,6 +30,19 @@ def read(path):
         return bench.timed(lambda: file.read(16))
 
 
+def compare_library(session, pid, probes):
+    """What the library takes, without a server."""
+    for what, limit in (("read", 3 if probes > 2000 else 6), ("write", 1.15)):
+        helpers = {name: bench.Helper(session, name, what, str(pid), *more)
+                   for name, more in (("library", ()), ("raw", ("-",)))}
+        samples = bench.take_turns(bench.rounds(15 if what == "write" else 101), {
+            name: helper.ask for name, helper in helpers.items()})
+        session.compare(f"{what} by the library: {probes} probes of 5 sites", samples["library"],
+                        f"raw {what}s", samples["raw"], at_most=limit)
+        for helper in helpers.values():
+            helper.child.kill()
+
+
 def main():
     with bench.Session("update") as session:
         mount = session.probefs()
@@ -51,6 +64,7 @@ def main():
                 session.compare(f"{what}: {probes} probes of 5 sites", samples[what],
                                 "raw reads" if what == "read" else "raw writes", samples[peer],
                                 at_most=limit)
+            compare_library(session, pid, probes)
 
 
 main()
