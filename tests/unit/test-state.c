@@ -2,6 +2,7 @@
 /* The state of a probe, by its counters and sites. */
 #include "unit.h"
 
+#include "arch/arch.h"
 #include "scene.h"
 
 #include <errno.h>
@@ -27,6 +28,35 @@ static void test_states(void **state)
         assert_int_equal(probe_snapshot_state(&scene->snapshot, 0), PROBE_MIXED);
         scene_free(scene);
     }
+}
+
+/* All rows of sites that can be made of a few: as many together as each alone. */
+static void test_states_at_once(void **state)
+{
+    (void)state;
+    enum { KINDS = 8, SITES = 3, STEP = 9 };
+    static const uint8_t kinds[KINDS][SITE_LENGTH] = {
+        {NOP, OFF, 1, 2, 3, 4},        {NOP, ON, 1, 2, 3, 4}, {BREAKPOINT, ON, 1, 2, 3, 4},
+        {NOP, ON, 1, 2, 3, 5},         {NOP, 0, 1, 2, 3, 4},  {0, 0, 0, 0, 0, 0},
+        {BREAKPOINT, OFF, 1, 2, 3, 4}, {0, ON, 1, 2, 3, 4},
+    };
+    static const struct place places[SITES] = {{100, 2}, {100 + STEP, 0}, {100 + 2 * STEP, 1}};
+    for (size_t number = 0; number < KINDS * KINDS * KINDS * KINDS * 2; number++) {
+        uint8_t memory[SITES * STEP] = {0};
+        uint8_t file[SITES][SITE_LENGTH];
+        bool known = number % 2;
+        size_t rest = number / 2;
+        unsigned int expected = 0;
+        for (size_t i = 0; i < SITES; i++, rest /= KINDS) {
+            const uint8_t *of_file = kinds[(number / 2 / KINDS / KINDS / KINDS + i / 2) % KINDS];
+            memcpy(file[places[i].index], of_file, SITE_LENGTH);
+            memcpy(memory + i * STEP, kinds[rest % KINDS], SITE_LENGTH);
+            expected |= 1U << arch_site_state(memory + i * STEP, known ? of_file : NULL);
+        }
+        const uint8_t(*bytes)[SITE_LENGTH] = known ? (const uint8_t(*)[SITE_LENGTH])file : NULL;
+        assert_int_equal(arch_site_states(memory, bytes, places, SITES), expected);
+    }
+    assert_int_equal(arch_site_states(NULL, NULL, NULL, 0), 0);
 }
 
 static void test_states_while_watched(void **state)
@@ -96,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states_at_once),
         cmocka_unit_test(test_states_while_watched),
         cmocka_unit_test(test_states_of_several_counters),
         cmocka_unit_test(test_states_joined),
