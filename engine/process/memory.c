@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "process/memory.h"
 
-#include "process/pieces.h"
 #include "process/ptrace.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +26,23 @@ struct span {
     size_t first, count; /* its pieces */
     size_t at;           /* offset in the buffer */
 };
+
+static int compare_pieces(const void *a, const void *b)
+{
+    const struct memory_piece *x = a;
+    const struct memory_piece *y = b;
+    return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* They mostly come in order, and sorting a hundred thousand took a tenth of an update. */
+static void sort_pieces(struct memory_piece *pieces, size_t count)
+{
+    bool sorted = true;
+    for (size_t i = 1; i < count && sorted; i++)
+        sorted = pieces[i - 1].address <= pieces[i].address;
+    if (!sorted)
+        qsort(pieces, count, sizeof(*pieces), compare_pieces);
+}
 
 static uint64_t piece_end(const struct memory_piece *piece)
 {
@@ -142,7 +159,7 @@ int memory_read(const struct probe_image *image, struct memory_piece *pieces, si
     uint8_t *buffer = count <= 16 ? small : malloc(size);
     if (!buffer)
         return error_memory(error);
-    pieces_sort(pieces, count);
+    sort_pieces(pieces, count);
     ssize_t done = 0;
     for (size_t i = 0; i < count && done >= 0; i += (size_t)done) {
         done = read_some(image, pieces + i, count - i, buffer, size, error);

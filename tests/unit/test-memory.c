@@ -2,7 +2,6 @@
 /* Reads and writes of this process's own memory, through the descriptors of its image. */
 #include "unit.h"
 
-#include "process/pieces.h"
 #include "update/plan-apply.h"
 
 #include <errno.h>
@@ -95,32 +94,6 @@ static void test_pieces(void **state)
     check_both_ways(0, 2, 6, 1000); /* they overlap */
     check_both_ways(5, 0, 6, 100);  /* all the same */
     check_both_ways(PAGE - 3, 1, 6, 2);
-}
-
-/* In regions as far apart as a program and its libraries, in no order, and each twice. */
-static void test_sorting(void **state)
-{
-    (void)state;
-    static const uint64_t regions[] = {0x400000, 0x555555550000, 0x7f0000000000, UINT64_MAX - 4095};
-    static const size_t counts[] = {0, 1, 2, 47, 48, 1000, 9973};
-    for (size_t c = 0; c < ARRAY_LENGTH(counts); c++) {
-        size_t count = counts[c];
-        struct memory_piece *pieces = calloc(count + 1, sizeof(*pieces));
-        uint8_t seen[9973] = {0};
-        assert_non_null(pieces);
-        for (size_t i = 0; i < count; i++) {
-            size_t which = i * 7919 % count / 2;
-            pieces[i] = (struct memory_piece){regions[which % 4] + which / 4 % 4096, i, NULL};
-        }
-        pieces_sort(pieces, count);
-        for (size_t i = 0; i < count; i++) {
-            size_t which = pieces[i].length * 7919 % count / 2;
-            assert_false(seen[pieces[i].length]++);
-            assert_true(pieces[i].address == regions[which % 4] + which / 4 % 4096);
-            assert_true(i == 0 || pieces[i - 1].address <= pieces[i].address);
-        }
-        free(pieces);
-    }
 }
 
 static void test_around_a_hole(void **state)
@@ -459,7 +432,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_sorting),
         cmocka_unit_test(test_around_a_hole),
         cmocka_unit_test(test_more_than_one_call_takes),
         cmocka_unit_test(test_nothing_to_read),
