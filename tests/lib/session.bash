@@ -44,6 +44,9 @@ source "$tests/lib/users.bash"
 
 # Sets: work (the private directory), mnt (where the server is mounted).
 session_begin() {
+    # bats looks at each command, to name the line that fails, which takes it longer than most commands
+    # do. Of a test's own lines it still does so, of what they call no more.
+    set +T
     [ "$(id -u)" = 0 ] || skip "needs root"
     work=$(mktemp -d /tmp/probefs-test.XXXXXX)
     chmod 755 "$work"
