@@ -146,7 +146,7 @@ refuses_all() {
     local errno=$1 text
     shift
     for text in "$@"; do
-        assert_equal "$text: $(pieces control "write:$text")" "$text: $errno"
+        assert_errno "$errno" write "$control" "$text"
     done
     assert_equal "$(memory)" "$before" "the memory"
 }
