@@ -32,7 +32,7 @@ start_command() {
     as "$1"
     shift
     starts=$((starts + 1))
-    out=$work/out/$starts-$(basename "$1")
+    out=$work/out/$starts-${1##*/}
     "${as[@]}" "$@" >"$out" 2>&1 </dev/null 3>&- &
     pid=$!
     adopt "$pid"
@@ -40,10 +40,12 @@ start_command() {
 
 # A process's start, in ticks since boot: with it, a pid is no other's.
 start_time() {
-    local stat
-    { stat=$(< "/proc/$1/stat"); } 2>/dev/null || return 0
+    local stat='' fields
+    { read -rd '' stat < "/proc/$1/stat" || true; } 2>/dev/null
+    [ "$stat" ] || return 0
     # Behind the name, which may hold anything.
-    awk '{ print $20 }' <<< "${stat##*) }"
+    read -ra fields <<< "${stat##*) }"
+    echo "${fields[19]}"
 }
 
 # adopt PID: to be ended with the test, be it a child of this shell or of a target.

@@ -83,9 +83,11 @@ kill_server() {
 
 # Still there, and no zombie.
 is_running() {
-    local state
-    state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) && [ "$state" ] &&
-        [ "$state" != Z ]
+    local stat=''
+    # Without a number, /proc's own stat is meant.
+    [ ! "$1" ] || { read -rd '' stat < "/proc/$1/stat" || true; } 2>/dev/null
+    # Behind the name, which may hold anything.
+    [[ ${stat##*) } = [^Z]* ]]
 }
 
 # Every unmount has to succeed, and every server that was not ended on purpose to end well.
@@ -100,6 +102,7 @@ end_servers() {
         status=1
     done
     # What is still there, a test that failed has left behind.
+    grep -qF " $work/" /proc/self/mounts || return $status
     for at in $(findmnt -rn -o TARGET | grep "^$work/" | sort -r); do
         umount -l "$at" || true
     done
