@@ -212,7 +212,7 @@ all to see it."
     assert_equal "$(grep -c 'without a semaphore' "$error_log")" 1
     # A process of which there is nothing to tell has no directory.
     start_command root sleep 100
-    [ ! -e "$mnt/$pid" ]
+    assert_no_directory "$pid"
 }
 
 @test "a user's own process without probes: its user and root read why, others do not" {

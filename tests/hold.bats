@@ -383,6 +383,8 @@ ends_claims() {
     umount -f -l "$mnt"
     within_ms 1000 "$gone"
     finish $holder KILL
+    wait_until "! is_running $server"
+    wait "$server"
 }
 
 @test "SIGTERM of the server releases every hold" {

@@ -96,6 +96,8 @@ end_servers() {
     for i in "${!servers[@]}"; do
         at=${mounts[$i]}
         is_running "${servers[$i]}" || continue
+        # Whom the test has unmounted may be about to end.
+        ! is_mounted "$at" && wait_until "! is_running ${servers[$i]}" 30 && continue
         stop_server "${servers[$i]}" "$at" && continue
         echo "the server at $at did not end with its mount"
         kill_server "${servers[$i]}"
