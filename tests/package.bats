@@ -111,6 +111,13 @@ depends_on() {
     done
 }
 
+# lines_come: more of the stream, from now on.
+lines_come() {
+    local before
+    before=$(wc -l <"$work/out/stream")
+    wait_until "[ \$(wc -l <'$work/out/stream') -gt $before ]"
+}
+
 @test "installed, run, upgraded from 0.1.0 with a mount in use, removed without a trace" {
     chroot_begin
     for each in probefs libprobe-engine1 libprobe-engine-dev; do
@@ -123,13 +130,23 @@ depends_on() {
     in_chroot sh -c "echo 1 > /mnt/probes/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
 
-    # Whoever holds a probe over the upgrade still has it afterwards.
+    # Whoever holds or watches a probe over the upgrade still does so afterwards.
+    switched=$pid
+    start sdt
+    : >"$work/out/stream"
+    in_chroot timeout "$(patient 120)" cat "/mnt/probes/$pid/web:query/trace" >>"$work/out/stream" 3>&- &
+    reader=$!
+    pid=$switched
+    lines_come
     exec 9>"/proc/$chroot_keeper/root$root/mnt/probes/$pid/gc_stop/hold"
     mapfile -t files < <(all_packages)
     install_packages "${files[@]}"
     assert_equal "$(in_chroot dpkg-query -W -f '${Version}' probefs)" "$version"
     # Programs that were linked with the library as it was still find it.
     in_chroot sh -c 'test -e /usr/lib/*/libprobe-engine.so.0 && test -e /usr/lib/*/libprobe-engine.so.1'
+    lines_come
+    pkill -P "$reader" # what that shell has started
+    wait "$reader" || true
     assert_equal "$(in_chroot cat "/mnt/probes/$pid/gc_stop/hold")" 1
     assert_equal "$(memory_of "$pid" gc_stop)" "1 on"
     in_chroot sh -c "echo 0 > /mnt/probes/$pid/gc_start/enabled"
