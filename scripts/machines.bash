@@ -216,7 +216,8 @@ machine_run() {
         record fail 1 "$name cannot be made"
         return
     fi
-    [ "$init" != systemd ] || init=/sbin/init
+    # A system that was never configured asks for that on its console, and waits.
+    [ "$init" != systemd ] || init="/sbin/init systemd.firstboot=off"
     [ "$init" != guest-init ] || init=/usr/sbin/guest-init
     echo "--- made in $((SECONDS - started)) s"
     if vm_start_tree "$machine_cache/run-$name" "$arch" "$image" "$(echo "$kernel"/boot/vmlinu[zx]-"$version")" \
