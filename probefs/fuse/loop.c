@@ -170,7 +170,8 @@ static int receive(struct loop *loop, uint32_t opcode, struct fuse_buf *buffer)
         await_soon(loop, opcode);
     while ((result == -EINTR || result == -EAGAIN) && !fuse_session_exited(loop->session))
         result = fuse_session_receive_buf(loop->session, buffer);
-    return fuse_session_exited(loop->session) ? 0 : result;
+    /* The connection was cut from its other side: that is an end, as an unmount is. */
+    return fuse_session_exited(loop->session) || result == -ECONNABORTED ? 0 : result;
 }
 
 /* ---- threads ---------------------------------------------------------------------------- */

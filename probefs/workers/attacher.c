@@ -395,9 +395,9 @@ int attacher_main(int argc, char **argv)
     int status = begin(argc, argv, &this);
     if (status < 0)
         log_message(PROBE_LOG_ERROR, "what attaches to probes cannot start: %s", strerror(-status));
-    if (tell_way(&this, status) < 0)
-        return 1;
-    serve(&this);
+    status = tell_way(&this, status);
+    if (status == 0)
+        serve(&this);
     /* What is held is no child of this process, and ends by itself. */
-    _exit(0);
+    _exit(status < 0 ? 1 : 0);
 }
