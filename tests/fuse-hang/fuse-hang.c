@@ -27,12 +27,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FILE_NUMBER = 2, FILES = 10, SLOW_NS = 100000000 };
+enum { FILE_NUMBER = 2, FILES = 10, SLOW_NS = 100000000, DROP_NS = 20000000, KEPT_MAX = 4096 };
+
+/* A read that is not answered, or not yet. */
+struct kept_read {
+    fuse_req_t request;
+    size_t size;
+    off_t offset;
+};
 
 static char *content;
 static size_t content_size;
 static atomic_bool silent, slow, flush_told;
 static bool keeps_flushes;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kept_read kept[KEPT_MAX]; /* guarded by lock, as the next is */
+static size_t kept_count;
 
 static void fill_attributes(fuse_ino_t number, struct stat *attributes)
 {
@@ -81,19 +91,37 @@ static void op_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
     fuse_reply_open(request, info);
 }
 
+static void answer_read(const struct kept_read *read)
+{
+    size_t at = (size_t)read->offset < content_size ? (size_t)read->offset : content_size;
+    size_t left = content_size - at;
+
+    fuse_reply_buf(read->request, content + at, left < read->size ? left : read->size);
+}
+
 static void op_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
-    size_t at = (size_t)offset < content_size ? (size_t)offset : content_size;
-    size_t left = content_size - at;
+    const struct kept_read read = {request, size, offset};
 
     (void)number;
     (void)info;
-    if (silent)
-        return;
-    if (slow)
+    pthread_mutex_lock(&lock);
+    if (silent && kept_count < KEPT_MAX)
+        kept[kept_count++] = read;
+    else if (!silent && slow)
         nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);
-    fuse_reply_buf(request, content + at, left < size ? left : size);
+    if (!silent)
+        answer_read(&read);
+    pthread_mutex_unlock(&lock);
+}
+
+static void answer_kept(void)
+{
+    pthread_mutex_lock(&lock);
+    while (kept_count > 0)
+        answer_read(&kept[--kept_count]);
+    pthread_mutex_unlock(&lock);
 }
 
 static void op_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
@@ -124,15 +152,52 @@ static sigset_t user_signals(void)
     return set;
 }
 
+static void *drop_pages(void *session)
+{
+    for (int i = 0; i < FILES; i++)
+        fuse_lowlevel_notify_inval_inode(session, FILE_NUMBER + (fuse_ino_t)i, 0, 0);
+    return NULL;
+}
+
+/*
+ * The kernel drops no page that is being read: it waits, and cannot be killed. So what is read
+ * meanwhile is answered after all, and the pages are dropped once more.
+ */
+static void fall_silent(struct fuse_session *session)
+{
+    bool again = true;
+
+    silent = true;
+    while (again) {
+        pthread_t thread;
+        struct timespec until;
+
+        if (pthread_create(&thread, NULL, drop_pages, session) != 0)
+            abort();
+        for (again = false;; again = true) {
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_nsec += DROP_NS;
+            until.tv_sec += until.tv_nsec / 1000000000;
+            until.tv_nsec %= 1000000000;
+            if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+                break;
+            answer_kept();
+        }
+    }
+}
+
 static void *wait_for_signals(void *session)
 {
     sigset_t set = user_signals();
     int signal;
 
     while (sigwait(&set, &signal) == 0) {
-        *(signal == SIGUSR1 ? &silent : &slow) = true;
-        for (int i = 0; i < FILES; i++)
-            fuse_lowlevel_notify_inval_inode(session, FILE_NUMBER + (fuse_ino_t)i, 0, 0);
+        if (signal == SIGUSR1) {
+            fall_silent(session);
+        } else {
+            slow = true;
+            drop_pages(session);
+        }
         printf("%s\n", signal == SIGUSR1 ? "silent" : "slow");
     }
     return NULL;
