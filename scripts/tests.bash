@@ -113,11 +113,13 @@ remove_test_user() {
     ! id "$1" >/dev/null 2>&1 || userdel "$1" || true
 }
 
-# The builds that suites run against: as Debian builds packages, and with sanitizers and coverage.
+# The builds that suites run against: as Debian builds packages, and with sanitizers and coverage, whose
+# counters are atomic: threads would leave impossible ones behind.
 build_to_test() {
     check "build (gcc, hardened)" with_hardening 2 make_build build-test -Dwerror=true
     check "build (gcc, sanitizers)" make_build build-sanitized -Dwerror=true --buildtype=debug \
-        -Db_sanitize=address,undefined -Db_coverage=true -Dbpf-compiler=clang
+        -Db_sanitize=address,undefined -Db_coverage=true -Dc_args=-fprofile-update=atomic \
+        -Dbpf-compiler=clang
 }
 
 # beside COMMAND...: in the background, with what the others leave of the processors. Its output

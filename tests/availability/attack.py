@@ -135,8 +135,9 @@ def silent_files(attack):
 
 def directories(attack):
     """One user opens the directory of a process with long names, again and again."""
-    names = 6000 if attack.is_sanitized() else 30000
-    # As many as a worker can read within a second.
+    # As many as a worker can read within a second, however slowly; and all of them together are more
+    # than the server may take.
+    names, count = (3000, 300) if attack.is_sanitized() else (30000, 150)
     wide.write(f"{attack.options.programs}/long", int(names / attack.slowness()), "x" * 230)
     child = attack.run("long", uid=HOSTILE)
     path = f"{attack.mount}/{child.pid}"
@@ -144,7 +145,7 @@ def directories(attack):
     before = attack.memory()
     holder = attack.run_python(
         HOSTILE, "import os, sys, time\nkept = []\nend = 'none'\nuntil = time.monotonic() + 60\n"
-        "while len(kept) < 150:\n"
+        f"while len(kept) < {count}:\n"
         " try:\n  d = os.scandir(sys.argv[1]); next(d); kept.append(d)\n"
         # A busy machine may not read all these names within a second; silence ends after a while.
         " except TimeoutError as error:\n"
