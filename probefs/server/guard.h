@@ -31,7 +31,7 @@ void guard_keep(struct guard *guard, struct hold_entry *held, struct worker *wor
 /* There is nothing to give back any more, or soon. */
 void guard_forget(struct guard *guard, struct hold_entry *held);
 
-/* main() of the guardian. ANSWER_TIME is as in workers_options. Returns an exit status. */
+/* main() of the guardian, which ends the process. ANSWER_TIME is as in workers_options. */
 int guardian_main(int argc, char **argv, int64_t answer_time);
 
 #endif
