@@ -84,7 +84,7 @@ int update_verify_mappings(struct probe_update *update, const struct probe_snaps
 static bool is_beside(const struct snapshot_site *site, const struct snapshot_site *last,
                       const struct mapping *mapping)
 {
-    return last && last->loaded == site->loaded && site->address >= mapping->start &&
+    return last && mapping && last->loaded == site->loaded && site->address >= mapping->start &&
            site->address + SITE_LENGTH <= mapping->end;
 }
 

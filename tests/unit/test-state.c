@@ -41,7 +41,7 @@ static void test_states_at_once(void **state)
         {BREAKPOINT, OFF, 1, 2, 3, 4}, {0, ON, 1, 2, 3, 4},
     };
     static const struct place places[SITES] = {{100, 2}, {100 + STEP, 0}, {100 + 2 * STEP, 1}};
-    for (size_t number = 0; number < KINDS * KINDS * KINDS * KINDS * 2; number++) {
+    for (size_t number = 0; number < (size_t)KINDS * KINDS * KINDS * KINDS * 2; number++) {
         uint8_t memory[SITES * STEP] = {0};
         uint8_t file[SITES][SITE_LENGTH];
         bool known = number % 2;
