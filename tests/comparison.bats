@@ -20,8 +20,13 @@ setup() {
 
 teardown() {
     local each
+    # An event that is deleted while perf records it may kill the program.
+    if [ "${recorder:-}" ]; then
+        kill -INT "$recorder"
+        wait "$recorder" || true
+    fi
     for each in "${events[@]}"; do
-        perf probe -q -d "$each" || true
+        perf probe -q -d "$each"
     done
     tracers_end
     session_end
@@ -160,11 +165,13 @@ perf_at() {
     perf record -q -e "$1" -p "$2" -o "$work/perf.data" -- sh -c \
         'touch "$0"; while [ -e "$0" ]; do sleep 0.05; done' "$work/records" \
         >"$work/out/perf" 2>&1 </dev/null 3>&- &
-    wait_until "[ -e '$work/records' ] || ! kill -0 $!"
+    recorder=$!
+    wait_until "[ -e '$work/records' ] || ! kill -0 $recorder"
     says "$3" "$4"
     says "$3" "$4"
     rm "$work/records"
-    wait $!
+    wait $recorder
+    recorder=
     # EVENTS
     perf script -i "$work/perf.data" | grep -q "$1"
 }
