@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Parses one line, NUL-ended. */
 static int parse_line(char *line, struct mapping *mapping)
@@ -105,6 +106,11 @@ size_t maps_path(const struct mapping *mapping, char *path, size_t size)
     return length;
 }
 
+uint64_t maps_page_of(uint64_t address)
+{
+    return address & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
 const struct mapping *maps_find(const struct maps *maps, uint64_t address)
 {
     size_t low = 0;
@@ -135,6 +141,16 @@ static size_t next_of_object(const struct maps *maps, size_t i)
     while (i < maps->count && maps->items[i].inode == 0 && !maps->items[i].executable)
         i++;
     return i;
+}
+
+bool mapping_is_of(const struct mapping *mapping, uint64_t device, uint64_t inode)
+{
+    return mapping->inode == inode && mapping->device == device;
+}
+
+bool mapping_is_anonymous(const struct mapping *mapping)
+{
+    return mapping->inode == 0 || strncmp(mapping->path, "/anon_hugepage", 14) == 0;
 }
 
 bool mapping_is_same(const struct mapping *a, const struct mapping *b)

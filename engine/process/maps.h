@@ -59,6 +59,11 @@ int maps_compare(int fd, const struct maps *maps, enum maps_kind kind);
 /* The same for one mapping. */
 int maps_compare_one(int fd, const struct mapping *mapping);
 
+/* Does MAPPING belong to this file? */
+bool mapping_is_of(const struct mapping *mapping, uint64_t device, uint64_t inode);
+/* Is it memory of no file? Pages of hugetlbfs have an inode all the same. */
+bool mapping_is_anonymous(const struct mapping *mapping);
+
 /* Are all fields but path and `verified` equal? */
 bool mapping_is_same(const struct mapping *a, const struct mapping *b);
 
@@ -73,6 +78,9 @@ bool maps_have_same_files(const struct maps *a, const struct maps *b);
  * NUL-ended, and cut to fit. Returns its length.
  */
 size_t maps_path(const struct mapping *mapping, char *path, size_t size);
+
+/* The address of the page that ADDRESS lies in. The kernel maps whole pages, of 4, 16 or 64 KiB. */
+uint64_t maps_page_of(uint64_t address);
 
 /* The mapping that holds ADDRESS, or NULL. */
 const struct mapping *maps_find(const struct maps *maps, uint64_t address);

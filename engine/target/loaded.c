@@ -13,24 +13,15 @@
 
 #include "names/emulator.h"
 #include "names/name.h"
-#include "process/proc.h"
 #include "shared/array.h"
 #include "target/copied-code.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The kernel maps whole pages, of 4, 16 or 64 KiB. */
-static uint64_t page_of(uint64_t address)
-{
-    return address & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
-}
 
 /* The mappings of one file, as indices into maps. */
 struct file_maps {
@@ -44,34 +35,23 @@ static const struct mapping *file_map(const struct file_maps *file, size_t i)
     return &file->maps->items[file->indices[i]];
 }
 
-static bool is_of(const struct mapping *mapping, uint64_t device, uint64_t inode)
-{
-    return mapping->inode == inode && mapping->device == device;
-}
-
-/* Pages of hugetlbfs have an inode, of no file. */
-static bool is_anonymous(const struct mapping *mapping)
-{
-    return mapping->inode == 0 || strncmp(mapping->path, "/anon_hugepage", 14) == 0;
-}
-
 static bool is_copied_text(const struct mapping *mapping)
 {
-    return is_anonymous(mapping) && mapping->executable && !mapping->shared;
+    return mapping_is_anonymous(mapping) && mapping->executable && !mapping->shared;
 }
 
 /* May MAPPING hold a copy of code of the file? See copied-code.h. */
 static bool may_be_copy(const struct file_maps *file, const struct mapping *mapping)
 {
     const struct mapping *first = file_map(file, 0);
-    return mapping->executable && !is_of(mapping, first->device, first->inode);
+    return mapping->executable && !mapping_is_of(mapping, first->device, first->inode);
 }
 
 static bool segment_is_at(const struct file_maps *file, const struct segment *segment,
                           uint64_t bias)
 {
     const struct mapping *first = file_map(file, 0);
-    uint64_t address = page_of(segment->address) + bias;
+    uint64_t address = maps_page_of(segment->address) + bias;
     const struct mapping *mapping = maps_find(file->maps, address);
     if (!mapping)
         return false;
@@ -79,8 +59,8 @@ static bool segment_is_at(const struct file_maps *file, const struct segment *se
         return true; /* if it is shared, that is found later */
     if (mapping->shared)
         return false;
-    return is_of(mapping, first->device, first->inode) &&
-           mapping->offset + (address - mapping->start) == page_of(segment->offset);
+    return mapping_is_of(mapping, first->device, first->inode) &&
+           mapping->offset + (address - mapping->start) == maps_page_of(segment->offset);
 }
 
 /* Is any page of the segment executable? After mprotect, the first mapping alone need not be. */
@@ -88,7 +68,7 @@ static bool has_code_at(const struct file_maps *file, const struct segment *segm
 {
     uint64_t start = segment->address + bias;
     uint64_t end = start + segment->memory_size;
-    const struct mapping *mapping = maps_find(file->maps, page_of(start));
+    const struct mapping *mapping = maps_find(file->maps, maps_page_of(start));
     const struct mapping *behind = file->maps->items + file->maps->count;
     for (; mapping && mapping < behind && mapping->start < end; mapping++) {
         if (mapping->executable)
@@ -129,11 +109,11 @@ static bool has_bias(const struct loaded_list *list, size_t from, uint64_t bias)
 /* The bias that MAPPING suggests, if it holds the first page of SEGMENT. */
 static bool guess_bias(const struct mapping *mapping, const struct segment *segment, uint64_t *bias)
 {
-    uint64_t offset = page_of(segment->offset);
+    uint64_t offset = maps_page_of(segment->offset);
     if (mapping->shared || segment->file_size == 0 || offset < mapping->offset ||
         offset - mapping->offset >= mapping->end - mapping->start)
         return false;
-    *bias = mapping->start + (offset - mapping->offset) - page_of(segment->address);
+    *bias = mapping->start + (offset - mapping->offset) - maps_page_of(segment->address);
     return true;
 }
 
@@ -195,7 +175,7 @@ static bool is_code_of(const struct loaded *loaded, const struct mapping *mappin
     for (size_t i = 0; i < object->segment_count; i++) {
         const struct segment *segment = &object->segments[i];
         uint64_t start = segment->address + loaded->bias;
-        if (segment->executable && mapping->end > page_of(start) &&
+        if (segment->executable && mapping->end > maps_page_of(start) &&
             mapping->start < start + segment->memory_size)
             return true;
     }
@@ -443,7 +423,8 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
     for (size_t i = 0; i < count && status == 0;) {
         const struct mapping *first = &maps->items[indices[i]];
         size_t end = i + 1;
-        while (end < count && is_of(&maps->items[indices[end]], first->device, first->inode))
+        while (end < count &&
+               mapping_is_of(&maps->items[indices[end]], first->device, first->inode))
             end++;
         status = search_file(&search, &(struct file_maps){maps, indices + i, end - i});
         i = end;
@@ -460,29 +441,15 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
     return 0;
 }
 
-/* Do all segments of LOADED start in the mappings they did? 1, 0, or an error. */
-static int compare_segments(const struct loaded *loaded, const struct maps *maps, int fd)
-{
-    const struct object *object = loaded->object;
-    int same = 1;
-    for (size_t i = 0; i < object->segment_count && same == 1; i++) {
-        const struct segment *segment = &object->segments[i];
-        const struct mapping *mapping = maps_find(maps, page_of(segment->address) + loaded->bias);
-        if (segment->file_size > 0 && mapping && !mapping->executable)
-            same = maps_compare_one(fd, mapping);
-    }
-    return same;
-}
-
 /* Does SEGMENT start where BIAS says, in a private mapping of CODE's file? */
 static bool starts_at(const struct segment *segment, uint64_t bias, const struct mapping *code,
                       int fd)
 {
     struct mapping mapping;
-    uint64_t address = page_of(segment->address) + bias;
+    uint64_t address = maps_page_of(segment->address) + bias;
     return maps_query(fd, address, MAPS_ALL, &mapping) == 0 && mapping.start <= address &&
-           !mapping.shared && is_of(&mapping, code->device, code->inode) &&
-           mapping.offset + (address - mapping.start) == page_of(segment->offset);
+           !mapping.shared && mapping_is_of(&mapping, code->device, code->inode) &&
+           mapping.offset + (address - mapping.start) == maps_page_of(segment->offset);
 }
 
 bool loaded_has_code(const struct object *object, const struct mapping *mapping, int fd)
@@ -502,44 +469,6 @@ bool loaded_has_code(const struct object *object, const struct mapping *mapping,
     return false;
 }
 
-int loaded_compare(const struct loaded_list *list, const struct maps *maps, int fd)
-{
-    int same = maps_compare(fd, maps, MAPS_EXECUTABLE);
-    if (same == 1 && list->partial)
-        return maps_compare(fd, maps, MAPS_OF_FILES);
-    for (size_t i = 0; i < list->count && same == 1; i++)
-        same = compare_segments(&list->items[i], maps, fd);
-    return same;
-}
-
-/* A mapping of LOADED's file, preferably of code: those are compared at every look. */
-static const struct mapping *find_mapping(const struct loaded *loaded, const struct maps *maps)
-{
-    const struct object *object = loaded->object;
-    const struct mapping *found = NULL;
-    for (size_t i = 0; i < object->segment_count && !(found && found->executable); i++) {
-        uint64_t address = page_of(object->segments[i].address) + loaded->bias;
-        const struct mapping *mapping = maps_find(maps, address);
-        if (mapping && is_of(mapping, loaded->device, loaded->inode))
-            found = mapping;
-    }
-    return found;
-}
-
-bool loaded_is_current(const struct probe_engine *engine, const struct probe_image *image,
-                       const struct maps *maps, const struct loaded *loaded)
-{
-    struct stat status = {0};
-    struct object *object = NULL;
-    const struct mapping *mapping = loaded->is_program ? NULL : find_mapping(loaded, maps);
-    int result = mapping ? image_stat_file(engine, image, mapping, &status) : -EPERM;
-    if (result < 0)
-        return result != -ENOENT; /* ENOENT: no such mapping any more */
-    if (object_cache_find(engine->cache, &status, &object) == 0)
-        object_cache_put(engine->cache, object);
-    return object == loaded->object;
-}
-
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -548,64 +477,4 @@ void loaded_done(const struct probe_engine *engine, struct loaded_list *list)
     }
     free(list->items);
     *list = (struct loaded_list){0};
-}
-
-bool loaded_owns(const struct loaded *loaded, const struct maps *maps, uint64_t address,
-                 size_t length, enum loaded_use use, struct probe_error *error)
-{
-    const char *what = use == LOADED_CODE ? "site" : "semaphore";
-    for (uint64_t at = address; at < address + length;) {
-        const struct mapping *mapping = maps_find(maps, at);
-        const char *wrong = NULL;
-        if (!mapping)
-            wrong = "is not mapped any more";
-        else if (mapping->shared)
-            wrong = "lies in a shared mapping: writing there would change the file";
-        else if (use == LOADED_CODE ? !mapping->executable : !mapping->writable)
-            wrong = use == LOADED_CODE ? "lies in memory that is not executable"
-                                       : "lies in memory that is not writable";
-        else if (strcmp(mapping->path, "[stack]") == 0)
-            wrong = "lies on the stack";
-        else if (!is_of(mapping, loaded->device, loaded->inode) && !is_anonymous(mapping) &&
-                 !(use == LOADED_CODE && copied_code_has(loaded, mapping)))
-            wrong = "lies in another object by now";
-        if (wrong) {
-            error_set(error, EACCES, "the %s at 0x%" PRIx64 " of object '%s' %s", what, address,
-                      loaded->path, wrong);
-            return false;
-        }
-        at = mapping->end;
-    }
-    return true;
-}
-
-/* The page size of MAPPING in KiB, from its paragraph in the text of smaps; or 0. */
-static unsigned long page_size_of(const char *smaps, const struct mapping *mapping)
-{
-    static const char field[] = "\nKernelPageSize:";
-    char start[32];
-    snprintf(start, sizeof(start), "\n%" PRIx64 "-%" PRIx64 " ", mapping->start, mapping->end);
-    /* No newline stands before the first paragraph. */
-    const char *paragraph =
-        strncmp(smaps, start + 1, strlen(start + 1)) == 0 ? smaps : strstr(smaps, start);
-    const char *size = paragraph ? strstr(paragraph, field) : NULL;
-    return size ? strtoul(size + strlen(field), NULL, 10) : 0;
-}
-
-bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
-                        const struct mapping *mapping)
-{
-    const uint64_t giga = 1 << 30;
-    if (mapping->start % giga || mapping->end % giga)
-        return false;
-    char *smaps = NULL;
-    int fd = proc_open(engine->proc, image->pid, image->tid, "smaps", O_RDONLY);
-    ssize_t length = fd < 0 ? fd : proc_read_all(fd, &smaps);
-    if (fd >= 0)
-        close(fd);
-    if (length < 0)
-        return true; /* unknown, so it may be */
-    unsigned long size = page_size_of(smaps, mapping);
-    free(smaps);
-    return size == 0 || size >= giga >> 10;
 }
