@@ -162,7 +162,7 @@ lines_come() {
     in_chroot umount /mnt/probes
     in_chroot probefs --version
     in_chroot dpkg --purge probefs libprobe-engine-dev libprobe-engine1 libprobe-engine0
-    run in_chroot sh -c 'command -v probefs probe-run probe-top'
+    run -127 in_chroot sh -c 'command -v probefs probe-run probe-top'
     assert_equal "$output" ""
     # What is left is the package manager's, and what it tells others to keep.
     run -0 bash -c "find '$upper' -type f -printf '%P\n' |

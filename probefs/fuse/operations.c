@@ -11,6 +11,7 @@
 #include "server/directory.h"
 #include "server/file.h"
 #include "server/look-up.h"
+#include "server/sweep.h"
 #include "server/watching.h"
 #include "nodes/readme.h"
 #include "fuse/refusals.h"
@@ -45,9 +46,9 @@ static void forget_ended(struct server *server)
 {
     struct stale_name *names = NULL;
     size_t count = 0;
-    if (!inodes_are_due(&server->inodes))
+    if (!sweep_is_due(&server->inodes))
         return;
-    inodes_sweep(&server->inodes, &names, &count);
+    sweep_inodes(&server->inodes, &names, &count);
     for (size_t i = 0; i < count; i++)
         fuse_lowlevel_notify_inval_entry(server->session, names[i].directory, names[i].name,
                                          strlen(names[i].name));

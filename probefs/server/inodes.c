@@ -2,12 +2,10 @@
 #include "server/inodes.h"
 
 #include "server/proc.h"
-#include "shared/array.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sha2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,9 +13,6 @@
 
 /* Descriptors of processes that are kept: more cost more than they gain. */
 enum { PROCESSES_MAX = 1024 };
-
-/* Fewer new targets than these are not worth a look at all that there are. */
-enum { SWEEP_MIN = 32 };
 
 int inodes_init(struct inodes *inodes)
 {
@@ -287,14 +282,6 @@ void inodes_put_target(struct inodes *inodes, struct target *target)
     pthread_mutex_unlock(&inodes->lock);
 }
 
-bool inodes_are_due(struct inodes *inodes)
-{
-    pthread_mutex_lock(&inodes->lock);
-    bool due = inodes->added >= SWEEP_MIN && inodes->added >= HASH_COUNT(inodes->targets) / 2;
-    pthread_mutex_unlock(&inodes->lock);
-    return due;
-}
-
 int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target *target),
                        struct target ***targets, size_t *count)
 {
@@ -324,110 +311,21 @@ void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t c
     free(targets);
 }
 
-/* Names as they are found; ROOM is for so many. */
-struct stale_names {
-    struct stale_name *names;
-    size_t count, room;
-};
-
-static void add_stale(struct stale_names *stale, uint64_t directory, const char *name)
-{
-    if (ARRAY_RESERVE(stale->names, stale->room, stale->count + 1) < 0)
-        return;
-    struct stale_name *added = &stale->names[stale->count++];
-    added->directory = directory;
-    snprintf(added->name, sizeof(added->name), "%s", name);
-}
-
-/* The files in the directory of a process, whether the kernel knows them or not. */
-static void add_stale_files(struct stale_names *stale, uint64_t directory)
-{
-    for (unsigned int kind = 0; kind < node_kind_count; kind++) {
-        if (node_kinds[kind].place == PLACE_PROCESS && node_kinds[kind].name)
-            add_stale(stale, directory, node_kinds[kind].name);
-    }
-}
-
-/* The number of the directory PLACE of TARGET, as inode_number() has it. */
-static uint64_t directory_of(const struct inodes *inodes, const struct target *target,
-                             enum place place)
+uint64_t inodes_directory_number(const struct inodes *inodes, const struct target *target,
+                                 enum place place)
 {
     const struct inode inode = {.key = make_key(inodes, target, NULL, false)};
     return inode_number(&inode, tree_directory(place));
 }
 
-/* The same below .trace. */
-static void add_stale_streams(const struct inodes *inodes, const struct inode *inode,
-                              struct stale_names *stale, const char *pid)
-{
-    int trace = tree_find(PLACE_ROOT, ".trace");
-    uint64_t directory = directory_of(inodes, inode->target, PLACE_STREAMS);
-    if (trace < 0)
-        return;
-    add_stale(stale, directory, inode->probe ? inode->probe : "trace");
-    if (!inode->probe)
-        add_stale(stale, inode_number(&inodes->root, (unsigned int)trace), pid);
-}
-
-/* What INODE, of a target that has ended, is known by. Called with the lock held. */
-static void add_names_of(const struct inodes *inodes, const struct inode *inode,
-                         struct stale_names *stale)
-{
-    char pid[16];
-    uint64_t directory = directory_of(inodes, inode->target, PLACE_PROCESS);
-    snprintf(pid, sizeof(pid), "%d", inode->target->pid);
-    if (inode->probe && inode->target->was_stale) {
-        add_stale(stale, directory, inode->probe);
-    } else if (!inode->probe) {
-        add_stale(stale, inode_number(&inodes->root, tree_directory(PLACE_ROOT)), pid);
-        if (inode->target->was_stale)
-            add_stale_files(stale, directory);
-    }
-    if (inode->target->was_stale)
-        add_stale_streams(inodes, inode, stale, pid);
-}
-
-static void add_names(struct inodes *inodes, struct stale_names *stale)
+void inodes_end_target(struct inodes *inodes, struct target *target)
 {
     pthread_mutex_lock(&inodes->lock);
-    for (const struct inode *inode = inodes->table; inode; inode = inode->hh.next) {
-        if (inode->target->ended)
-            add_names_of(inodes, inode, stale);
-    }
-    pthread_mutex_unlock(&inodes->lock);
-}
-
-/* TARGET, in use by the caller, has ended. Called with the lock held. */
-static void end_target(struct inodes *inodes, struct target *target)
-{
     target->was_stale = target->ended;
     target->ended = true;
     if (target->users == 1)
         unlist_target(inodes, target);
-}
-
-void inodes_sweep(struct inodes *inodes, struct stale_name **names, size_t *count)
-{
-    struct stale_names stale = {.names = NULL};
-    struct target **targets = NULL;
-    size_t target_count = 0;
-    pthread_mutex_lock(&inodes->lock);
-    inodes->added = 0;
     pthread_mutex_unlock(&inodes->lock);
-    if (inodes_get_targets(inodes, NULL, &targets, &target_count) == 0) {
-        for (size_t i = 0; i < target_count; i++) {
-            /* The kernel is asked without the lock: nobody else's names wait for its answers. */
-            if (inodes_target_lives(targets[i]))
-                continue;
-            pthread_mutex_lock(&inodes->lock);
-            end_target(inodes, targets[i]);
-            pthread_mutex_unlock(&inodes->lock);
-        }
-        inodes_put_targets(inodes, targets, target_count);
-        add_names(inodes, &stale);
-    }
-    *names = stale.names;
-    *count = stale.count;
 }
 
 int inodes_get_process(const struct target *target)

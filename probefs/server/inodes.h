@@ -18,7 +18,6 @@
 #include "server/silence.h"
 #include "nodes/tree.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -96,6 +95,9 @@ struct inode *inodes_find(struct inodes *inodes, uint64_t number);
 const struct node_kind *inode_kind(uint64_t number);
 /* The number of a node of KIND in directory INODE. */
 uint64_t inode_number(const struct inode *inode, unsigned int kind);
+/* The number of TARGET's directory PLACE. */
+uint64_t inodes_directory_number(const struct inodes *inodes, const struct target *target,
+                                 enum place place);
 
 /*
  * The image ID of PID, in use until inodes_put_target(); or, where ID is NULL, the image that the
@@ -134,6 +136,8 @@ bool inodes_keep_process(struct inodes *inodes, struct target *target, int proce
 
 /* Is TARGET still there, as far as can be known without looking into the process? */
 bool inodes_target_lives(const struct target *target);
+/* TARGET, which the caller uses, was found not to live. */
+void inodes_end_target(struct inodes *inodes, struct target *target);
 
 /*
  * The directory of PROBE (NULL: of the process) in TARGET, looked up once more by the kernel. A
@@ -165,22 +169,5 @@ bool inodes_are_open(struct inodes *inodes);
 void inodes_set_written(struct inodes *inodes, struct target *target, uint64_t number);
 /* When it was last changed, or when its process started. */
 struct timespec inodes_get_time(struct inodes *inodes, struct target *target, uint64_t number);
-
-/* Have so many targets come since the last sweep that the next is worth its while? */
-bool inodes_are_due(struct inodes *inodes);
-
-/* A name in a directory, which the kernel has and should forget. */
-struct stale_name {
-    uint64_t directory; /* its number */
-    char name[NAME_MAX + 1];
-};
-
-/*
- * Forgets targets that nothing refers to and that do not live any more. Of those that the kernel
- * still has names of, it gives these names, for the caller to free: at first those of their
- * directories in the root, and if that does not help (what is open keeps its name, and what has
- * been open may, too), in later sweeps all names in them. Without memory, some are left out.
- */
-void inodes_sweep(struct inodes *inodes, struct stale_name **names, size_t *count);
 
 #endif

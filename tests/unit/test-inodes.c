@@ -3,6 +3,7 @@
 
 #include "server/inodes.h"
 #include "server/proc.h"
+#include "server/sweep.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -259,7 +260,7 @@ static size_t sweep(pid_t alive)
     free(stale);
     stale = NULL;
     living = alive;
-    inodes_sweep(&inodes, &stale, &stale_count);
+    sweep_inodes(&inodes, &stale, &stale_count);
     living = EVERY_PID;
     return stale_count;
 }
@@ -471,17 +472,17 @@ static void test_when_a_sweep_is_due(void **state)
 {
     (void)state;
     sweep(0);
-    assert_false(inodes_are_due(&inodes));
+    assert_false(sweep_is_due(&inodes));
     for (pid_t pid = 1000; pid < 1032; pid++)
         inodes_set_written(&inodes, get(pid, 1), 5);
-    assert_true(inodes_are_due(&inodes));
+    assert_true(sweep_is_due(&inodes));
     for (pid_t pid = 1000; pid < 1032; pid++) {
         struct target *target = get(pid, 1);
         inodes_put_target(&inodes, target);
         inodes_put_target(&inodes, target);
     }
     sweep(0);
-    assert_false(inodes_are_due(&inodes));
+    assert_false(sweep_is_due(&inodes));
 }
 
 /* What is still looked up at the end is freed by inodes_done(): the sanitizer tells. */
