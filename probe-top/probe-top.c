@@ -79,6 +79,15 @@ int top_look(struct top *top)
 
 /* ---- lines --------------------------------------------------------------------------------- */
 
+/* Writes what was printed; more than a buffer holds may have failed before. Returns an exit status.
+ */
+static int flush_output(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? 0
+               : complain(STATUS_FAILED, "cannot write the output");
+}
+
 /* Returns 0 or an exit status. */
 static int print_round(const struct top *top)
 {
@@ -92,7 +101,7 @@ static int print_round(const struct top *top)
         row_print(&top->rows.list[i], false, line);
         puts(line);
     }
-    return fflush(stdout) == 0 ? 0 : complain(STATUS_FAILED, "cannot write the output");
+    return flush_output();
 }
 
 /* ROUNDS: 0 for ever. Signals end it: it has nothing to tidy up. */
@@ -120,7 +129,7 @@ static int refer_to_help(const char *sentence)
 static void print_and_exit(const char *text)
 {
     fputs(text, stdout);
-    exit(fflush(stdout) == 0 ? 0 : complain(STATUS_FAILED, "cannot write the output"));
+    exit(flush_output());
 }
 
 struct options {

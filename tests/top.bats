@@ -102,7 +102,11 @@ lines() {
     done
     run -1 "$top" -b "$work"
     assert_equal "$output" "probe-top: there is no tree of probefs at $work"
-    run -1 sh -c "'$top' -b -n 1 '$mnt' >/dev/full"
+    run -1 sh -c "'$top' -b -n 1 -p 1 '$mnt' >/dev/full"
+    assert_equal "$output" "probe-top: cannot write the output"
+    # More than the output's buffer holds.
+    start_many 1000
+    run -1 sh -c "'$top' -b -n 1 -p $pid '$mnt' >/dev/full"
     assert_equal "$output" "probe-top: cannot write the output"
     # Nobody reads on: as quiet as others.
     run -0 sh -c "'$top' -b -d 0.1 '$mnt' | head -n 1"
