@@ -70,13 +70,19 @@ static void note_answer(struct silences *silences, uid_t uid)
     free(user);
 }
 
+/* Are the user's targets waited for a short time only? */
+static bool is_cut_short(struct silences *silences, uid_t uid)
+{
+    const struct silent_user *user = find_user(silences, uid);
+    return user && user->targets >= SILENT_MANY;
+}
+
 static int64_t choose_wait(struct silences *silences, struct silence *silence, uid_t uid)
 {
     if (silence->pause > 0 && (silence->is_tried || !clock_is_past(&silence->next)))
         return 0;
     silence->is_tried = silence->pause > 0;
-    const struct silent_user *user = find_user(silences, uid);
-    return user && user->targets >= SILENT_MANY ? silences->wait / SHORT_PART : silences->wait;
+    return is_cut_short(silences, uid) ? silences->wait / SHORT_PART : silences->wait;
 }
 
 static void end_silence(struct silences *silences, struct silence *silence, uid_t uid)
@@ -93,7 +99,9 @@ static void begin_silence(struct silences *silences, struct silence *silence, ui
     bool is_new = silence->pause == 0;
     if (!is_new && !silence->is_tried)
         return;
-    int64_t pause = is_new && may_be_over ? 1 : is_new ? PAUSE_FIRST : 2 * silence->pause;
+    /* In a tenth of the time a busy machine does not start a worker: that tells nothing. */
+    bool at_once = is_new && may_be_over && !is_cut_short(silences, uid);
+    int64_t pause = at_once ? 1 : is_new ? PAUSE_FIRST : 2 * silence->pause;
     if (!is_new && pause < PAUSE_FIRST)
         pause = PAUSE_FIRST;
     silence->pause = pause < PAUSE_MAX ? pause : PAUSE_MAX;

@@ -49,7 +49,8 @@ void silences_done(struct silences *silences);
 int64_t silence_begin(struct silences *silences, struct silence *silence, uid_t user);
 /*
  * What came of it, as STATUS of the call says: 0 it has answered, ETIMEDOUT it has not; ESHUTDOWN,
- * ETIME and EALREADY the same, but nothing hangs: so the first such silence is tried again at once.
+ * ETIME and EALREADY the same, but nothing hangs: so the first such silence is tried again at once
+ * (but of a user with three silent targets, where each try would cost one more tenth).
  * With any other error, nothing is known (its worker has died, or cannot be started).
  */
 void silence_end(struct silences *silences, struct silence *silence, uid_t user, int status);

@@ -126,7 +126,10 @@ def silent_files(attack):
     limit = 4.5 * attack.slowness()
     start = time.monotonic()
     for path in files:
-        demand(errno_of(path) in (0, errno.ETIMEDOUT), f"{path} is no time-out")
+        before = time.monotonic()
+        number = errno_of(path)
+        print(f"{path}: {os.strerror(number)} after {(time.monotonic() - before) * 1000:.0f} ms")
+        demand(number in (0, errno.ETIMEDOUT), f"{path} is no time-out")
     took = time.monotonic() - start
     print(f"36 files: {took:.2f} s (limit {limit:.2f})")
     demand(took < limit, f"36 files of silent processes took {took:.2f} s")
