@@ -12,7 +12,7 @@ process:      kinds forced yama
 target:       state info watch-only
 update:       switch control
 start:        probe-run probe-run-trace follow libraries
-watch:        watch trace trace-authority hits probe-run-trace
+watch:        watch watch-beside trace trace-authority hits probe-run-trace
 engine:       library switch
 
 fuse:         tree server
