@@ -64,11 +64,15 @@ unit_tests() {
         $(($(number Skipped) + 0)) $status "unit tests in $dir"
 }
 
+# After so many seconds a test is ended, and has failed. The longest takes a sixth of that.
+test_limit=900
+
 # bats_tests DIR JOBS [ARGUMENT]...: suites against the server of a build directory.
 bats_tests() {
     local dir=$1 jobs=$2 status=0 log=$1/bats-$2.out
     shift 2
-    PROBEFS_BUILD=$PWD/$dir bats --tap --timing --jobs "$jobs" "$@" 2>&1 | tee "$log" || status=$?
+    BATS_TEST_TIMEOUT=$test_limit PROBEFS_BUILD=$PWD/$dir \
+        bats --tap --timing --jobs "$jobs" "$@" 2>&1 | tee "$log" || status=$?
     record_suite "$(grep '^ok ' "$log" | grep -vc '# skip')" "$(grep -c '^not ok ' "$log")" \
         "$(grep -c '^ok .*# skip' "$log")" $status "bats tests of $dir"
 }

@@ -38,6 +38,14 @@ let_go() {
     stall 0
 }
 
+# refused READER: it ends, and fails.
+refused() {
+    wait_until "! kill -0 $1" 20
+    kill -0 "$1" 2>/dev/null && false
+    wait "$1" && false
+    true
+}
+
 @test "an attach that hangs: the log says which, others are refused after a second, and then it recovers" {
     local others hung hung_reader early_reader began spent
     start_stalling -o trace=users
@@ -51,7 +59,8 @@ let_go() {
     cat "$mnt/$hung/burst:shot/trace" >"$work/out/hung" 2>"$work/out/hung.err" </dev/null 3>&- &
     hung_reader=$!
     adopt "$hung_reader"
-    wait_until "[ \$(holders) = 0 ] && pgrep -x probe-holder"
+    wait_until "[ \$(holders nanosleep) = 1 ]"
+    assert_equal "$(holders nanosleep)" 1 "attaches that hang"
     cat "$mnt/$others/burst:shot/trace" >"$work/out/early" 2>"$work/out/early.err" </dev/null 3>&- &
     early_reader=$!
     adopt "$early_reader"
@@ -62,7 +71,7 @@ let_go() {
     assert_errno_as b ETIMEDOUT read-stream "$mnt/$others/burst:shot/trace"
     assert_errno ETIMEDOUT read-stream "$mnt/$others/trace"
     assert_errno_as b ETIMEDOUT write "$mnt/$others/burst:shot/hits" 1
-    wait "$early_reader" && false
+    refused "$early_reader"
     assert_match "$(cat "$work/out/early.err")" "*Connection timed out"
     spent=$((${EPOCHREALTIME/./} - began))
     echo "others were refused after $((spent / 1000)) ms"
@@ -73,7 +82,7 @@ process $hung, which has to be ended first" "$mnt/$others/error_log")" 4
     assert_errno_as b OK write "$mnt/$others/burst:shot/enabled" 1
     assert_errno_as b OK write "$mnt/$others/burst:shot/enabled" 0
     # Who waits for it is told, too, and the others are refused until it has ended.
-    wait "$hung_reader" && false
+    refused "$hung_reader"
     assert_match "$(cat "$work/out/hung.err")" "*Connection timed out"
     grep -q "process $hung: the kernel does not finish attaching to its probes" "$mnt/$hung/error_log"
     assert_errno_as b ETIMEDOUT read-stream "$mnt/$others/burst:shot/trace"
