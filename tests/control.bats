@@ -356,13 +356,6 @@ END
     assert_equal "$(memory)" "$before"
 }
 
-start_many() {
-    python3 "$tests/targets/many.py" -p "$1" -s 2 --build "$work/bin/many"
-    start_command root "$work/bin/many"
-    wait_until 'grep -q "^pid" "$out"'
-    control=$mnt/$pid/control
-}
-
 # tally: how many notes have which counter and sites.
 tally() {
     memory | awk '{ print $4, $6 }' | sort | uniq -c | awk '{ $1 = $1 } 1'
@@ -370,6 +363,7 @@ tally() {
 
 @test "10,000 names in one write: one line, and a line each" {
     start_many 10000
+    control=$mnt/$pid/control
     seq -f 'probe_%05.0f' 0 9999 | paste -sd' ' | sed 's/^/1 /' > "$work/line"
     assert_equal "$(pieces control "file:$work/line" close)" "OK OK"
     assert_equal "$(tally)" "20000 1 on"

@@ -38,6 +38,13 @@ start_command() {
     adopt "$pid"
 }
 
+# start_many COUNT: a program with so many probes, of two sites each.
+start_many() {
+    python3 "$tests/targets/many.py" -p "$1" -s 2 --build "$work/bin/many"
+    start_command root "$work/bin/many"
+    wait_until 'grep -q "^pid" "$out"'
+}
+
 # A process's start, in ticks since boot: with it, a pid is no other's.
 start_time() {
     local stat='' fields
