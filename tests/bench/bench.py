@@ -18,7 +18,8 @@ Surprises:
 - Run as root. The whole run is made nicer to itself (BENCH_NICE, -15 by default) where it may;
   BENCH_FIFO=1 gives it real-time priority, where other work would drown what is measured.
 - BENCH_TINY=1 does everything with tiny counts: to see that it works, not what it costs.
-- Results go to BENCH_RESULTS/NAME.json; report.py makes tables and plots of them.
+- Results go to BENCH_RESULTS/NAME.json, with BENCH_RUN=N to NAME.N.json; report.py makes tables and
+  plots of them.
 """
 import contextlib
 import datetime
@@ -97,6 +98,14 @@ def take_turns(count, actions):
     return samples
 
 
+def is_reached(ratio, goal):
+    """Is a ratio as good as a GOAL of compare()? None: there is none."""
+    if goal == "-":
+        return None
+    least_or_most, limit = goal.split()[:2]
+    return ratio <= float(limit) if least_or_most == "<=" else ratio >= float(limit)
+
+
 def summary(samples):
     """Of nanoseconds, in microseconds."""
     cuts = statistics.quantiles(samples, n=10) if len(samples) > 1 else samples * 9
@@ -106,6 +115,15 @@ def summary(samples):
 
 def tasks_of(pid):
     return [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+
+
+def processor_time(pid):
+    """Nanoseconds that all threads of a process have run, who ended before left out."""
+    spent = 0
+    for task in tasks_of(pid):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+            spent += int(file.read().split()[0])
+    return spent
 
 
 def children_of(pid):
@@ -261,6 +279,18 @@ class Session:
             samples[labels[label]].append(int(spent) / int(files))
         return samples
 
+    def processor_time(self, mount, count, case):
+        """Nanoseconds that the server at MOUNT and its workers run for CASE, as time() has it: a
+        median of several turns."""
+        server = self.servers[self.mounts.index(mount)].pid
+        turns = []
+        for _ in range(rounds(9)):
+            before = sum(map(processor_time, [server, *children_of(server)]))
+            self.time(count, {"x": case}, pause=0)
+            after = sum(map(processor_time, [server, *children_of(server)]))
+            turns.append((after - before) / rounds(count))
+        return turns
+
     # ---- results -------------------------------------------------------------------------
 
     def compare(self, what, ours, peer, theirs, at_most=None, at_least=None):
@@ -272,13 +302,13 @@ class Session:
             ratio = 1 / ratio
         goal = (f"<= {at_most:g} x" if at_most is not None else
                 f">= {at_least:g} x faster" if at_least is not None else "-")
-        reached = (None if at_most is None and at_least is None else
-                   ratio <= at_most if at_most is not None else ratio >= at_least)
+        reached = is_reached(ratio, goal)
         self.results["comparisons"].append(
             {"what": what, "peer": peer, "ours": mine, "theirs": other, "ratio": round(ratio, 3),
              "goal": goal, "reached": reached})
         print(f"{what:48} {mine['median']:12.1f} us  {peer:28} {other['median']:12.1f} us  "
-              f"{ratio:8.2f}  {goal}", flush=True)
+              f"{ratio:8.2f}  {goal}{'' if reached is None else ' reached' if reached else ' MISSED'}",
+              flush=True)
         return ratio
 
     def point(self, plot, x_label, line, x, samples):
@@ -296,7 +326,10 @@ class Session:
 
     def save(self):
         os.makedirs(RESULTS, exist_ok=True)
-        with open(os.path.join(RESULTS, self.name + ".json"), "w", encoding="ascii") as file:
+        # One of several runs of the whole has a number.
+        run = os.environ.get("BENCH_RUN")
+        name = f"{self.name}.{run}" if run else self.name
+        with open(os.path.join(RESULTS, name + ".json"), "w", encoding="ascii") as file:
             json.dump(self.results, file, indent=1)
             file.write("\n")
 

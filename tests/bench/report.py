@@ -11,6 +11,7 @@ import glob
 import io
 import json
 import os
+import statistics
 
 import bench
 import plot
@@ -19,11 +20,40 @@ BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
 
 def load(folder):
-    results = []
+    """Of each benchmark the result, or that of its last run with what its runs had in common."""
+    runs = {}
     for path in sorted(glob.glob(os.path.join(folder, "*.json"))):
         with open(path, encoding="ascii") as file:
-            results.append(json.load(file))
-    return results
+            result = json.load(file)
+        runs.setdefault(result["benchmark"], []).append(result)
+    return [merge(each) for each in runs.values()]
+
+
+def merge(runs):
+    """Each ratio becomes the median of that of all RUNS, and gets a range."""
+    last = runs[-1]
+    for each in last["comparisons"]:
+        ratios = [other["ratio"] for run in runs for other in run["comparisons"]
+                  if (other["what"], other["peer"]) == (each["what"], each["peer"])]
+        each["ratio"] = statistics.median(ratios)
+        if len(runs) > 1:
+            each["range"] = (min(ratios), max(ratios))
+            each["reached"] = bench.is_reached(each["ratio"], each["goal"])
+    last["runs"] = len(runs)
+    return last
+
+
+def show_ratio(comparison):
+    ratio = f"{comparison['ratio']:.2f}"
+    if "range" in comparison:
+        ratio += " ({:.2f} to {:.2f})".format(*comparison["range"])
+    return ratio
+
+
+def show_goal(comparison):
+    if comparison["reached"] is None:
+        return comparison["goal"]
+    return f"{comparison['goal']}: {'reached' if comparison['reached'] else '**missed**'}"
 
 
 def show_time(microseconds):
@@ -37,7 +67,7 @@ def show_comparisons(result):
     print("| --- | --- | --- | --- | --- | --- |")
     for each in result["comparisons"]:
         print(f"| {each['what']} | {show_time(each['ours']['median'])} | {each['peer']} | "
-              f"{show_time(each['theirs']['median'])} | {each['ratio']:.2f} | {each['goal']} |")
+              f"{show_time(each['theirs']['median'])} | {show_ratio(each)} | {show_goal(each)} |")
     print()
 
 
@@ -53,7 +83,8 @@ def show(results):
         machine = result["machine"]
         print(f"### {result['benchmark']}\n\n{result['date']}, {machine['cpus']} CPUs "
               f"({machine['model']}), Linux {machine['kernel']}"
-              f"{', with tiny counts' if result['tiny'] else ''}\n")
+              f"{', with tiny counts' if result['tiny'] else ''}"
+              f"{', ' + str(result['runs']) + ' runs' if result['runs'] > 1 else ''}\n")
         if result["comparisons"]:
             show_comparisons(result)
         if result["counts"]:

@@ -36,7 +36,7 @@ def time_tree(session, mount, probes):
                 "floor that skips": (operation, f"{skips}/target")})
             for peer in ("floor", "floor that skips"):
                 session.compare(f"{what}, {probes:,} probes, each file, {place}",
-                                samples["probefs"], peer, samples[peer], at_most=1.2)
+                                samples["probefs"], peer, samples[peer], at_most=1.3)
 
 
 def trace(server, log):

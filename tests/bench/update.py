@@ -57,8 +57,8 @@ def main():
                 "raw-read": lambda pid=pid: raw("read", pid),
                 "off": lambda path=path: switch(path, "0"),
                 "raw-off": lambda pid=pid: raw("write", pid)})
-            for what, peer, limit in (("on", "raw-on", 1.5), ("off", "raw-off", 1.5),
-                                      ("read", "raw-read", 3)):
+            for what, peer, limit in (("on", "raw-on", None), ("off", "raw-off", None),
+                                      ("read", "raw-read", 3 if probes > 2000 else 6)):
                 session.point(PLOT, "probes of 5 sites", what, probes, samples[what])
                 session.point(PLOT, "probes of 5 sites", peer, probes, samples[peer])
                 session.compare(f"{what}: {probes} probes of 5 sites", samples[what],
