@@ -54,10 +54,11 @@ enum { TICK_NS = 1000000, TRY_NS = 25000, MEMORY_NS = 10000000, NS = 1000000000 
 /* For the one thread that waits for requests; nothing happens where others send it. */
 enum { WAKE_SIGNAL = SIGURG };
 
-/* So many requests that wait already, one after the other, when they are to be received are a
- * queue.
+/*
+ * So many requests in a row that wait already when it is looked are a queue. It is looked at each
+ * of so many, if nobody has to know.
  */
-enum { QUEUE = 3 };
+enum { QUEUE = 3, LOOK_EVERY = 4 };
 
 /* One request under way. */
 struct served {
@@ -73,8 +74,9 @@ struct loop {
     int ticks;   /* a timerfd */
     unsigned int cpus;
     uid_t uid;             /* the server's */
-    struct spin spin;      /* of whoever receives, and so is the next */
-    unsigned int queued;   /* requests, the last in a row, that waited already */
+    struct spin spin;      /* of whoever receives, and so are the next */
+    unsigned int receives; /* since the start */
+    unsigned int queued;   /* requests, the last in a row, that waited already, as far as looked */
     pthread_mutex_t lock;  /* guards what follows */
     pthread_cond_t called; /* somebody is to receive */
     pthread_cond_t ended;
@@ -144,12 +146,10 @@ static bool is_there(const struct loop *loop)
     return poll(&poller, 1, 0) > 0;
 }
 
-/* Waits for a moment for what follows the request OPCODE, where something mostly does. */
+/* Waits for a moment for what follows the request OPCODE. */
 static void await_soon(struct loop *loop, uint32_t opcode)
 {
     bool there = false;
-    if (!spin_is_worth_it(&loop->spin, opcode))
-        return;
     /* No sched_yield(): on a busy machine, it gives away the CPU for milliseconds. */
     for (uint64_t until = now_ns() + TRY_NS; !there && now_ns() < until;)
         there = is_there(loop);
@@ -164,10 +164,14 @@ static void await_soon(struct loop *loop, uint32_t opcode)
 static int receive(struct loop *loop, uint32_t opcode, struct fuse_buf *buffer)
 {
     int result = -EINTR;
-    bool there = is_there(loop);
-    loop->queued = there ? loop->queued + 1 : 0;
-    if (!there)
-        await_soon(loop, opcode);
+    bool spins = spin_is_worth_it(&loop->spin, opcode);
+    /* To ask is a system call: done where it may save a sleep, and now and then. */
+    if (spins || loop->receives++ % LOOK_EVERY == 0) {
+        bool there = is_there(loop);
+        loop->queued = there ? loop->queued + 1 : 0;
+        if (!there && spins)
+            await_soon(loop, opcode);
+    }
     while ((result == -EINTR || result == -EAGAIN) && !fuse_session_exited(loop->session))
         result = fuse_session_receive_buf(loop->session, buffer);
     /* The connection was cut from its other side: that is an end, as an unmount is. */

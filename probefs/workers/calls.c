@@ -16,6 +16,9 @@
 #include <unistd.h>
 #include <utlist.h>
 
+/* For so long a worker's clock of processor time need not be read again. */
+#define CLOCK_FRESH (2 * CLOCK_MILLISECOND)
+
 /* A channel for one call: an idle one, or a new one. Called with the lock held. */
 static int take_channel(struct worker *worker)
 {
@@ -44,11 +47,24 @@ static bool is_hopeless(struct worker *worker, const struct call *call)
            corpses_have(&worker->workers->corpses, call);
 }
 
+/*
+ * The processor time of WORKER by NOW, or a moment before: to read it is a system call, and no call
+ * is late so soon that the moment counts. Called with the lock held.
+ */
+static int64_t look_at_clock(struct worker *worker, const struct timespec *now)
+{
+    if (clock_between(&worker->used_at, now) > CLOCK_FRESH) {
+        worker->used = lateness_used(worker->clock);
+        worker->used_at = *now;
+    }
+    return worker->used;
+}
+
 static int begin_call(struct worker *worker, const struct call *call, struct busy_channel *busy)
 {
     busy->begun = clock_now();
-    busy->used = lateness_used(worker->clock);
     pthread_mutex_lock(&worker->workers->lock);
+    busy->used = look_at_clock(worker, &busy->begun);
     busy->channel = is_hopeless(worker, call) ? -ETIMEDOUT : take_channel(worker);
     if (busy->channel >= 0)
         DL_APPEND(worker->busy, busy);

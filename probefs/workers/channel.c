@@ -40,7 +40,14 @@ struct answer_packet {
 
 int channel_pair(int ends[2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    int status = packet_prepare(ends[0]);
+    if (status < 0) {
+        close(ends[0]);
+        close(ends[1]);
+    }
+    return status;
 }
 
 /* ---- payloads --------------------------------------------------------------------------- */

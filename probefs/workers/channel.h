@@ -24,7 +24,7 @@
 
 enum { PAYLOAD_MAX = 64 << 20 };
 
-/* Two connected ends. Errors: EMFILE, ENFILE, ENOMEM. */
+/* Two connected ends: of whoever calls, and of whoever answers. Errors: EMFILE, ENFILE, ENOMEM. */
 int channel_pair(int ends[2]);
 
 /*

@@ -47,14 +47,37 @@ int packet_send(int channel, const void *bytes, size_t length, const int *fds, s
     }
 }
 
-/* Whoever receives sleeps no longer than until DEADLINE. Errors: ETIMEDOUT it is past. */
-static int limit_sleep(int channel, const struct timespec *deadline)
+/*
+ * How long a receiving sleeps that has a deadline. Only one that has less time left changes it, for
+ * that once: most packets come soon, and none of these pays for a system call more.
+ */
+#define NAP (20 * CLOCK_MILLISECOND)
+
+static int set_nap(int channel, int64_t nanoseconds)
 {
-    int64_t left = clock_left(deadline) / 1000 + 1; /* in microseconds; 0 is without end */
-    const struct timeval time = {left / 1000000, left % 1000000};
+    int64_t nap = nanoseconds / 1000 + 1; /* in microseconds; 0 is without end */
+    const struct timeval time = {nap / 1000000, nap % 1000000};
+    return setsockopt(channel, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) < 0 ? -errno : 0;
+}
+
+int packet_prepare(int channel)
+{
+    return set_nap(channel, NAP);
+}
+
+/* Sleeps for LEFT at most, and not for long. */
+static ssize_t receive_within(int channel, struct msghdr *message, int64_t left)
+{
+    if (left >= NAP)
+        return recvmsg(channel, message, MSG_CMSG_CLOEXEC);
     if (left <= 0)
-        return -ETIMEDOUT;
-    return setsockopt(channel, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) < 0 ? -EPIPE : 0;
+        return recvmsg(channel, message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    set_nap(channel, left);
+    ssize_t got = recvmsg(channel, message, MSG_CMSG_CLOEXEC);
+    int error = errno;
+    set_nap(channel, NAP);
+    errno = error;
+    return got;
 }
 
 /*
@@ -64,14 +87,11 @@ static int limit_sleep(int channel, const struct timespec *deadline)
 static ssize_t receive(int channel, struct msghdr *message, const struct timespec *deadline)
 {
     for (;;) {
-        int limit = deadline ? limit_sleep(channel, deadline) : 0;
-        int flags = limit == -ETIMEDOUT ? MSG_DONTWAIT : 0;
-        if (limit < 0 && limit != -ETIMEDOUT)
-            return limit;
-        ssize_t got = recvmsg(channel, message, MSG_CMSG_CLOEXEC | flags);
+        int64_t left = deadline ? clock_left(deadline) : NAP;
+        ssize_t got = receive_within(channel, message, left);
         if (got >= 0)
             return got;
-        if (errno == EAGAIN && flags)
+        if (errno == EAGAIN && left <= 0)
             return -ETIMEDOUT;
         if (errno != EAGAIN && errno != EINTR)
             return -EPIPE;

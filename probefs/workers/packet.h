@@ -19,6 +19,10 @@ enum {
 int packet_send(int channel, const void *bytes, size_t length, const int *fds, size_t fd_count,
                 const struct timespec *deadline);
 
+/* Once for each socket where somebody is to receive with a deadline. Errors: those of setsockopt().
+ */
+int packet_prepare(int channel);
+
 /*
  * Receives a packet of exactly LENGTH bytes, with FD_COUNT descriptors; none may come if FDS is
  * NULL. Errors: ETIMEDOUT; EPIPE the other end has gone, or sent something else.

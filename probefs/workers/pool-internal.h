@@ -23,6 +23,8 @@ struct worker {
     clockid_t clock; /* of its processor time */
 
     /* What follows is guarded by the lock of `workers`. */
+    int64_t used;            /* its processor time, */
+    struct timespec used_at; /* when that was asked for last */
     int control;
     int channels[CHANNELS_MAX]; /* idle ones */
     size_t channel_count;
@@ -39,7 +41,7 @@ struct worker {
 struct busy_channel {
     int channel;
     struct timespec begun;
-    int64_t used; /* the worker's processor time by then */
+    int64_t used; /* the worker's processor time by then, or a moment before */
     struct busy_channel *prev, *next;
 };
 
