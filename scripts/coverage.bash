@@ -44,7 +44,8 @@ coverage_of() {
 # A thread that counts while another one writes leaves impossible counts of branches: only these lines
 # are skipped. gcovr says so; without the option its threads wait for each other for ever.
 coverage_report() {
-    timeout 600 gcovr --gcov-ignore-parse-errors --root . --object-directory "$coverage_build" -j "$(nproc)" --filter engine/ \
-        --filter probefs/ --json "$coverage_build/coverage.json" "$coverage_build" || return
+    timeout 600 gcovr --gcov-ignore-parse-errors --root . --object-directory "$coverage_build" \
+        -j "$(nproc)" --filter engine/ --filter probefs/ --json "$coverage_build/coverage.json" \
+        "$coverage_build" || return
     coverage_of engine && coverage_of probefs
 }
