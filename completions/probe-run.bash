@@ -70,9 +70,11 @@ _probe_run_programs() {
     esac
 }
 
-# Readline replaces only what is after the word's last = or :, so the reply omits what is before.
+# Readline replaces only what is after the word's last = or :, so the reply omits what is before. A regex may
+# have commas; a pair is of two names.
 _probe_run_name() {
     local pair='' last=$1 head
+    [[ $last != '~'* && $last != *,*,* ]] || return
     if [[ $last == *,* ]]; then
         pair=${last%,*},
         last=${last##*,}

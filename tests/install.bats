@@ -101,6 +101,8 @@ options_of() {
     completes 'probefs -o engine=' vm ptrace
     completes 'probefs -o al' all allow_gigatext
     completes 'probefs -o allow_gigatext,log=w' warning
+    completes 'probefs -o trace=' root users no
+    completes 'probefs -o all,trace=u' users
     completes 'probefs -o gid=roo' root
     completes 'mount.probefs -' -f -n -o -s -v
     completes 'mount.probefs probefs /mnt -o eng' engine
@@ -111,6 +113,7 @@ options_of() {
     completes 'probe-run --' --enable --list --trace --output --help --version
     completes "probe-run -e gc^ $demo" gc_start gc_stop
     completes "probe-run -e gc_start,gc_st^ $demo" gc_stop
+    completes "probe-run --disable=gc_start,gc_st^ $demo" gc_stop
     completes "probe-run -t -o file -e web:s^ $(target sdt)" web:silent
 }
 
@@ -121,11 +124,11 @@ options_of() {
     completes "probe-run -l /proc/$pid" "/proc/$pid/exe"
 }
 
-@test "completion: only probes are names, not the files beside them; patterns stay as they are" {
+@test "completion: only probes are names, not the files beside them; patterns stay as they are, and a pair has two names" {
     start_server
     start sdt
     for shell in bash zsh; do
-        for word in hi tra cont .tr '~web' 'web:*_hi'; do
+        for word in hi tra cont .tr '~web' '~web:a,web:q' 'web:*_hi' web:query,web:silent,web:q; do
             assert_equal "$(completed $shell "probe-run -t -e $word")" "probe-run -t -e $word" "$shell"
         done
     done
