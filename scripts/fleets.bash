@@ -6,7 +6,7 @@
 
 install_packages_of_fleets() {
     install_packages_to_test
-    install_packages ansible-core podman crun catatonit python3-kubernetes
+    install_packages ansible-core podman crun catatonit python3-apt python3-kubernetes
 }
 
 fleet_tests() {

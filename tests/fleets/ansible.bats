@@ -101,6 +101,19 @@ END
     assert_equal "$(memory_of "$pid" gc_stop)" "0 off"
 }
 
+@test "the role installs from a package's file, too" {
+    mkdir -p "$work/package/DEBIAN"
+    printf '%s\n' 'Package: probefs' 'Version: 99' 'Architecture: all' 'Maintainer: nobody <nobody@example.org>' \
+        'Description: a package of this test' >"$work/package/DEBIAN/control"
+    dpkg-deb --build "$work/package" "$work/probefs.deb"
+    # The hosts share this machine's packages: see only that it would be installed.
+    plays role --check --limit web1 -e "probefs_package=$work/probefs.deb"
+    assert_match "$recap" "web1 * 0" "what failed: $output"
+    assert_equal "$(grep -A 1 'from a file\]' <<<"$output" | tail -n 1)" "changed: [web1]" "$output"
+    plays role --check --limit web1 -e "probefs_package=$work/none.deb"
+    assert_equal "$recap" "web1 0 1"
+}
+
 @test "what the module cannot do is a failure that says why, and changes nothing" {
     inside mkdir -p "$work/web1/probes"
     inside mount -t probefs probefs "$work/web1/probes"
