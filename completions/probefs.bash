@@ -44,7 +44,7 @@ _probefs() {
         ;;
     *:-*)
         case ${words[0]} in
-        *mount.probefs) mapfile -t COMPREPLY < <(compgen -W '-f -n -o -s -v' -- "$current") ;;
+        *mount.probefs) mapfile -t COMPREPLY < <(compgen -W '-f -h -n -o -s -v -V' -- "$current") ;;
         *) mapfile -t COMPREPLY < <(compgen -W '-d -f -h --help -o -V --version' -- "$current") ;;
         esac
         ;;

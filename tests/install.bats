@@ -104,7 +104,7 @@ options_of() {
     completes 'probefs -o trace=' root users no
     completes 'probefs -o all,trace=u' users
     completes 'probefs -o gid=roo' root
-    completes 'mount.probefs -' -f -n -o -s -v
+    completes 'mount.probefs -' -f -h -n -o -s -v -V
     completes 'mount.probefs probefs /mnt -o eng' engine
 }
 
