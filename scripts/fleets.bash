@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# What doc/fleets.md says of other people's engines: Ansible, podman, Kubernetes, pdsh (tests/fleets/). They are
-# large, so CI leaves it out.
+# What doc/fleets.md says of other people's engines: Ansible, podman, Kubernetes, pdsh (tests/fleets/).
+# They are large, so CI leaves it out.
 
 install_packages_of_fleets() {
     install_packages_to_test
