@@ -112,3 +112,43 @@ start_setuid() {
     done
     echo "in $watched of 16 rounds it was watched before"
 }
+
+@test "a process that executes another before its attach is made: nothing of the new image is shown" {
+    local attacher worker
+    cat >"$work/again.py" <<'END'
+import gc, os, signal, sys
+print("pid", os.getpid(), flush=True)
+if len(sys.argv) == 1:
+    signal.pause()
+while True:
+    gc.collect(0)
+END
+    start_command a /usr/bin/python3 -c "import os, signal, sys
+signal.signal(signal.SIGUSR1,
+              lambda *_: os.execv(sys.executable, [sys.executable, '$work/again.py', 'busy']))
+exec(open('$work/again.py').read())"
+    wait_until "grep -q ^pid '$out'"
+    watch_stream "$mnt/$pid/python:gc__start/trace" "${as[@]}" cat
+    end_reader
+    attacher=$(pgrep -P "$server" -x probefs-attache)
+    worker=$(pgrep -P "$server" -x probefs-worker -u "$(user_name a)")
+    # It is asked, and answers only when the image that the worker has checked has gone; and the worker
+    # hears of it when the new image has passed the probe.
+    kill -STOP "$attacher"
+    "${as[@]}" cat "$mnt/$pid/python:gc__start/trace" >"$work/out/early" 2>"$work/out/early.err" \
+        </dev/null 3>&- &
+    reader=$!
+    adopt "$reader"
+    wait_until "ls -l /proc/$reader/fd | grep -q 'gc__start$'"
+    sleep "$(patient 4)e-1"
+    run_as a kill -USR1 "$pid"
+    wait_until "[ \$(grep -c '^pid' '$out') = 2 ]"
+    kill -STOP "$worker"
+    kill -CONT "$attacher"
+    wait_until "[ \$(holders) = 1 ]"
+    sleep 0.2
+    kill -CONT "$worker"
+    wait_until "! is_running $reader"
+    assert_equal "$(< "$work/out/early")" "# exec"
+    wait_until "[ \"\$(cat '$mnt/$pid/python:gc__start/enabled')\" = 0 ]"
+}

@@ -38,6 +38,9 @@
  */
 enum { ROOM_DEFAULT = 4 << 20, PROBES_SPARE = 4096, IDLE_FIRST_MS = 1, IDLE_LAST_MS = 8 };
 
+/* For so long a process that has lost its memory may be on its way out. */
+enum { EXIT_MS = 50 };
+
 /* A clock that was set says another time; one that two looks differ by less was not. */
 static const int64_t clock_step = CLOCK_MILLISECOND;
 
@@ -64,6 +67,7 @@ struct probe_watch {
     size_t tally_count;
     uint64_t lost;       /* as many were told of */
     uint64_t unreadable; /* records that say nothing: their firings are lost, too */
+    bool is_foreign;     /* what was recorded and counted is another image's */
     struct record_reader reader;
 };
 
@@ -192,13 +196,20 @@ ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
 
 /*
  * Was the image still there when its programs were loaded, which mark an exec from then on? Its
- * memory cannot be read any more where it was not, at whatever address.
+ * memory cannot be read any more where it was not, at whatever address. Then all that the first
+ * programs have recorded is the new image's. (Those of later ones find the mark of the first.)
  */
 static void look_for_early_exec(struct probe_watch *watch)
 {
     char byte = 0;
-    if (pread(watch->reader.mem, &byte, sizeof(byte), 0) == 0)
-        watch->end = WATCH_EXECUTED;
+    struct pollfd process = {.fd = watch->process, .events = POLLIN};
+    if (pread(watch->reader.mem, &byte, sizeof(byte), 0) != 0)
+        return;
+    /* A process that ends loses its memory a moment before its descriptor says that it has. */
+    bool ended = poll(&process, 1, EXIT_MS) > 0;
+    watch->end = ended ? WATCH_ENDED : WATCH_EXECUTED;
+    watch->is_foreign = !ended && watch->batch_count == 1;
+    probe_watch_release(watch);
 }
 
 static int take_answer(struct probe_watch *watch, struct attach_answer *answer,
@@ -339,12 +350,13 @@ const char *probe_watch_name(const struct probe_watch *watch, size_t i)
 
 uint64_t probe_watch_hits(const struct probe_watch *watch, size_t i)
 {
-    return watch->tallies ? watch->tallies[WATCH_COUNTS + i] : 0;
+    return watch->tallies && !watch->is_foreign ? watch->tallies[WATCH_COUNTS + i] : 0;
 }
 
 uint64_t probe_watch_lost(const struct probe_watch *watch)
 {
-    return watch->tallies ? watch->tallies[WATCH_LOST] + watch->unreadable : 0;
+    return watch->tallies && !watch->is_foreign ? watch->tallies[WATCH_LOST] + watch->unreadable
+                                                : 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -415,7 +427,8 @@ static char *put_record(struct probe_watch *watch, const struct watch_record *re
 /* The last lines, when all records have been read. */
 static char *put_end(struct probe_watch *watch, char *to)
 {
-    to = put_lost(watch, watch->tallies[WATCH_LOST], to);
+    if (!watch->is_foreign)
+        to = put_lost(watch, watch->tallies[WATCH_LOST], to);
     to = line_put_text(to, watch->end == WATCH_EXECUTED ? "# exec\n" : "# ended\n");
     watch->end = WATCH_TOLD;
     return to;
@@ -446,6 +459,8 @@ ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
     if (!watch->tallies)
         return 0;
     look_for_end(watch);
+    if (watch->is_foreign)
+        return put_end(watch, to) - buffer;
     look_at_clocks(&watch->reader);
     while (!drained && size - (size_t)(to - buffer) >= PROBE_WATCH_READ_MIN) {
         size_t length = 0;
