@@ -289,6 +289,21 @@ END
     end_watch
 }
 
+@test "two probes in one place, each with a semaphore: both are watched, and the first's is raised" {
+    start folded -i 10
+    watch "$pid"
+    says ' fold:first' "$trace"
+    says ' fold:second' "$trace"
+    assert_equal "$(counts_of "$pid" first) $(counts_of "$pid" second)" "1 0"
+    end_watch
+    assert_equal "$(counts_of "$pid" first) $(counts_of "$pid" second)" "0 0"
+    watch "$pid" fold:second
+    assert_equal "$(counts_of "$pid" first) $(counts_of "$pid" second)" "0 1"
+    # Another watcher names the other semaphore.
+    watch_fails "another tracer" "$pid" fold:first
+    end_watch
+}
+
 @test "a semaphore without room for the kernel's references: ERANGE" {
     shoot 1 1
     peek "$pid" poke "$(counter_of "$pid" shot)" fe7f # 32766

@@ -370,7 +370,15 @@ static int compare_offsets(const void *a, const void *b)
     const struct found *y = b;
     if (x->file != y->file)
         return x->file < y->file ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    return x->recipe < y->recipe ? -1 : x->recipe > y->recipe;
+}
+
+/* Are both in one place? A linker that folds functions which do the same (--icf=all) makes that. */
+static bool is_same_place(const struct found *a, const struct found *b)
+{
+    return a->file == b->file && a->offset == b->offset;
 }
 
 static void fill_plan(struct planner *planner, struct watch_plan *plan)
@@ -386,7 +394,9 @@ static void fill_plan(struct planner *planner, struct watch_plan *plan)
             };
         plan->files[plan->file_count - 1].count++;
         plan->offsets[i] = found->offset;
-        plan->references[i] = found->reference;
+        /* The kernel has one semaphore for a place: that of its first probe. */
+        plan->references[i] =
+            i > 0 && is_same_place(found - 1, found) ? plan->references[i - 1] : found->reference;
         plan->cookies[i] = found->recipe;
     }
     plan->site_count = planner->count;
