@@ -653,6 +653,12 @@ struct probe_watch_options {
      * attaches by itself.
      */
     int attacher;
+    /*
+     * What probe_watch_add() cannot add is left out, object by object, for as long as it lasts; a
+     * line `# not watched: ...` says so. Its error, and that of probe_watch_settle(), is told all
+     * the same, and probe_watch_lacks() says when to add again.
+     */
+    bool leaves_out;
 };
 
 /* The least that probe_watch_read() reads into. */
@@ -679,6 +685,8 @@ PROBE_API int probe_watch_new(struct probe_target *target, const size_t *indices
  */
 PROBE_API ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
                                   const size_t *indices, size_t count, struct probe_error *error);
+/* With `leaves_out`: may probe_watch_add() add more, though nothing was loaded since? */
+PROBE_API bool probe_watch_lacks(const struct probe_watch *watch);
 /*
  * With an attacher, probe_watch_new() and probe_watch_add() only ask it, and what they add is
  * watched once it has answered. This waits for the answer for TIMEOUT milliseconds (-1: without

@@ -226,6 +226,49 @@ teardown() {
     firings | grep -q ' gc_start'
 }
 
+# start_loader LIBRARY...: a program that loads all of them at SIGUSR1, and then passes the probe of
+# the last, libvault, again and again.
+start_loader() {
+    start_command root /usr/bin/python3 -c '
+import ctypes, os, signal, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+print("pid", os.getpid(), flush=True)
+signal.sigwait({signal.SIGUSR1})
+libraries = [ctypes.CDLL(path) for path in sys.argv[1:]]
+print("loaded", flush=True)
+while True:
+    libraries[-1].vault_turn(1)
+    time.sleep(0.01)' "$@"
+    wait_until "grep -q ^pid '$out'"
+}
+
+@test "a library that cannot be watched is left out, and others that are loaded with it join" {
+    local library plug site
+    needs_bpftrace
+    start_server
+    library=$(target libvault.so)
+    plug=$(target libplug.so)
+    mkdir "$work/far"
+    cp "$build/tests/fuse-hang/fuse-hang" "$work/bin"
+    start_command root "$work/bin/fuse-hang" -s 120 "$plug" "$work/far"
+    mounts+=("$work/far")
+    wait_until '[ -e "$work/far/file" ]'
+    # To the kernel, the library plug is another tracer's, who names no semaphore.
+    site=$(readelf -nW "$plug" | awk '$1 == "Location:" { sub(/,/, "", $2); print $2; exit }')
+    echo "p:probefs_join_$$/site $plug:$site" >>/sys/kernel/tracing/uprobe_events
+    echo 1 >"/sys/kernel/tracing/events/probefs_join_$$/enable"
+    start_loader "$work/far/file" "$plug" "$library"
+    watch_stream "$mnt/$pid/trace"
+    kill -USR1 "$pid"
+    wait_until "grep -q ' vault:turn' '$trace'" 20
+    end_reader
+    echo 0 >"/sys/kernel/tracing/events/probefs_join_$$/enable"
+    echo "-:probefs_join_$$/site" >>/sys/kernel/tracing/uprobe_events
+    grep "^# not watched: '$work/far/file': .*FUSE" "$trace"
+    grep "^# not watched: '$plug': .*another tracer" "$trace"
+    assert_equal "$(grep -c '^# not watched' "$trace")" 2
+}
+
 @test "a worker that is killed ends its streams with EIO, and leaves nothing" {
     start_server
     shoot 1 1

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -31,6 +32,7 @@ struct watch_seen {
 
 /* A site that is to be watched. */
 struct found {
+    const struct loaded *loaded;
     uint32_t file, recipe;
     uint64_t offset, reference; /* in the file */
     uint64_t site, semaphore; /* at runtime; a semaphore of 0: none that the kernel can count in */
@@ -50,7 +52,8 @@ struct planner {
     size_t count, room;
     struct opened *opened;
     size_t opened_count, opened_room;
-    struct symbols **symbols; /* of the table's files, where they were asked for */
+    const struct loaded *only; /* see one_by_one of the table */
+    struct symbols **symbols;  /* of the table's files, where they were asked for */
     size_t symbols_count, symbols_room;
 };
 
@@ -220,7 +223,7 @@ static int plan_site(struct planner *planner, const struct loaded *loaded, const
 {
     const struct object *object = loaded->object;
     struct watch_table *table = planner->table;
-    struct found found = {.site = site->address + loaded->bias};
+    struct found found = {.loaded = loaded, .site = site->address + loaded->bias};
     size_t behind = arch_watch_offset(bytes);
     const struct mapping *mapping = maps_find(&planner->target->maps, found.site);
     if (!mapping || mapping->inode != loaded->inode || mapping->device != loaded->device)
@@ -239,6 +242,7 @@ static int plan_site(struct planner *planner, const struct loaded *loaded, const
         status = remember_site(table, &key);
     if (status <= 0)
         return status == 0 ? 0 : error_memory(planner->error);
+    planner->only = table->one_by_one ? loaded : NULL;
     found.recipe = (uint32_t)table->recipe_count;
     found.semaphore = find_semaphore(object, site, &found.reference);
     if (found.semaphore)
@@ -281,6 +285,53 @@ static int find_probe(struct watch_table *table, const char *name, uint32_t *num
     return 0;
 }
 
+/* Whom to blame if the plan fails now, or cannot be attached. */
+static void blame(struct planner *planner, const struct loaded *loaded, size_t objects)
+{
+    struct watch_blamed *blamed = &planner->table->blamed;
+    blamed->file = (struct file_id){loaded->device, loaded->inode};
+    snprintf(blamed->path, sizeof(blamed->path), "%s", loaded->path);
+    blamed->objects = objects;
+}
+
+static bool is_left_out(const struct watch_table *table, const struct loaded *loaded)
+{
+    for (size_t i = 0; i < table->left_out_count; i++) {
+        if (table->left_out[i].device == loaded->device &&
+            table->left_out[i].inode == loaded->inode)
+            return true;
+    }
+    return false;
+}
+
+/* Is an object's turn to be planned? */
+static bool has_turn(struct planner *planner, const struct loaded *loaded)
+{
+    if (is_left_out(planner->table, loaded))
+        return false;
+    if (!planner->only || planner->only == loaded)
+        return true;
+    planner->table->is_partial = true;
+    return false;
+}
+
+static int plan_part(struct planner *planner, const struct part *part, uint32_t number)
+{
+    struct probe_target *target = planner->target;
+    const struct object *object = part->loaded->object;
+    uint32_t first = part->probe->first_site;
+    const uint8_t(*bytes)[SITE_LENGTH] = NULL;
+    if (!target_verify_file(target, part->loaded))
+        return error_set(planner->error, EAGAIN, "process %d: the file of '%s' was replaced",
+                         target->image.pid, part->loaded->path);
+    int status = target_site_bytes(target, part->loaded, &bytes, planner->error);
+    for (uint32_t s = first; s < first + part->probe->site_count && status == 0; s++)
+        status = plan_site(planner, part->loaded, &object->sites[s], bytes[s], number);
+    if (status < 0)
+        blame(planner, part->loaded, 1);
+    return status;
+}
+
 static int plan_probe(struct planner *planner, size_t index)
 {
     struct probe_target *target = planner->target;
@@ -291,15 +342,8 @@ static int plan_probe(struct planner *planner, size_t index)
     int status = 0;
     for (uint32_t p = 0; p < probe->part_count && status == 0; p++) {
         const struct part *part = &target->parts[probe->first_part + p];
-        const struct object *object = part->loaded->object;
-        uint32_t first = part->probe->first_site;
-        const uint8_t(*bytes)[SITE_LENGTH] = NULL;
-        if (!target_verify_file(target, part->loaded))
-            return error_set(planner->error, EAGAIN, "process %d: the file of '%s' was replaced",
-                             target->image.pid, part->loaded->path);
-        status = target_site_bytes(target, part->loaded, &bytes, planner->error);
-        for (uint32_t s = first; s < first + part->probe->site_count && status == 0; s++)
-            status = plan_site(planner, part->loaded, &object->sites[s], bytes[s], number);
+        if (has_turn(planner, part->loaded))
+            status = plan_part(planner, part, number);
     }
     return status;
 }
@@ -325,12 +369,14 @@ static int check_room(struct planner *planner, const uint16_t *values)
         const struct found *first = &planner->items[i];
         for (end = i; end < planner->count && planner->items[end].semaphore == first->semaphore;)
             end++;
-        if (first->semaphore && values[i] + (end - i) > COUNTER_MOST)
+        if (first->semaphore && values[i] + (end - i) > COUNTER_MOST) {
+            blame(planner, first->loaded, 1);
             return error_set(planner->error, ERANGE,
                              "process %d: the semaphore of '%s' is %u, and watching it would take "
                              "it beyond what the kernel can count",
                              planner->target->image.pid, probe_name(planner->table, first->recipe),
                              values[i]);
+        }
     }
     return 0;
 }
@@ -466,7 +512,28 @@ void watch_table_done(struct watch_table *table)
     free(table->recipes);
     free(table->formats);
     free(table->probes);
+    free(table->left_out);
     *table = (struct watch_table){0};
+}
+
+int watch_table_leave_out(struct watch_table *table, const struct file_id *file)
+{
+    if (ARRAY_RESERVE(table->left_out, table->left_out_room, table->left_out_count + 1) < 0)
+        return -ENOMEM;
+    table->left_out[table->left_out_count++] = *file;
+    return 0;
+}
+
+/* Whose sites does the plan have? */
+static void blame_planned(struct planner *planner)
+{
+    for (size_t i = 0; i < planner->count; i++) {
+        const struct loaded *loaded = planner->items[i].loaded;
+        if (i == 0)
+            blame(planner, loaded, 1);
+        else if (loaded != planner->items[0].loaded)
+            planner->table->blamed.objects = 2;
+    }
 }
 
 int watch_plan_make(struct probe_target *target, const size_t *indices, size_t count,
@@ -476,12 +543,16 @@ int watch_plan_make(struct probe_target *target, const size_t *indices, size_t c
     size_t recipes = table->recipe_count;
     size_t probes = table->probe_count;
     int status = 0;
+    table->is_partial = false;
+    table->blamed.objects = 0;
     for (size_t i = 0; i < count && status == 0; i++)
         status = plan_probe(&planner, indices ? indices[i] : i);
     if (status == 0)
         status = touch_pages(&planner);
     if (status == 0)
         status = target_check(target, error);
+    if (status == 0)
+        blame_planned(&planner);
     if (status == 0)
         status = make_plan(&planner, probes, plan);
     if (status < 0)

@@ -6,6 +6,7 @@
 #ifndef ENGINE_PLAN_TO_WATCH_H
 #define ENGINE_PLAN_TO_WATCH_H
 
+#include "target/loaded.h"
 #include "target/target.h"
 #include "watch/arguments.h"
 #include "watch/attach.h"
@@ -31,6 +32,13 @@ struct watch_probe {
 
 struct watch_seen;
 
+/* Whose sites were planned last, or why no plan was made. */
+struct watch_blamed {
+    struct file_id file; /* of an object, as maps shows it */
+    char path[256];      /* likewise, cut to fit */
+    size_t objects;      /* that had sites in the plan: 0, 1, or 2 for more */
+};
+
 /* All that is watched, and how it is shown; it grows with each plan. */
 struct watch_table {
     struct watch_table_file *files;
@@ -42,9 +50,18 @@ struct watch_table {
     size_t probe_count, probe_room;
     struct watch_probe *by_name;
     struct watch_seen *seen;
+    /* Of plans that add to others: */
+    struct file_id *left_out; /* objects that cannot be watched */
+    size_t left_out_count, left_out_room;
+    bool one_by_one; /* a plan has the sites of one object that is new; */
+    bool is_partial; /* the last one has not those of another */
+    struct watch_blamed blamed;
 };
 
 void watch_table_done(struct watch_table *table);
+
+/* No plan has sites of the object FILE any more. Errors: ENOMEM. */
+int watch_table_leave_out(struct watch_table *table, const struct file_id *file);
 
 /*
  * Plans to watch the probes at COUNT INDICES of TARGET (NULL: all), as they were at its last look:

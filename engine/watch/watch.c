@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -69,6 +70,8 @@ struct probe_watch {
     uint64_t unreadable; /* records that say nothing: their firings are lost, too */
     bool is_foreign;     /* what was recorded and counted is another image's */
     struct record_reader reader;
+    bool lacks;        /* the next addition may bring more, though nothing was loaded */
+    char notice[1024]; /* a line of what is not watched, until it is read; or "" */
 };
 
 /* ---- adding ----------------------------------------------------------------------------- */
@@ -170,6 +173,42 @@ static int attach_or_ask(struct probe_watch *watch, struct probe_target *target,
     return 0;
 }
 
+/* May another try be better, or is it all over? Then no object is to blame. */
+static bool is_nobodys_fault(int status)
+{
+    return status == -ENOMEM || status == -EAGAIN || status == -ESRCH || status == -EMFILE ||
+           status == -ENFILE || status == -EIO;
+}
+
+/*
+ * What was to be added cannot be watched: by and by, the object that is in the way is left out,
+ * and the others go on.
+ */
+static void look_for_blamed(struct probe_watch *watch, int status, const struct probe_error *error)
+{
+    struct watch_table *table = &watch->table;
+    if (!watch->options.leaves_out || watch->batch_count == 0 || is_nobodys_fault(status))
+        return;
+    watch->lacks = true;
+    if (table->blamed.objects != 1)
+        table->one_by_one = true;
+    else if (watch_table_leave_out(table, &table->blamed.file) == 0)
+        snprintf(watch->notice, sizeof(watch->notice), "# not watched: '%s': %s\n",
+                 table->blamed.path, error->text);
+}
+
+static void note_added(struct probe_watch *watch)
+{
+    watch->lacks = watch->table.is_partial;
+    if (!watch->lacks)
+        watch->table.one_by_one = false;
+}
+
+bool probe_watch_lacks(const struct probe_watch *watch)
+{
+    return watch->lacks && !watch->notice[0];
+}
+
 ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
                         const size_t *indices, size_t count, struct probe_error *error)
 {
@@ -180,13 +219,18 @@ ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
     if (watch->end != WATCH_RUNS)
         return error_set(error, ESRCH, "process %d has ended or replaced its program", watch->pid);
     int status = watch_plan_make(target, indices, count, &watch->table, &plan, error);
-    if (status < 0)
+    if (status < 0) {
+        look_for_blamed(watch, status, error);
         return status;
+    }
+    note_added(watch);
     plan.process = watch->process;
     if (plan.site_count > 0 || watch->batch_count == 0)
         status = attach_or_ask(watch, target, &plan, error);
-    if (status < 0)
+    if (status < 0) {
         watch_plan_revoke(&plan, &watch->table);
+        look_for_blamed(watch, status, error);
+    }
     ssize_t added = status < 0 ? status : (ssize_t)plan.site_count;
     watch_plan_done(&plan);
     return added;
@@ -248,10 +292,12 @@ int probe_watch_settle(struct probe_watch *watch, int timeout, struct probe_erro
         return -EINPROGRESS;
     if (status == 0)
         status = take_answer(watch, &answer, error);
-    if (status < 0)
+    if (status < 0) {
         watch_plan_revoke(&watch->asked, &watch->table);
-    else
+        look_for_blamed(watch, status, error);
+    } else {
         look_for_early_exec(watch);
+    }
     watch_plan_done(&watch->asked);
     watch->is_asked = false;
     return status;
@@ -434,6 +480,13 @@ static char *put_end(struct probe_watch *watch, char *to)
     return to;
 }
 
+static char *put_notice(struct probe_watch *watch, char *to)
+{
+    to = line_put_text(to, watch->notice);
+    watch->notice[0] = '\0';
+    return to;
+}
+
 /*
  * The next record. NULL: there is none, and LOST is how many firings were lost before that was
  * seen. (To look at that for each record would cost the process more: see ring.c.)
@@ -461,6 +514,7 @@ ssize_t probe_watch_read(struct probe_watch *watch, char *buffer, size_t size)
     look_for_end(watch);
     if (watch->is_foreign)
         return put_end(watch, to) - buffer;
+    to = put_notice(watch, to);
     look_at_clocks(&watch->reader);
     while (!drained && size - (size_t)(to - buffer) >= PROBE_WATCH_READ_MIN) {
         size_t length = 0;
@@ -483,7 +537,7 @@ static bool has_something(struct probe_watch *watch)
     if (watch->end != WATCH_RUNS)
         return watch->end != WATCH_TOLD;
     look_for_end(watch);
-    return watch->end != WATCH_RUNS || !ring_is_empty(&watch->ring) ||
+    return watch->end != WATCH_RUNS || watch->notice[0] || !ring_is_empty(&watch->ring) ||
            watch->tallies[WATCH_LOST] + watch->unreadable > watch->lost;
 }
 

@@ -29,7 +29,7 @@ static void look_into(struct service *service, struct feed *feed)
     struct call call = CALL_INIT;
     call.request.pid = feed->target->pid;
     if (attach_image(service, feed, &call) == 0 && probe_target_look(target, &unused) == 0 &&
-        probe_target_generation(target) != feed->generation)
+        (probe_target_generation(target) != feed->generation || probe_watch_lacks(feed->watch)))
         feed_watch(feed, 0, &unused);
     access_end(feed->target);
 }

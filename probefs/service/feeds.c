@@ -166,7 +166,8 @@ static int try_watch(void *data, struct probe_error *error)
     const struct watch_attempt *attempt = data;
     struct feed *feed = attempt->feed;
     struct probe_target *target = feed->target->target;
-    const struct probe_watch_options options = {.room = attempt->room, .attacher = feed->attacher};
+    const struct probe_watch_options options = {
+        .room = attempt->room, .attacher = feed->attacher, .leaves_out = true};
     size_t *indices = NULL;
     size_t count = 0;
     int status = find_probes(feed, &indices, &count);
