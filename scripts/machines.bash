@@ -42,8 +42,8 @@ ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
 debian-12-arm64   arm64 6.1   guest-init smoke
 '
 
-# archive_uri LABEL VARIABLE: where this system takes packages of Debian, Debian-Security or Ubuntu
-# from; or what the variable says, which an archive needs that apt does not use here.
+# archive_uri LABEL VARIABLE: where this system takes packages of Debian or Ubuntu from; or what
+# the variable says, which an archive needs that apt does not use here.
 archive_uri() {
     local uri=${!2:-}
     # shellcheck disable=SC2016 # apt knows what these mean
@@ -58,7 +58,7 @@ kernel_archive() {
     local uri label=Debian variable=PROBEFS_DEBIAN suite
     keyring=$debian_keyring package=linux-image-$2
     case $1 in
-    5.10) label=Debian-Security variable=PROBEFS_DEBIAN_SECURITY suite=bullseye-security ;;
+    5.10) suite=bullseye ;;
     6.1) suite=bookworm ;;
     6.12) suite=trixie ;;
     6.8)
