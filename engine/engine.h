@@ -13,8 +13,9 @@ struct probe_engine {
     int proc; /* the directory where procfs is mounted */
     int yama; /* its file that says how Yama restricts ptrace; -1 where there is no Yama */
     struct object_cache *cache;
-    atomic_bool told_of_code, told_of_mem; /* see diagnose_refusals() */
-    atomic_int watch_way;                  /* an enum watch_way, once it is known */
+    /* What is logged once: see diagnose.c. */
+    atomic_bool told_of_code, told_of_mem, told_of_profile;
+    atomic_int watch_way; /* an enum watch_way, once it is known */
 };
 
 /* Hands a sentence to the client's log hook. */

@@ -50,11 +50,46 @@ static bool is_of_yama(const char *name)
     return strcmp(name, "mem") == 0 || strcmp(name, "threads") == 0;
 }
 
-int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *name, int errnum,
+enum { PROFILE_SIZE = 128 };
+
+/* The AppArmor profile that this process runs under, with its mode; false if there is none. */
+static bool find_profile(const struct probe_engine *engine, char shown[static PROFILE_SIZE * 3])
+{
+    char profile[PROFILE_SIZE] = "";
+    pid_t self = getpid();
+    ssize_t length =
+        proc_read(engine->proc, self, self, "attr/apparmor/current", profile, sizeof(profile));
+    size_t end = length > 0 ? strcspn(profile, "\n") : 0;
+    profile[end] = '\0';
+    text_escape(profile, end, false, shown, PROFILE_SIZE * 3);
+    return end > 0 && strcmp(profile, "unconfined") != 0;
+}
+
+/* The kernel refuses what by all that we know of the process it should allow. */
+static int fail_by_module(struct probe_engine *engine, pid_t pid, long user, int errnum,
+                          struct probe_error *error)
+{
+    long self = (long)geteuid();
+    long tracer = proc_status_number(engine->proc, pid, "TracerPid:");
+    char profile[PROFILE_SIZE * 3];
+    bool confined = find_profile(engine, profile);
+    /* Whoever may look into nothing has no probes to ask about, and sees no sentence. */
+    if (confined && !atomic_exchange(&engine->told_of_profile, true))
+        engine_log(engine, PROBE_LOG_WARNING,
+                   "process %d of user %ld may not be looked into, nor perhaps any: the AppArmor "
+                   "profile here is %s, and may lack the rule 'ptrace,'",
+                   pid, user, profile);
+    return error_set(error, errnum,
+                     "process %d of user %ld may not be looked into by user %ld (another group, "
+                     "more capabilities, another user namespace, or a security module%s%s%s)",
+                     pid, user, self, confined ? ": the AppArmor profile here is " : "",
+                     confined ? profile : "", tracer > 0 ? "; it is being traced" : "");
+}
+
+int diagnose_denied(struct probe_engine *engine, pid_t pid, const char *name, int errnum,
                     struct probe_error *error)
 {
     long user = proc_status_number(engine->proc, pid, "Uid:");
-    long tracer = proc_status_number(engine->proc, pid, "TracerPid:");
     long owner = owner_of_memory(engine, pid);
     long self = (long)geteuid();
     int scope = is_of_yama(name) ? yama_scope(engine) : YAMA_OFF;
@@ -76,10 +111,7 @@ int diagnose_denied(const struct probe_engine *engine, pid_t pid, const char *na
                          pid, user);
     if (scope != YAMA_OFF)
         return fail_by_yama(pid, scope, errnum, error);
-    return error_set(error, errnum,
-                     "process %d of user %ld may not be looked into by user %ld (another group, "
-                     "more capabilities, another user namespace, or a security module%s)",
-                     pid, user, self, tracer > 0 ? "; it is being traced" : "");
+    return fail_by_module(engine, pid, user, errnum, error);
 }
 
 void diagnose_refusals(struct probe_engine *engine, const struct memory_refusals *refusals)
@@ -101,7 +133,7 @@ pid_t diagnose_tracer(const struct probe_engine *engine, pid_t tid)
     return tracer > 0 ? (pid_t)tracer : 0;
 }
 
-int diagnose_traced(const struct probe_engine *engine, pid_t pid, pid_t tracer, int errnum,
+int diagnose_traced(struct probe_engine *engine, pid_t pid, pid_t tracer, int errnum,
                     struct probe_error *error)
 {
     char name[64] = "";

@@ -184,7 +184,7 @@ static int open_descriptors(const struct probe_engine *engine, struct probe_imag
     return status;
 }
 
-static int try_open(const struct probe_engine *engine, struct probe_image *image, bool surely,
+static int try_open(struct probe_engine *engine, struct probe_image *image, bool surely,
                     struct probe_error *error)
 {
     pid_t parent = 0;

@@ -61,7 +61,7 @@ struct tracee {
 enum job { JOB_NONE, JOB_ACT, JOB_END };
 
 struct tracee_stop {
-    const struct probe_engine *engine;
+    struct probe_engine *engine;
     pid_t pid;
     struct probe_error error;
 
@@ -485,7 +485,7 @@ static int start_tracer(struct tracee_stop *stop, struct probe_error *error)
     return status;
 }
 
-static struct tracee_stop *new_stop(const struct probe_engine *engine, pid_t pid,
+static struct tracee_stop *new_stop(struct probe_engine *engine, pid_t pid,
                                     const struct timespec *deadline)
 {
     struct tracee_stop *stop = calloc(1, sizeof(*stop));
@@ -497,7 +497,7 @@ static struct tracee_stop *new_stop(const struct probe_engine *engine, pid_t pid
     return stop;
 }
 
-int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+int tracee_begin(struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
                  struct tracee_stop **result, struct probe_error *error)
 {
     struct tracee_stop *stop = new_stop(engine, pid, deadline);
@@ -509,7 +509,7 @@ int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct time
     return status;
 }
 
-int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+int tracee_run(struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
                const struct tracee_task *task, struct probe_error *error)
 {
     struct tracee_stop *stop = new_stop(engine, pid, deadline);

@@ -15,7 +15,7 @@ struct tracee_stop;
  * tracer has the process; ETIMEDOUT threads did not stop before DEADLINE; ESRCH it has ended;
  * EACCES, EPERM; ENOMEM, EAGAIN.
  */
-int tracee_begin(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+int tracee_begin(struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
                  struct tracee_stop **stop, struct probe_error *error);
 
 /* What to do with a process while it is stopped. Both functions return 0 or an error. */
@@ -30,7 +30,7 @@ struct tracee_task {
  * Stops every thread, does TASK, and lets them go at once: all in the tracing thread, so the
  * process never waits for a wake-up of ours. Returns what TASK returned, or an error as above.
  */
-int tracee_run(const struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
+int tracee_run(struct probe_engine *engine, pid_t pid, const struct timespec *deadline,
                const struct tracee_task *task, struct probe_error *error);
 
 /*
