@@ -33,8 +33,8 @@ guest_packages_arm64=(
 # NAME ARCHITECTURE KERNEL INIT, jobs, and what the kernel's command line has more. KERNEL is one of
 # kernel_archive's; jobs are functions machine_JOB, and that of Yama, whose scope only grows, is last.
 machines='
-debian-12         amd64 6.1   guest-init smoke,units,yama
-debian-13         amd64 6.12  systemd    smoke,units,apparmor,yama
+debian-12         amd64 6.1   guest-init smoke,units,huge,yama
+debian-13         amd64 6.12  systemd    smoke,units,huge,apparmor,yama
 debian-13-ptrace  amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=ptrace
 debian-13-never   amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=never
 debian-11         amd64 5.10  guest-init smoke,units,yama
@@ -187,6 +187,10 @@ machine_smoke() {
 
 machine_yama() {
     echo "bats --tap tests/yama.bats"
+}
+
+machine_huge() {
+    echo "bats --tap tests/huge.bats"
 }
 
 machine_apparmor() {

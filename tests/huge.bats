@@ -57,6 +57,43 @@ is_switched() {
     code | diff "$work/before" -
 }
 
+# forced_write: what the kernel says of writing, by hand, the byte that is there to code that its
+# process may only read: "written", or the errno's name.
+forced_write() {
+    python3 -I -S -c '
+import errno, os, sys
+mem = os.open(f"/proc/{sys.argv[1]}/mem", os.O_RDWR)
+try:
+    os.pwrite(mem, os.pread(mem, 1, 0x7fe00000), 0x7fe00000)
+    print("written")
+except OSError as error:
+    print(errno.errorcode[error.errno])' "$pid"
+}
+
+# is_refused: EIO with the reason, and nothing has changed.
+is_refused() {
+    code > "$work/before"
+    assert_errno EIO write "$mnt/$pid/spread/enabled" 1
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*process $pid has its code at 0x*on reserved pages of 2048 KiB (hugetlbfs), and this kernel*"
+    code | diff "$work/before" -
+    assert_equal "$(memory_of "$pid" spread)" "0 off"
+}
+
+# is_switched_or_refused: by either engine, as this kernel does it.
+is_switched_or_refused() {
+    local outcome
+    case $(forced_write) in
+    written) outcome=is_switched ;;
+    EIO) outcome=is_refused ;;
+    *) return 1 ;;
+    esac
+    $outcome
+    stop_server "$server" "$mnt"
+    start_server -o engine=ptrace
+    $outcome
+}
+
 @test "anonymous memory that the kernel made huge" {
     start huge -i 20 thp
     assert_equal "$(smaps_field AnonHugePages)" 2048
@@ -67,7 +104,7 @@ is_switched() {
     reserve_page 2048
     start huge -i 20 tlb
     assert_equal "$(smaps_field KernelPageSize)" 2048
-    is_switched
+    is_switched_or_refused
 }
 
 @test "a private mapping of a memfd that the code was copied to, by either engine" {
@@ -84,7 +121,7 @@ is_switched() {
     [ "$(cat "$pool/nr_hugepages")" -ge $((pages_before + 2)) ] || skip "no memory for huge pages"
     start huge -i 20 tlbfd
     assert_equal "$(smaps_field KernelPageSize)" 2048
-    is_switched
+    is_switched_or_refused
 }
 
 @test "a mapping of other code in the place of the code, or a shared one: nothing is shown, and why" {

@@ -109,20 +109,28 @@ static unsigned long page_size_of(const char *smaps, const struct mapping *mappi
     return size ? strtoul(size + strlen(field), NULL, 10) : 0;
 }
 
-bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
-                        const struct mapping *mapping)
+int loaded_page_size(const struct probe_engine *engine, const struct probe_image *image,
+                     const struct mapping *mapping, unsigned long *size)
 {
-    const uint64_t giga = 1 << 30;
-    if (mapping->start % giga || mapping->end % giga)
-        return false;
     char *smaps = NULL;
     int fd = proc_open(engine->proc, image->pid, image->tid, "smaps", O_RDONLY);
     ssize_t length = fd < 0 ? fd : proc_read_all(fd, &smaps);
     if (fd >= 0)
         close(fd);
     if (length < 0)
-        return true; /* unknown, so it may be */
-    unsigned long size = page_size_of(smaps, mapping);
+        return (int)length;
+    *size = page_size_of(smaps, mapping);
     free(smaps);
-    return size == 0 || size >= giga >> 10;
+    return *size == 0 ? -ENOENT : 0;
+}
+
+bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
+                        const struct mapping *mapping)
+{
+    const uint64_t giga = 1 << 30;
+    unsigned long size = 0;
+    if (mapping->start % giga || mapping->end % giga)
+        return false;
+    /* If it is unknown, it may be. */
+    return loaded_page_size(engine, image, mapping, &size) < 0 || size >= giga >> 10;
 }

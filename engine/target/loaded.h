@@ -85,6 +85,10 @@ bool loaded_is_current(const struct probe_engine *engine, const struct probe_ima
  */
 bool loaded_has_code(const struct object *object, const struct mapping *mapping, int fd);
 
+/* The size of MAPPING's pages in KiB, by smaps. Errors: ENOENT it has gone; those of reading. */
+int loaded_page_size(const struct probe_engine *engine, const struct probe_image *image,
+                     const struct mapping *mapping, unsigned long *size);
+
 /* Is MAPPING made of pages of 1 GiB? Reads smaps, if its addresses allow that. */
 bool loaded_is_gigantic(const struct probe_engine *engine, const struct probe_image *image,
                         const struct mapping *mapping);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "update/plan-apply.h"
 
+#include "target/loaded.h"
+
 #include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 static int write_step(const struct memory_writer *writer, const struct plan_step *step,
                       uint16_t value, struct probe_error *error)
@@ -24,6 +27,24 @@ static int undo_step(const struct memory_writer *writer, const struct plan_step 
     int value = now - (step->new - step->old);
     value = value < 0 ? 0 : value > UINT16_MAX ? UINT16_MAX : value;
     return write_step(writer, step, (uint16_t)value, NULL);
+}
+
+/*
+ * Says it, if STEP failed for the kind of its pages: some kernels (6.12 is one) make no forced
+ * write to pages of hugetlbfs, neither through mem nor for a tracer, and call that EIO.
+ */
+static void explain_pages(const struct probe_engine *engine, const struct memory_writer *writer,
+                          const struct plan_step *step, struct probe_error *error)
+{
+    const struct mapping *mapping = maps_find(writer->maps, step->address);
+    unsigned long size = 0;
+    if (!mapping || loaded_page_size(engine, writer->image, mapping, &size) < 0 ||
+        size <= (unsigned long)sysconf(_SC_PAGESIZE) >> 10)
+        return;
+    error_set(error, EIO,
+              "process %d has its code at 0x%" PRIx64 " on reserved pages of %lu KiB (hugetlbfs), "
+              "and this kernel lets nobody write there: a later one may",
+              writer->image->pid, mapping->start, size);
 }
 
 /* Takes back the first COUNT steps, in reverse order. */
@@ -49,6 +70,8 @@ int plan_apply(const struct probe_engine *engine, const struct memory_writer *wr
             continue;
         if (status != -ESRCH) /* ESRCH: nothing is left to take back */
             undo_steps(engine, writer, plan, i);
+        if (status == -EIO && plan->steps[i].is_site)
+            explain_pages(engine, writer, &plan->steps[i], error);
         return status;
     }
     engine_log(engine, PROBE_LOG_DEBUG, "process %d: an update changed %zu counters and sites",
