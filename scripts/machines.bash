@@ -98,6 +98,11 @@ kernel_get() {
     version=$(basename "$kernel"/lib/modules/*)
 }
 
+# initrd_get: of ROOT's busybox, for KERNEL.
+initrd_get() {
+    once "$kernel/initrd.done" tests/machines/initrd.bash "$root" "$kernel" "$version" "$kernel/initrd"
+}
+
 make_image() {
     rm -f "$2"
     truncate -s 4G "$2"
@@ -220,7 +225,7 @@ machine_run() {
     echo "=== $name: Linux $kernel_name on $arch ${append:+($append)}"
     mkdir -p "$machine_cache"
     if ! { kernel_get "$kernel_name" "$arch" && image_get "$arch" && machine_build "$arch" &&
-        tests/machines/initrd.bash "$root" "$kernel" "$version" "$kernel/initrd"; }; then
+        initrd_get; }; then
         record fail 1 "$name cannot be made"
         return
     fi
