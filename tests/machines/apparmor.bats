@@ -51,7 +51,8 @@ is_told() {
     shift
     wait_until "$* >/dev/null; grep -q 'nor perhaps any' '$log'"
     assert_match "$(grep -m 1 'nor perhaps any' "$log")" "*warning: process * of user * may not be \
-looked into, nor perhaps any: the AppArmor profile here is probefs-test (enforce), and may lack the rule 'ptrace,'"
+looked into, nor perhaps any: the AppArmor profile here is probefs-test (enforce), and may lack the \
+rule 'ptrace,'"
 }
 
 @test "without ptrace: nothing is shown, and the log says why, to root and to a user" {
