@@ -45,6 +45,7 @@ struct watch_plan {
     uint64_t *offsets, *references, *cookies; /* of each site */
     size_t site_count;
     size_t probes_before; /* the planner's own */
+    size_t first_recipe;  /* the number of the recipe whose cookie is 0 */
 };
 
 /*

@@ -153,7 +153,8 @@ static bool is_sound(const struct probe_attacher *attacher, const struct asked *
     return request->tid > 0 && request->file_count <= REQUEST_FILES_MAX &&
            asked->fd_count == REQUEST_FILES + request->file_count &&
            request->site_count <= REQUEST_SITES_MAX && request->recipe_count > 0 &&
-           request->recipe_count <= REQUEST_SITES_MAX && request->tally_count > WATCH_COUNTS &&
+           request->recipe_count <= REQUEST_SITES_MAX &&
+           request->first_recipe <= REQUEST_SITES_MAX && request->tally_count > WATCH_COUNTS &&
            request->tally_count <= REQUEST_TALLIES_MAX && is_ring_size(request->ring_size) &&
            (is_first || (request->ring_size == attacher->ring_size &&
                          request->tally_count == attacher->tally_count));
@@ -274,6 +275,7 @@ static int load(const struct probe_attacher *attacher, const struct asked *asked
         .lines = asked->request.lines != 0,
         .recipes = asked->recipes,
         .recipe_count = asked->request.recipe_count,
+        .first_recipe = asked->request.first_recipe,
         .tally_count = asked->request.tally_count,
         .ring_size = asked->request.ring_size,
         .ring = attacher->ring,

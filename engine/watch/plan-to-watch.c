@@ -443,12 +443,13 @@ static void fill_plan(struct planner *planner, struct watch_plan *plan)
         /* The kernel has one semaphore for a place: that of its first probe. */
         plan->references[i] =
             i > 0 && is_same_place(found - 1, found) ? plan->references[i - 1] : found->reference;
-        plan->cookies[i] = found->recipe;
+        plan->cookies[i] = found->recipe - plan->first_recipe;
     }
     plan->site_count = planner->count;
 }
 
-static int make_plan(struct planner *planner, size_t probes_before, struct watch_plan *result)
+static int make_plan(struct planner *planner, size_t recipes_before, size_t probes_before,
+                     struct watch_plan *result)
 {
     struct watch_plan plan = {
         .pid = planner->target->image.pid,
@@ -463,6 +464,7 @@ static int make_plan(struct planner *planner, size_t probes_before, struct watch
         return error_memory(planner->error);
     }
     plan.probes_before = probes_before;
+    plan.first_recipe = recipes_before;
     fill_plan(planner, &plan);
     *result = plan;
     return 0;
@@ -554,7 +556,7 @@ int watch_plan_make(struct probe_target *target, const size_t *indices, size_t c
     if (status == 0)
         blame_planned(&planner);
     if (status == 0)
-        status = make_plan(&planner, probes, plan);
+        status = make_plan(&planner, recipes, probes, plan);
     if (status < 0)
         cut_table(table, recipes, probes);
     for (size_t i = 0; i < planner.symbols_count; i++)

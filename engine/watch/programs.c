@@ -28,7 +28,8 @@ static __u32 find_kinds(const struct programs_wanted *wanted)
 /* Sets the variable of the programs that says whom they are for. */
 static bool set_settings(struct bpf_object *object, const struct programs_wanted *wanted)
 {
-    const struct watch_settings settings = {(__u32)wanted->pid, find_kinds(wanted)};
+    const struct watch_settings settings = {(__u32)wanted->pid, find_kinds(wanted),
+                                            (__u32)wanted->first_recipe};
     struct bpf_map *map = NULL;
     bpf_object__for_each_map (map, object) {
         if (bpf_map__is_internal(map) &&

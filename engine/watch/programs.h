@@ -22,8 +22,9 @@ struct programs_wanted {
     bool ignores_exec; /* nothing marks an exec: the process is this one */
     const struct watch_recipe *recipes;
     size_t recipe_count;
-    size_t tally_count; /* WATCH_COUNTS and the probes */
-    size_t ring_size;   /* a power of two, at least a page */
+    size_t first_recipe; /* the number of the first of them, as records have it */
+    size_t tally_count;  /* WATCH_COUNTS and the probes */
+    size_t ring_size;    /* a power of two, at least a page */
     /* Those of programs that were loaded before for the same watch, or -1. */
     int ring, tallies;
 };

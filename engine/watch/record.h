@@ -31,7 +31,10 @@ struct watch_operand {
     __u8 unused[3];
 };
 
-/* What is recorded when one site is hit. The site's cookie is the recipe's number. */
+/*
+ * What is recorded when one site is hit. Recipes are numbered over all that a watch has attached;
+ * the site's cookie is the recipe's place among those that the program was loaded with.
+ */
 struct watch_recipe {
     __u32 probe; /* whose count grows */
     __u8 count;  /* operands */
@@ -82,6 +85,7 @@ enum {
 struct watch_settings {
     __u32 tgid;  /* the process, in the initial pid namespace */
     __u32 kinds; /* a bit for each of WATCH_KINDS that a recipe needs */
+    __u32 first; /* the number of the first recipe */
 };
 
 #endif

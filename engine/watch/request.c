@@ -69,6 +69,7 @@ static int send_plan(int socket, const struct watch_plan *plan,
         .file_count = plan->file_count,
         .site_count = plan->site_count,
         .recipe_count = wanted->recipe_count,
+        .first_recipe = wanted->first_recipe,
         .tally_count = wanted->tally_count,
         .ring_size = wanted->ring_size,
     };

@@ -31,6 +31,7 @@ struct attach_request {
     pid_t tid;      /* a live thread */
     uint32_t lines; /* 0: firings are only counted */
     uint64_t file_count, site_count, recipe_count;
+    uint64_t first_recipe; /* the number of the first recipe, as records have it */
     uint64_t tally_count, ring_size;
 };
 

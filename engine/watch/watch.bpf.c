@@ -86,9 +86,10 @@ static ALWAYS_INLINE const struct watch_recipe *count_firing(void *ctx, struct f
     __u64 *replaced = find_tally(WATCH_REPLACED);
     if (!replaced || *(volatile __u64 *)replaced)
         return NULL;
+    __u64 cookie = bpf_get_attach_cookie(ctx);
     firing->thread = thread;
-    firing->recipe = bpf_get_attach_cookie(ctx);
-    __u32 key = (__u32)firing->recipe;
+    firing->recipe = cookie + get_settings()->first;
+    __u32 key = (__u32)cookie;
     const struct watch_recipe *recipe = bpf_map_lookup_elem(&recipes, &key);
     __u64 *count = recipe ? find_tally(WATCH_COUNTS + recipe->probe) : NULL;
     if (!count)

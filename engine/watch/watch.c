@@ -88,16 +88,20 @@ static int make_tallies_room(struct probe_watch *watch, struct probe_error *erro
                      watch->pid, PROBES_SPARE);
 }
 
-static struct programs_wanted programs_for(const struct probe_watch *watch)
+/* Only the recipes that PLAN has added are loaded with the programs for it. */
+static struct programs_wanted programs_for(const struct probe_watch *watch,
+                                           const struct watch_plan *plan)
 {
     static const struct watch_recipe none = {0};
     const struct watch_table *table = &watch->table;
     bool first = watch->batch_count == 0;
+    size_t added = table->recipe_count - plan->first_recipe;
     return (struct programs_wanted){
         .pid = watch->pid,
         .lines = !watch->options.counts_only,
-        .recipes = table->recipe_count ? table->recipes : &none,
-        .recipe_count = table->recipe_count ? table->recipe_count : 1,
+        .recipes = added ? table->recipes + plan->first_recipe : &none,
+        .recipe_count = added ? added : 1,
+        .first_recipe = plan->first_recipe,
         .tally_count = watch->tally_count,
         .ring_size = watch->options.room,
         .ring = first ? -1 : watch->batches[0].programs.ring,
@@ -115,10 +119,10 @@ static int map_results(struct probe_watch *watch, int ring, int tallies, struct 
     return status;
 }
 
-static int load_batch(struct probe_watch *watch, enum watch_way way, struct batch *batch,
-                      struct probe_error *error)
+static int load_batch(struct probe_watch *watch, const struct watch_plan *plan, enum watch_way way,
+                      struct batch *batch, struct probe_error *error)
 {
-    struct programs_wanted wanted = programs_for(watch);
+    struct programs_wanted wanted = programs_for(watch, plan);
     wanted.way = way;
     int status = programs_load(&wanted, &batch->programs, error);
     if (status < 0 || watch->batch_count > 0)
@@ -139,7 +143,7 @@ static int attach_batch(struct probe_watch *watch, struct probe_target *target,
     enum watch_way way = WATCH_MULTI;
     int status = attach_choose_way(watch->engine, plan->pid, plan->tid, &way, error);
     if (status == 0)
-        status = load_batch(watch, way, &batch, error);
+        status = load_batch(watch, plan, way, &batch, error);
     /* From here on an exec is marked; and so far there was none. */
     if (status == 0)
         status = target_check(target, error);
@@ -163,7 +167,7 @@ static int attach_or_ask(struct probe_watch *watch, struct probe_target *target,
         return status;
     if (!watch->options.attacher)
         return attach_batch(watch, target, plan, error);
-    const struct programs_wanted wanted = programs_for(watch);
+    const struct programs_wanted wanted = programs_for(watch, plan);
     status = request_send(watch->options.attacher, plan, &wanted, watch->reader.mem, error);
     if (status < 0)
         return status;
