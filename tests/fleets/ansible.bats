@@ -24,7 +24,10 @@ setup() {
   vars: {probefs_package: mount}
   roles: [probefs]
 END
-    start demo-ocaml_1 -q
+    # The module is for all processes of a program: so it is one of this test's own.
+    cp "$targets/demo-ocaml_1" "$work/bin/fleet-demo"
+    start_command root "$work/bin/fleet-demo" -q
+    wait_until "grep -q '^pid' '$out'"
 }
 
 teardown() {
@@ -63,7 +66,7 @@ switching() {
   roles: [probefs]
   post_tasks:
     - probe:
-        program: demo-ocaml_1
+        program: fleet-demo
         probes: ['gc_*']
         state: $1
         mountpoint: "{{ probefs_mountpoint }}"
@@ -126,11 +129,11 @@ END
   roles: [{role: probefs, when: false}]
   module_defaults: {probe: {mountpoint: "{{ probefs_mountpoint }}"}}
   post_tasks:
-    - {probe: {program: demo-ocaml_1, probes: [gc_start, none]}, ignore_errors: true}
-    - {probe: {program: demo-ocaml_1, probes: [gc_start, gc_stop]}, ignore_errors: true}
+    - {probe: {program: fleet-demo, probes: [gc_start, none]}, ignore_errors: true}
+    - {probe: {program: fleet-demo, probes: [gc_start, gc_stop]}, ignore_errors: true}
     - {probe: {program: nobody, probes: ['*']}, ignore_errors: true}
     - {probe: {program: nobody, probes: ['*'], missing_ok: true}}
-    - {probe: {program: demo-ocaml_1, probes: [idle], mountpoint: /nowhere}}
+    - {probe: {program: fleet-demo, probes: [idle], mountpoint: /nowhere}}
 END
     plays fail
     assert_equal "$recap" "web1 0 1"

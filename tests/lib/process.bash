@@ -202,7 +202,8 @@ stays_stopped() {
     kill -STOP "$pid"
     wait_until "grep -q '^State:.T' /proc/$pid/status"
     echo 1 >"$mnt/$pid/gc_start/enabled"
-    assert_equal "$(memory_of "$pid" gc_start)" "1 on"
+    # A processor without sites to patch has semaphores only.
+    assert_match "$(memory_of "$pid" gc_start)" "1 @(on|-)"
     grep -q '^State:.T' "/proc/$pid/status"
     kill -CONT "$pid"
     says '^gc_start'
