@@ -279,7 +279,7 @@ while True:
     assert_equal "$status" 1 "exit status of cat"
     grep -q 'Input/output error' "$trace.err"
     is_as_before
-    grep -q 'worker has ended' "$mnt/$pid/error_log"
+    grep -q "could not read 'burst:shot/trace': EIO: .*worker has ended" "$mnt/$pid/error_log"
     watch_stream "$shot/trace"
     fire
     adds_up 1

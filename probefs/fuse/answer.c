@@ -71,7 +71,8 @@ static void fail_on(fuse_req_t request, const struct inode *inode, uint64_t numb
 {
     char path[PROBE_NAME_SIZE + NODE_NAME_SIZE];
     char what[sizeof(path) + ASKED_SIZE];
-    const char *name = inode_kind(number)->name;
+    const struct node_kind *kind = inode_kind(number);
+    const char *name = kind->type == NODE_STREAM ? "trace" : kind->name; /* as the links to it */
     snprintf(path, sizeof(path), "%s%s%s", inode->probe ? inode->probe : "",
              inode->probe && name ? "/" : "",
              name           ? name
