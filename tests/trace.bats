@@ -202,7 +202,22 @@ teardown() {
     end_reader
     exec 9<&-
     is_as_before
-    assert_errno EINVAL write "$mnt/$pid/$name/trace" "$name\\n"
+}
+
+@test "to the stream of a single probe no name is written, before and after its first read" {
+    start_server
+    shoot 1 1
+    exec 9<>"$shot/trace"
+    assert_errno EINVAL write @9 'burst:shot\n'
+    cat <&9 >"$work/out/chosen" 3>&- 9>&- &
+    reader=$!
+    adopt "$reader"
+    wait_until "[ \$(holders) = 1 ]"
+    assert_errno EINVAL write @9 'burst:shot\n'
+    assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
+        "*could not write \"burst:shot\" to 'burst:shot/trace': EINVAL: the stream of a probe is *"
+    end_reader
+    exec 9<&-
 }
 
 @test "after an exec the stream ends, and shows nothing of the new image" {

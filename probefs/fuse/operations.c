@@ -374,7 +374,7 @@ static void op_write(fuse_req_t request, fuse_ino_t number, const char *bytes, s
     struct probe_error error = {.text = ""};
     char what[ASKED_SIZE];
     (void)offset;
-    int status = file->stream ? stream_write(server, file, bytes, length, &error)
+    int status = file->stream ? stream_write(file, bytes, length, &error)
                               : file_write(server, file, info->lock_owner, bytes, length, &error);
     if (status < 0) {
         describe_write(bytes, length, what, sizeof(what));

@@ -554,6 +554,11 @@ void stream_poll(fuse_req_t request, struct file *file, struct fuse_pollhandle *
 static int add_names(struct stream *stream, const char *names, size_t length,
                      struct probe_error *error)
 {
+    if (stream->file->inode->probe) {
+        snprintf(error->text, sizeof(error->text),
+                 "the stream of a probe is of that probe alone: names are for the process's");
+        return -EINVAL;
+    }
     if (stream->has_begun) {
         snprintf(error->text, sizeof(error->text),
                  "probes are chosen before the stream is read, and this one is");
@@ -576,11 +581,9 @@ static int add_names(struct stream *stream, const char *names, size_t length,
     return 0;
 }
 
-int stream_write(struct server *server, struct file *file, const char *names, size_t length,
-                 struct probe_error *error)
+int stream_write(struct file *file, const char *names, size_t length, struct probe_error *error)
 {
     struct stream *stream = file->stream;
-    (void)server;
     pthread_mutex_lock(&stream->lock);
     int status = add_names(stream, names, length, error);
     pthread_mutex_unlock(&stream->lock);

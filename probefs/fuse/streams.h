@@ -29,8 +29,10 @@ void stream_read(fuse_req_t request, struct file *file, uint64_t number, size_t 
 /* Answers REQUEST, and if there is nothing to read, tells HANDLE (may be NULL) when there is. */
 void stream_poll(fuse_req_t request, struct file *file, struct fuse_pollhandle *handle);
 
-/* Chooses probes. Errors: EBUSY it is read already; EINVAL; ENOENT; those of the service. */
-int stream_write(struct server *server, struct file *file, const char *names, size_t length,
-                 struct probe_error *error);
+/*
+ * Chooses probes. Errors: EINVAL, and always for a probe's own stream; EBUSY it is read already;
+ * ENOENT; those of the service.
+ */
+int stream_write(struct file *file, const char *names, size_t length, struct probe_error *error);
 
 #endif

@@ -43,7 +43,7 @@ int node_hits_read(struct node_file *file, FILE *out, struct probe_error *error)
 int node_hits_write(struct node_file *file, const char *text, size_t length,
                     struct probe_error *error);
 
-/* The names of probes that a stream is to show. */
+/* The names of probes that a process's stream is to show. */
 int node_stream_write(struct node_file *file, const char *text, size_t length,
                       struct probe_error *error);
 

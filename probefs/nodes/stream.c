@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written to a stream before it is read: the names of probes. */
+/* What is written to a process's stream before it is read: the names of probes. */
 #include "nodes/nodes.h"
 
 #include "nodes/chosen.h"
@@ -10,11 +10,6 @@
 int node_stream_write(struct node_file *file, const char *text, size_t length,
                       struct probe_error *error)
 {
-    if (file->probe) {
-        snprintf(error->text, sizeof(error->text),
-                 "the stream of a probe is of that probe alone: names are for the process's");
-        return -EINVAL;
-    }
     int status = probe_target_look(file->target, error);
     if (status < 0)
         return status;
