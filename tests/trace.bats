@@ -171,6 +171,36 @@ teardown() {
     assert_equal "$(grep -c '^waiting' "$work/out/polled")" 3
 }
 
+@test "epoll by edges tells of each arrival, whether what was there is read or not" {
+    start_server
+    start sdt -i 200
+    timeout 100 "$tests/lib/stream.py" edge "$mnt/$pid/trace" >"$work/out/edges"
+    assert_equal "$(grep -c "Z $pid " "$work/out/edges")" 3
+    assert_equal "$(tail -n 2 "$work/out/edges" | paste -sd ' ')" "unread again"
+}
+
+# nothing_is_done: all threads of the server sleep.
+nothing_is_done() {
+    ! cat "/proc/$server/task/"*/status 2>/dev/null | grep -q '^State:[[:blank:]]*R'
+}
+
+@test "a stream that ended and that nobody reads costs nothing" {
+    start_server
+    shoot 1 1
+    mkfifo "$work/close"
+    "$tests/lib/stream.py" idle "$shot/trace" <"$work/close" 3>&- &
+    reader=$!
+    adopt "$reader"
+    exec 8>"$work/close"
+    wait_until "[ \$(holders) = 1 ]"
+    fire
+    kill -USR1 "$pid"
+    wait_until "! kill -0 $pid 2>/dev/null && [ \$(holders) = 0 ]"
+    wait_until nothing_is_done
+    exec 8>&-
+    wait "$reader"
+}
+
 @test "what attaches goes before all normal processes" {
     start_server
     shoot 1 3

@@ -60,7 +60,7 @@ struct stream {
     bool has_ended;    /* nothing comes behind it: */
     int status;
     struct probe_error sentence;
-    struct fuse_pollhandle *handle; /* of who polls */
+    struct fuse_pollhandle *handle; /* the latest of who polls, kept until the close */
     bool is_closed;
 
     struct parked *queue; /* guarded by the table's lock, and so is the rest */
@@ -192,10 +192,16 @@ static bool answer_read(struct stream *stream, fuse_req_t request, size_t size)
     return true;
 }
 
-/* The thread is to look at STREAM when something comes. */
+/*
+ * The thread is to look at STREAM when something comes: once, or each time where somebody polls.
+ * For whoever waits for edges (EPOLLET) the kernel polls once, and wants to hear of all arrivals.
+ */
 static void await(struct stream *stream)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = stream};
+    struct epoll_event event = {
+        .events = EPOLLIN | (stream->handle ? EPOLLET : EPOLLONESHOT),
+        .data.ptr = stream,
+    };
     epoll_ctl(stream->server->streams->events, EPOLL_CTL_MOD, stream->feed.socket, &event);
 }
 
@@ -298,12 +304,9 @@ static void serve_stream(struct stream *stream)
         if (!answer_read(stream, request, size))
             answer_error(request, NULL, -EAGAIN);
     }
-    if (!stream->is_closed && stream->handle && is_readable(stream)) {
+    if (!stream->is_closed && stream->handle && is_readable(stream))
         fuse_lowlevel_notify_poll(stream->handle);
-        fuse_pollhandle_destroy(stream->handle);
-        stream->handle = NULL;
-    }
-    if (!stream->is_closed && (parked || stream->handle))
+    if (!stream->is_closed && parked)
         await(stream);
     pthread_mutex_unlock(&stream->lock);
 }
@@ -492,7 +495,8 @@ void stream_close(struct server *server, struct file *file)
 static int begin(struct stream *stream, pid_t reader, struct probe_error *error)
 {
     const struct stream_wish wish = {stream->names, stream->names_length, stream->room, reader};
-    struct epoll_event event = {.events = 0, .data.ptr = stream};
+    /* Once: an end that nobody waits for is told as well. */
+    struct epoll_event event = {.events = EPOLLONESHOT, .data.ptr = stream};
     if (stream->has_begun)
         return 0;
     int status = watching_begin(stream->server, stream->file, &wish, &stream->feed, error);
@@ -505,6 +509,8 @@ static int begin(struct stream *stream, pid_t reader, struct probe_error *error)
         return status;
     }
     stream->has_begun = true;
+    if (stream->handle)
+        await(stream);
     return 0;
 }
 
@@ -526,26 +532,29 @@ void stream_read(fuse_req_t request, struct file *file, uint64_t number, size_t 
     pthread_mutex_unlock(&stream->lock);
 }
 
+/* Keeps HANDLE, the way to whoever polls, in place of the one before. */
+static void keep_handle(struct stream *stream, struct fuse_pollhandle *handle)
+{
+    bool is_first = !stream->handle;
+    if (!is_first)
+        fuse_pollhandle_destroy(stream->handle);
+    stream->handle = handle;
+    if (is_first && stream->has_begun)
+        await(stream);
+}
+
 void stream_poll(fuse_req_t request, struct file *file, struct fuse_pollhandle *handle)
 {
     struct stream *stream = file->stream;
     struct probe_error unused;
     unsigned int ready = 0;
     pthread_mutex_lock(&stream->lock);
+    if (handle)
+        keep_handle(stream, handle);
     if (begin(stream, fuse_req_ctx(request)->pid, &unused) < 0) /* a read says why */
         ready = POLLIN | POLLRDNORM | POLLERR;
     else if (is_readable(stream))
         ready = POLLIN | POLLRDNORM;
-    if (handle && stream->handle)
-        fuse_pollhandle_destroy(stream->handle);
-    if (handle)
-        stream->handle = handle;
-    if (handle && ready == 0)
-        await(stream);
-    if (ready != 0 && stream->handle) {
-        fuse_pollhandle_destroy(stream->handle);
-        stream->handle = NULL;
-    }
     fuse_reply_poll(request, ready);
     pthread_mutex_unlock(&stream->lock);
 }

@@ -26,7 +26,7 @@ void stream_close(struct server *server, struct file *file);
 void stream_read(fuse_req_t request, struct file *file, uint64_t number, size_t size,
                  bool nonblocking);
 
-/* Answers REQUEST, and if there is nothing to read, tells HANDLE (may be NULL) when there is. */
+/* Answers REQUEST, and tells HANDLE (may be NULL) of all that comes from now on. */
 void stream_poll(fuse_req_t request, struct file *file, struct fuse_pollhandle *handle);
 
 /*

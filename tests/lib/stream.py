@@ -6,6 +6,9 @@
 
     nonblock  without waiting: prints the errno's name, then waits, and prints the first line
     poll      with select, poll and epoll in turn: each must wait until there is a line
+    edge      by epoll's edges: prints the first line behind each of three, all read until EAGAIN,
+              and then "unread" and "again" for two of which nothing is read
+    idle      without waiting, once, and then does nothing until its standard input ends
     many      opens FILE NUMBER times, prints "open", and then the number of those with a line
     each      opens the FILEs, of one probe each, which must be off; prints "open" when all are
               watched, and of each how many lines came first, and the probe's name in them; closes
@@ -54,6 +57,34 @@ def poll(file):
     poll_waits(fd, "select", lambda time: select.select([fd], [], [], time)[0])
     poll_waits(fd, "poll", lambda time: poller.poll(time * 1000))
     poll_waits(fd, "epoll", epoll.poll)
+
+
+def drain(fd):
+    """All that there is."""
+    text = b""
+    while True:
+        try:
+            text += os.read(fd, 65536)
+        except BlockingIOError:
+            return text.decode()
+
+
+def edge(file):
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    epoll = select.epoll()
+    epoll.register(fd, select.EPOLLIN | select.EPOLLET)
+    for _ in range(3):
+        assert epoll.poll(20), "nothing was told of"
+        print(drain(fd).split("\n")[0], flush=True)
+    for word in "unread", "again":
+        assert epoll.poll(20), "nothing was told of while there was something to read"
+        print(word, flush=True)
+
+
+def idle(file):
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    assert drain(fd) == ""
+    sys.stdin.read()
 
 
 def many(number, file):
@@ -127,7 +158,7 @@ def threads(number, file):
 
 def main():
     action, *words = sys.argv[1:]
-    {"nonblock": nonblock, "poll": poll, "many": many, "each": each,
+    {"nonblock": nonblock, "poll": poll, "edge": edge, "idle": idle, "many": many, "each": each,
      "threads": threads}[action](*words)
 
 
