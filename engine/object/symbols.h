@@ -9,8 +9,8 @@
 struct symbols;
 
 /*
- * Opens the symbols of the ELF file FD, which must stay open. A file without any, or one that is
- * none, has no symbols. Errors: ENOMEM.
+ * Reads the symbols of the ELF file FD, once for all that are to be found in it; FD must stay open.
+ * A file without any, or one that is none, has no symbols. Errors: ENOMEM.
  */
 int symbols_open(int fd, struct symbols **symbols);
 void symbols_close(struct symbols *symbols);
@@ -19,6 +19,6 @@ void symbols_close(struct symbols *symbols);
  * The link-time address of the symbol NAME of LENGTH bytes. Errors: ENOENT there is none, or it is
  * of one thread's storage; ENOTUNIQ two have that name, at different addresses.
  */
-int symbols_find(struct symbols *symbols, const char *name, size_t length, uint64_t *address);
+int symbols_find(const struct symbols *symbols, const char *name, size_t length, uint64_t *address);
 
 #endif
