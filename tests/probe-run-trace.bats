@@ -204,6 +204,16 @@ END
     [ ! -e "$work/ran" ]
 }
 
+@test "where descriptors are too few, that is what it says, and not that the kernel cannot" {
+    local limit
+    for limit in {8..16}; do
+        ! bash -c 'ulimit -n "$0" && exec "$@"' "$limit" "$probe_run" -t "$report" \
+            >"$work/out/command" 2>&1 || return 1
+        grep -q ': Too many open files$' "$work/out/command"
+        says_nothing_of kernel
+    done
+}
+
 @test "a user who has the capabilities, and no others" {
     local status=0
     chmod 1777 "$work/out"

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,9 @@
 
 /* What watch.bpf.c was compiled to. */
 #include <watch-program.h>
+
+/* More than libbpf has open at a time while it loads them, which is 10. */
+enum { DESCRIPTORS_MOST = 12 };
 
 /* The kernel does not check what the settings exclude, which saves 10 of 12 ms as a rule. */
 static __u32 find_kinds(const struct programs_wanted *wanted)
@@ -75,6 +79,28 @@ static int write_recipes(const struct bpf_map *map, const struct programs_wanted
     return status;
 }
 
+/*
+ * Are there as many descriptors as loading takes? To libbpf the lack of one can mean a kernel that
+ * lacks what it tries, which it then remembers until the process ends.
+ */
+static int check_descriptors(void)
+{
+    int taken[DESCRIPTORS_MOST];
+    int status = 0;
+    size_t count = 0;
+    while (count < DESCRIPTORS_MOST && status == 0) {
+        int fd = count == 0 ? memfd_create("probe-engine", MFD_CLOEXEC)
+                            : fcntl(taken[0], F_DUPFD_CLOEXEC, 0);
+        if (fd >= 0)
+            taken[count++] = fd;
+        else
+            status = -errno;
+    }
+    while (count > 0)
+        close(taken[--count]);
+    return status;
+}
+
 /* Everything that libbpf does; it says nothing of it to anybody. */
 static int load(const struct programs_wanted *wanted, struct watch_programs *programs)
 {
@@ -123,8 +149,8 @@ static int explain(int status, struct probe_error *error)
                          "this kernel cannot run what watching probes needs: %s (Linux 5.15 and "
                          "later can)",
                          strerror(-status));
-    return error_set(error, EIO, "cannot load the programs that watch probes: %s",
-                     strerror(-status));
+    return error_set(error, status == -EMFILE || status == -ENFILE ? -status : EIO,
+                     "cannot load the programs that watch probes: %s", strerror(-status));
 }
 
 int programs_load(const struct programs_wanted *wanted, struct watch_programs *result,
@@ -132,7 +158,9 @@ int programs_load(const struct programs_wanted *wanted, struct watch_programs *r
 {
     struct watch_programs programs = WATCH_PROGRAMS_NONE;
     libbpf_print_fn_t print = libbpf_set_print(NULL);
-    int status = load(wanted, &programs);
+    int status = check_descriptors();
+    if (status == 0)
+        status = load(wanted, &programs);
     libbpf_set_print(print);
     if (status < 0) {
         programs_done(&programs);

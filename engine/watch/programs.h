@@ -43,7 +43,7 @@ struct watch_programs {
 /*
  * Loads the programs; from here on an exec of the process is marked. Errors: EPERM the capabilities
  * are not there; EOPNOTSUPP this library was built without them, or the kernel does not know what
- * they need; ENOMEM; EIO.
+ * they need; EMFILE, ENFILE; ENOMEM; EIO.
  */
 int programs_load(const struct programs_wanted *wanted, struct watch_programs *programs,
                   struct probe_error *error);

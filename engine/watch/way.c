@@ -146,6 +146,13 @@ static bool in_initial_namespace(void)
     return stat("/proc/self/ns/pid", &status) == 0 && (int)status.st_ino == INITIAL_PID_NAMESPACE;
 }
 
+/* Would a try that failed so work at another time, or for somebody else? */
+static bool may_work(int status)
+{
+    return status == -EPERM || status == -ENOMEM || status == -EAGAIN || status == -EMFILE ||
+           status == -ENFILE;
+}
+
 int attach_find_way(enum watch_way *way, struct probe_error *error)
 {
     static const enum watch_way ways[] = {WATCH_MULTI, WATCH_PERF};
@@ -162,7 +169,7 @@ int attach_find_way(enum watch_way *way, struct probe_error *error)
             *way = ways[i];
             return 0;
         }
-        if (status == -EPERM || status == -ENOMEM || status == -EAGAIN)
+        if (may_work(status))
             return error_set(error, -status, "%s", reason.text);
     }
     return error_set(error, EOPNOTSUPP, "this kernel cannot watch probes: %s", reason.text);
