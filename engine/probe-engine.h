@@ -697,6 +697,11 @@ PROBE_API bool probe_watch_lacks(const struct probe_watch *watch);
 PROBE_API int probe_watch_settle(struct probe_watch *watch, int timeout, struct probe_error *error);
 /* Begins to end it, without waiting: nothing new is recorded. */
 PROBE_API void probe_watch_release(struct probe_watch *watch);
+/*
+ * Releases it, and waits for TIMEOUT milliseconds (-1: without end) until nothing is left in the
+ * process: 0, and probe_watch_free() does not wait. Errors: EINPROGRESS the kernel is still at it.
+ */
+PROBE_API int probe_watch_end(struct probe_watch *watch, int timeout);
 /* Ends it; when this returns, nothing is left in the process. NULL is fine. */
 PROBE_API void probe_watch_free(struct probe_watch *watch);
 

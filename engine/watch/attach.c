@@ -3,6 +3,7 @@
 
 #include "process/child.h"
 #include "process/privilege.h"
+#include "shared/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -348,6 +349,19 @@ void attachment_release(struct watch_attachment *attachment)
     if (attachment->socket >= 0)
         close(attachment->socket);
     attachment->socket = -1;
+}
+
+bool attachment_has_ended(const struct watch_attachment *attachment,
+                          const struct timespec *deadline)
+{
+    int ready = 0;
+    struct pollfd end = {.fd = attachment->ended};
+    if (attachment->ended < 0)
+        return true;
+    do {
+        ready = poll(&end, 1, clock_poll_timeout(deadline));
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
 }
 
 void attachment_done(struct watch_attachment *attachment)

@@ -29,6 +29,8 @@
 #include "watch/links.h"
 #include "watch/programs.h"
 
+#include <time.h>
+
 /* The sites of one file, one after the other in the plan. */
 struct watch_file {
     int fd; /* open for reading */
@@ -85,6 +87,9 @@ int attach_plan(const struct watch_plan *plan, const struct watch_programs *prog
 
 /* Begins to detach. */
 void attachment_release(struct watch_attachment *attachment);
+/* Has that been done? Waits for it until DEADLINE (NULL: without end). */
+bool attachment_has_ended(const struct watch_attachment *attachment,
+                          const struct timespec *deadline);
 /* Detaches, and waits a bounded time until that is done. */
 void attachment_done(struct watch_attachment *attachment);
 

@@ -367,6 +367,17 @@ void probe_watch_release(struct probe_watch *watch)
         attachment_release(&watch->batches[i].attachment);
 }
 
+int probe_watch_end(struct probe_watch *watch, int timeout)
+{
+    const struct timespec deadline = clock_after(timeout > 0 ? timeout * CLOCK_MILLISECOND : 0);
+    probe_watch_release(watch);
+    for (size_t i = 0; i < watch->batch_count; i++) {
+        if (!attachment_has_ended(&watch->batches[i].attachment, timeout < 0 ? NULL : &deadline))
+            return -EINPROGRESS;
+    }
+    return 0;
+}
+
 void probe_watch_free(struct probe_watch *watch)
 {
     if (!watch)
