@@ -50,6 +50,111 @@ setup() {
     assert_errno ENOENT write "$mnt/$pid/hits" '1 nothing_*\n'
 }
 
+# many_hits COUNT: each probe of a program with so many is counted by a write of its own.
+many_hits() {
+    local file before
+    before=$(holders)
+    start_many "$1"
+    for file in "$mnt/$pid"/probe_*/hits; do
+        echo 1 >"$file"
+    done
+    wait_until "[ \$(holders) = $((before + $1)) ]"
+}
+
+# ends_in FILE...: ends what they count. Sets REPLY: how long that took, in microseconds.
+ends_in() {
+    local file start=${EPOCHREALTIME/./}
+    for file; do
+        echo 0 >"$file"
+    done
+    REPLY=$((${EPOCHREALTIME/./} - start))
+}
+
+@test "an end of all that many writes began is one wait, and no other stream of the user ends" {
+    shoot 1 3
+    watch_stream "$shot/trace"
+    local shooter=$pid shots=$out
+    many_hits 120
+    ends_in "$mnt/$pid"/probe_0000[0-2]/hits
+    local three=$REPLY
+    ends_in "$mnt/$pid/hits"
+    # One after the other, they take 39 times as long as three.
+    [ "$REPLY" -lt $((20 * three)) ]
+    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    wait_until "[ \$(holders) = 1 ]"
+    pid=$shooter out=$shots
+    fire
+    adds_up 3
+    end_reader
+}
+
+@test "a part of many taken out: the rest is counted on, by one watch" {
+    many_hits 8
+    echo '0 probe_00003' >"$mnt/$pid/hits"
+    assert_equal "$(wc -l <"$mnt/$pid/hits")" 7
+    wait_until "[ \$(holders) = 7 ]"
+    echo 1 >"$mnt/$pid/hits"
+    echo '0 probe_0000[1-3]' >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/hits")" \
+        "$(printf '0 probe_0000%d\n' 0 4 5 6 7)"
+}
+
+@test "10,000 probes: some ended, and all begun anew" {
+    start_many 10000
+    echo 1 >"$mnt/$pid/hits"
+    echo '0 probe_0999*' >"$mnt/$pid/hits"
+    assert_equal "$(wc -l <"$mnt/$pid/hits")" 9990
+    echo 1 >"$mnt/$pid/hits"
+    assert_equal "$(wc -l <"$mnt/$pid/hits")" 10000
+    echo 1 >"$mnt/$pid/hits"
+    echo 0 >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/hits")" ""
+}
+
+# host_moves: sets rounds and count, of a moment at which the process stands still.
+host_moves() {
+    kill -STOP "$pid"
+    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    rounds=$(lines_of '^gc_start: round')
+    count=$(cat "$mnt/$pid/gc_start/hits")
+    kill -CONT "$pid"
+}
+
+# counts_twice: each round fires in the program and in the library. A round may be cut in two.
+counts_twice() {
+    local rounds count before hits
+    host_moves
+    before=$rounds hits=$count
+    wait_until "[ \$(lines_of '^gc_start: round') -gt $((before + 20)) ]" 30
+    host_moves
+    local expected=$((2 * (rounds - before))) got=$((count - hits))
+    ((got >= expected - 2 && got <= expected + 2)) || {
+        echo "$got firings in $((rounds - before)) rounds"
+        return 1
+    }
+}
+
+@test "a site that is loaded later is counted, too: after a while, or at once where 1 is written" {
+    start host -i 10 "$(target libplug.so)"
+    echo 1 >"$mnt/$pid/gc_start/enabled"
+    echo 1 >"$mnt/$pid/gc_start/hits"
+    kill -USR1 "$pid"
+    wait_until "grep -q '^loaded' '$out'"
+    wait_until "[ \$(holders) = 2 ]"
+    counts_twice
+    stop "$pid"
+    start host -i 10 "$(target libplug.so)"
+    echo 1 >"$mnt/$pid/gc_start/enabled"
+    echo 1 >"$mnt/$pid/hits"
+    kill -USR1 "$pid"
+    wait_until "grep -q '^loaded' '$out'"
+    echo 1 >"$mnt/$pid/hits"
+    counts_twice
+    assert_match "$(cat "$mnt/$pid/hits")" "* plug_hit"
+    echo 0 >"$mnt/$pid/hits"
+    wait_until "[ \$(holders) = 0 ]"
+}
+
 @test "what is no value is EINVAL, and changes nothing" {
     shoot 1 1
     local text

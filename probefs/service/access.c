@@ -87,6 +87,17 @@ int access_resume(struct probe_engine *engine, struct service_target *target, st
     return attached ? 0 : access_begin(engine, target, call, access);
 }
 
+int access_again(struct probe_engine *engine, struct service_target *target,
+                 const struct probe_image *lent)
+{
+    struct call call = CALL_INIT;
+    call.request.pid = target->pid;
+    if (lent->pid == 0)
+        return 0;
+    int status = probe_image_copy(lent, &call.image);
+    return status < 0 ? status : access_begin(engine, target, &call, PROBE_WRITE);
+}
+
 void access_end(struct service_target *target)
 {
     if (!probe_target_is_own(target->target))

@@ -23,6 +23,13 @@ int access_open(struct probe_engine *engine, struct service_target *target, stru
 /* The same for a file that is open: what is attached will do. */
 int access_resume(struct probe_engine *engine, struct service_target *target, struct call *call);
 
+/*
+ * For a thread that goes on with what a call began: attaches a copy of LENT, where the image was
+ * lent then; one of our own is attached still. Errors: as above; EMFILE; ENFILE.
+ */
+int access_again(struct probe_engine *engine, struct service_target *target,
+                 const struct probe_image *lent);
+
 /* Ends what an image that came with the call allowed; one of our own stays for the next call. */
 void access_end(struct service_target *target);
 

@@ -12,23 +12,13 @@
 /* Between two looks: what is loaded is to join within a second. */
 #define LOOK_AGAIN (CLOCK_SECOND / 2)
 
-/* Attaches the image that was lent, if it was. */
-static int attach_image(struct service *service, struct feed *feed, struct call *call)
-{
-    if (feed->image.pid == 0)
-        return 0;
-    int status = probe_image_copy(&feed->image, &call->image);
-    return status < 0 ? status : access_begin(service->engine, feed->target, call, PROBE_WRITE);
-}
-
 /* Called with the locks of the feed and its target held. */
 static void look_into(struct service *service, struct feed *feed)
 {
     struct probe_target *target = feed->target->target;
     struct probe_error unused;
-    struct call call = CALL_INIT;
-    call.request.pid = feed->target->pid;
-    if (attach_image(service, feed, &call) == 0 && probe_target_look(target, &unused) == 0 &&
+    if (access_again(service->engine, feed->target, &feed->image) == 0 &&
+        probe_target_look(target, &unused) == 0 &&
         (probe_target_generation(target) != feed->generation || probe_watch_lacks(feed->watch)))
         feed_watch(feed, 0, &unused);
     access_end(feed->target);

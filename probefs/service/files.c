@@ -12,6 +12,7 @@
 #include "service/access.h"
 #include "nodes/tree.h"
 #include "service/watchers.h"
+#include "shared/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -177,7 +178,8 @@ int answer_write(struct service *service, struct call *call)
     struct node_file file = file_of(target, call);
     file.forgets = call->request.report_forgets ? &forgets : NULL;
     file.sets = keeper_has_holds(&service->keeper) ? &service->sets : NULL;
-    struct counts_ask ask = {call->given[GIVEN_ATTACHER], call->request.size};
+    struct counts_ask ask = {call->given[GIVEN_ATTACHER],
+                             clock_after(call->request.size * CLOCK_MILLISECOND)};
     file.ask = &ask;
     struct watchers_data known = {service, target};
     const struct node_watchers watchers = {watchers_explain, &known};
@@ -185,8 +187,8 @@ int answer_write(struct service *service, struct call *call)
     status = access_resume(service->engine, target, call);
     if (status == 0)
         status = change_node(&file, kind, call);
-    access_end(target);
     counting_note(service, target);
+    access_end(target);
     service_targets_unlock(&service->targets, target, status, true);
     call->out = forgets.bytes;
     call->out_length = forgets.length;

@@ -80,6 +80,7 @@ static int target_add(struct service_targets *targets, pid_t pid, const struct p
     pthread_mutex_init(&target->lock, NULL);
     target->pid = pid;
     target->id = *id;
+    target->counts_lent = PROBE_IMAGE_NONE;
     probe_target_expect(target->target, pid, id);
     HASH_ADD_INT(targets->table, pid, target);
     if (!target->hh.tbl) {

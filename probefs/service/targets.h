@@ -26,6 +26,8 @@ struct service_target {
     struct counts counts;
     bool counts_use; /* what is counted uses the target; guarded by `counting`'s lock */
     struct service_target *next_counting;
+    unsigned int joined;            /* in which round more was looked for: likewise */
+    struct probe_image counts_lent; /* the image that was lent to count, or none */
 };
 
 struct service_targets {
