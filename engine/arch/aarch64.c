@@ -21,6 +21,8 @@ static const uint32_t nop = 0xd503201f;
 /* brk #0, and what is the same in all of them; the number is up to who places it. */
 static const uint32_t brk = 0xd4200000;
 static const uint32_t brk_mask = 0xffe0001f;
+/* That of the kernel's uprobes: brk #5. */
+static const uint32_t uprobe = 0xd42000a0;
 
 const bool arch_patches_sites = false;
 const uint8_t arch_switch_offset = 0;
@@ -88,6 +90,13 @@ bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_L
 {
     uint32_t instruction = instruction_at(memory);
     return instruction != instruction_at(file) && (instruction & brk_mask) == brk;
+}
+
+const uint8_t arch_trap_length = INSTRUCTION;
+
+bool arch_has_uprobe(const uint8_t memory[ARCH_TRAP], const uint8_t file[ARCH_TRAP])
+{
+    return instruction_at(memory) != instruction_at(file) && instruction_at(memory) == uprobe;
 }
 
 /* ---- libraries -------------------------------------------------------------------------- */

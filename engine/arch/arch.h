@@ -68,6 +68,14 @@ bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_L
 extern const uint16_t arch_machine;
 extern const uint16_t arch_machine_32;
 
+/*
+ * Has the kernel a uprobe here? MEMORY and FILE: the ARCH_TRAP bytes where a site is watched. (A
+ * breakpoint of a debugger's is none, but where it looks the same the kernel takes it for one.)
+ */
+enum { ARCH_TRAP = 4 };
+extern const uint8_t arch_trap_length; /* how many of these matter, and can be read */
+bool arch_has_uprobe(const uint8_t memory[ARCH_TRAP], const uint8_t file[ARCH_TRAP]);
+
 /* ---- for starting programs --------------------------------------------------------------- */
 
 /*

@@ -129,6 +129,13 @@ static bool is_uprobe(uint8_t byte)
     return byte == BREAKPOINT || byte == CALL;
 }
 
+const uint8_t arch_trap_length = 1;
+
+bool arch_has_uprobe(const uint8_t memory[ARCH_TRAP], const uint8_t file[ARCH_TRAP])
+{
+    return memory[0] != file[0] && is_uprobe(memory[0]);
+}
+
 bool arch_is_traced(const uint8_t memory[SITE_LENGTH], const uint8_t file[SITE_LENGTH])
 {
     if (memory[0] != file[0] && is_uprobe(memory[0]))

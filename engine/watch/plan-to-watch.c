@@ -36,6 +36,7 @@ struct found {
     uint32_t file, recipe;
     uint64_t offset, reference; /* in the file */
     uint64_t site, semaphore; /* at runtime; a semaphore of 0: none that the kernel can count in */
+    uint8_t file_bytes[ARCH_TRAP]; /* those of the site */
 };
 
 /* A mapping, and the file of the table that was opened for it. */
@@ -235,6 +236,7 @@ static int plan_site(struct planner *planner, const struct loaded *loaded, const
     if (status < 0)
         return status;
     found.site += behind;
+    memcpy(found.file_bytes, bytes + behind, arch_trap_length);
     found.offset = object_file_offset(object, site->address) + behind;
     struct seen_key key = {found.offset, found.file, probe};
     status = grow_recipes(table);
@@ -362,49 +364,58 @@ static const char *probe_name(const struct watch_table *table, uint32_t recipe)
     return table->probes[table->recipes[recipe].probe]->name;
 }
 
-/* The kernel adds 1 for each site. VALUES are those of the items, which are sorted by semaphore. */
-static int check_room(struct planner *planner, const uint16_t *values)
+/* What a process has where an item is. */
+struct there {
+    uint16_t value; /* of its semaphore */
+    uint8_t bytes[ARCH_TRAP];
+};
+
+/*
+ * The kernel adds 1 for each site, unless somebody watches it already. THERE is of the items, which
+ * are sorted by semaphore.
+ */
+static int check_room(struct planner *planner, const struct there *there)
 {
     for (size_t i = 0, end = 0; i < planner->count; i = end) {
+        size_t added = 0;
         const struct found *first = &planner->items[i];
-        for (end = i; end < planner->count && planner->items[end].semaphore == first->semaphore;)
-            end++;
-        if (first->semaphore && values[i] + (end - i) > COUNTER_MOST) {
+        for (end = i; end < planner->count && planner->items[end].semaphore == first->semaphore;
+             end++)
+            added += !arch_has_uprobe(there[end].bytes, planner->items[end].file_bytes);
+        if (first->semaphore && added > 0 && there[i].value + added > COUNTER_MOST) {
             blame(planner, first->loaded, 1);
             return error_set(planner->error, ERANGE,
                              "process %d: the semaphore of '%s' is %u, and watching it would take "
                              "it beyond what the kernel can count",
                              planner->target->image.pid, probe_name(planner->table, first->recipe),
-                             values[i]);
+                             there[i].value);
         }
     }
     return 0;
 }
 
-/* Reads all semaphores, and a byte of each site. */
+/* Reads all semaphores, and what is at each site. */
 static int touch_pages(struct planner *planner)
 {
     struct memory_piece *pieces = calloc(2 * planner->count + 1, sizeof(*pieces));
-    uint16_t *values = calloc(planner->count + 1, sizeof(*values));
-    uint8_t *bytes = calloc(planner->count + 1, sizeof(*bytes));
-    int status = pieces && values && bytes ? 0 : error_memory(planner->error);
+    struct there *there = calloc(planner->count + 1, sizeof(*there));
+    int status = pieces && there ? 0 : error_memory(planner->error);
     size_t used = 0;
     if (planner->count > 0)
         qsort(planner->items, planner->count, sizeof(*planner->items), compare_semaphores);
     for (size_t i = 0; i < planner->count && status == 0; i++) {
         const struct found *found = &planner->items[i];
-        pieces[used++] = (struct memory_piece){found->site, 1, &bytes[i]};
+        pieces[used++] = (struct memory_piece){found->site, arch_trap_length, there[i].bytes};
         if (found->semaphore)
-            pieces[used++] =
-                (struct memory_piece){found->semaphore, sizeof(values[i]), (uint8_t *)&values[i]};
+            pieces[used++] = (struct memory_piece){found->semaphore, sizeof(there[i].value),
+                                                   (uint8_t *)&there[i].value};
     }
     if (status == 0)
         status = memory_read(&planner->target->image, pieces, used, planner->error);
     if (status == 0)
-        status = check_room(planner, values);
+        status = check_room(planner, there);
     free(pieces);
-    free(values);
-    free(bytes);
+    free(there);
     return status;
 }
 

@@ -94,6 +94,7 @@ static void test_traced(void **state)
         memcpy(memory, off, sizeof(memory));
         memory[0] = (uint8_t)byte;
         assert_int_equal(arch_is_traced(memory, off), byte == 0xcc || byte == 0xe8);
+        assert_int_equal(arch_has_uprobe(memory, off), byte == 0xcc || byte == 0xe8);
     }
     /* A program whose own code begins so is not traced. */
     static const uint8_t breakpoint[SITE_LENGTH] = {0xcc};
@@ -101,6 +102,8 @@ static void test_traced(void **state)
     assert_false(arch_is_traced(breakpoint, breakpoint));
     assert_false(arch_is_traced(call, call));
     assert_true(arch_is_traced(breakpoint, call));
+    assert_false(arch_has_uprobe(breakpoint, breakpoint));
+    assert_false(arch_has_uprobe(call, call));
 }
 
 /* A site of libbpf's usdt.h: tracers attach to the five-byte nop behind the first. */
