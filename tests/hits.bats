@@ -111,6 +111,27 @@ ends_in() {
     assert_equal "$(cat "$mnt/$pid/hits")" ""
 }
 
+@test "0 takes no new references: the rest is counted on, where its semaphores are full" {
+    start sdt
+    echo 32763 >"$mnt/$pid/web:request_done/semaphore"
+    remember
+    echo 1 >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/web:request_done/semaphore")" 32766
+    echo '0 web:query' >"$mnt/$pid/hits"
+    assert_equal "$(cat "$mnt/$pid/web:query/hits")" "-"
+    assert_match "$(cat "$mnt/$pid/web:request_done/hits")" "[0-9]*"
+    assert_equal "$(cat "$mnt/$pid/web:request_done/semaphore")" 32766
+    wait_until "[ \"\$(memory_of '$pid' query)\" = '0 nop' ]"
+    echo 0 >"$mnt/$pid/hits"
+    is_as_before
+    # Where a new reference is needed, nothing has begun.
+    echo 32764 >"$mnt/$pid/web:request_done/semaphore"
+    remember
+    assert_errno ERANGE write "$mnt/$pid/hits" 1
+    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    is_as_before
+}
+
 # host_moves: sets rounds and count, of a moment at which the process stands still.
 host_moves() {
     kill -STOP "$pid"
