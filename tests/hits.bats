@@ -226,3 +226,13 @@ counts_twice() {
     kill -USR1 "$pid"
     wait_until "[ \"\$(shell_as a 'cat \"\$mnt/\$pid/burst:shot/hits\"')\" = 5 ]"
 }
+
+@test "a site that is loaded later is counted where the process was lent" {
+    start_as a host -u -i 10 "$(target libplug.so)"
+    echo 1 >"$mnt/$pid/gc_start/hits"
+    kill -USR1 "$pid"
+    wait_until "grep -q '^loaded' '$out'"
+    wait_until "[ \$(holders) = 2 ]"
+    echo 0 >"$mnt/$pid/gc_start/hits"
+    wait_until "[ \$(holders) = 0 ]"
+}
