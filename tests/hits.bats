@@ -233,6 +233,11 @@ counts_twice() {
     kill -USR1 "$pid"
     wait_until "grep -q '^loaded' '$out'"
     wait_until "[ \$(holders) = 2 ]"
+    # The kernel's names are old by now: the server asks for the process anew.
+    sleep 1.5
+    ls "$mnt" "$mnt/$pid" >/dev/null
+    assert_match "$(cat "$mnt/$pid/gc_start/hits")" "[1-9]*"
     echo 0 >"$mnt/$pid/gc_start/hits"
+    assert_equal "$(cat "$mnt/$pid/gc_start/hits")" "-"
     wait_until "[ \$(holders) = 0 ]"
 }

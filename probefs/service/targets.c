@@ -68,10 +68,9 @@ static void forget_ended(struct service_targets *targets)
     }
 }
 
-static int target_add(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
+static int target_new(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
                       struct service_target **result)
 {
-    forget_ended(targets);
     struct service_target *target = calloc(1, sizeof(*target));
     if (!target || probe_target_new(targets->engine, &target->target) < 0) {
         free(target);
@@ -82,6 +81,18 @@ static int target_add(struct service_targets *targets, pid_t pid, const struct p
     target->id = *id;
     target->counts_lent = PROBE_IMAGE_NONE;
     probe_target_expect(target->target, pid, id);
+    *result = target;
+    return 0;
+}
+
+static int target_add(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
+                      struct service_target **result)
+{
+    forget_ended(targets);
+    struct service_target *target = NULL;
+    int status = target_new(targets, pid, id, &target);
+    if (status < 0)
+        return status;
     HASH_ADD_INT(targets->table, pid, target);
     if (!target->hh.tbl) {
         target_free(target);
@@ -92,17 +103,30 @@ static int target_add(struct service_targets *targets, pid_t pid, const struct p
     return 0;
 }
 
+/*
+ * Is ID what this process may see of an image that it may not open, and KNOWN perhaps that image, as
+ * it was lent? The call that has ID is refused, and comes again with what is lent.
+ */
+static bool hides_known(const struct probe_image_id *id, const struct probe_image_id *known)
+{
+    return id->layout[0] == 1 && known->layout[0] != 1 && id->start_time == known->start_time;
+}
+
 int service_targets_get(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
                         struct service_target **result)
 {
     pthread_mutex_lock(&targets->lock);
     struct service_target *target = NULL;
     HASH_FIND_INT(targets->table, &pid, target);
-    if (target && !probe_image_id_equal(&target->id, id)) {
-        target_unlist(targets, target);
-        target = NULL;
+    int status = 0;
+    if (target && hides_known(id, &target->id)) {
+        /* For this call alone, as the one that is listed may be counted. */
+        status = target_new(targets, pid, id, &target);
+    } else if (!target || !probe_image_id_equal(&target->id, id)) {
+        if (target)
+            target_unlist(targets, target);
+        status = target_add(targets, pid, id, &target);
     }
-    int status = target ? 0 : target_add(targets, pid, id, &target);
     if (status == 0) {
         target->users++;
         *result = target;
@@ -139,7 +163,7 @@ void service_targets_put(struct service_targets *targets, struct service_target 
     if (!target->listed) {
         if (target->users == 0)
             target_free(target);
-    } else if (!keep || atomic_load(&target->gone)) {
+    } else if ((!keep && target->users == 0) || atomic_load(&target->gone)) {
         target_unlist(targets, target);
     } else {
         /* The last has its place: to take out the only one would be to make a table anew. */

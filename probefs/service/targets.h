@@ -46,8 +46,8 @@ void service_targets_done(struct service_targets *targets);
 int service_targets_get(struct service_targets *targets, pid_t pid, const struct probe_image_id *id,
                         struct service_target **target);
 /*
- * Ends a use; what is known of the target is kept for later only where KEEP says so and it has not
- * gone. Those that go unnoticed are found when others come.
+ * Ends a use; what is known of the target is kept for later only where KEEP says so, or it is in
+ * use, counted perhaps, and it has not gone. Those that go unnoticed are found when others come.
  */
 void service_targets_put(struct service_targets *targets, struct service_target *target, bool keep);
 
