@@ -196,7 +196,7 @@ static void look_for_blamed(struct probe_watch *watch, int status, const struct 
     watch->lacks = true;
     if (table->blamed.objects != 1)
         table->one_by_one = true;
-    else if (watch_table_leave_out(table, &table->blamed.file) == 0)
+    else if (watch_table_leave_out(table, &table->blamed.file) == 0 && !watch->options.counts_only)
         snprintf(watch->notice, sizeof(watch->notice), "# not watched: '%s': %s\n",
                  table->blamed.path, error->text);
 }

@@ -153,7 +153,7 @@ static int group_watch(struct count_group *group, struct probe_target *target,
                        struct probe_error *error)
 {
     const struct probe_watch_options options = {
-        .counts_only = true, .room = 1, .attacher = group->attacher};
+        .counts_only = true, .room = 1, .attacher = group->attacher, .leaves_out = true};
     group->probes = calloc(count + 1, sizeof(*group->probes));
     if (!group->probes)
         return -ENOMEM;
@@ -252,7 +252,7 @@ static ssize_t ask_for_sites(struct count_group *group, struct probe_target *tar
     }
     ssize_t added = probe_watch_add(group->watch, target, indices, count, error);
     free(indices);
-    if (added != -EAGAIN) /* else a file was replaced: another look will see that */
+    if (added >= 0)
         group->generation = probe_target_generation(target);
     return added;
 }
@@ -263,7 +263,10 @@ void counts_join(struct counts *counts, struct probe_target *target)
     struct count_group *group = NULL;
     DL_FOREACH(counts->groups, group)
     {
-        if (probe_watch_settle(group->watch, 0, &unused) != -EINPROGRESS &&
+        int status = probe_watch_settle(group->watch, 0, &unused);
+        if (status == -EINPROGRESS)
+            continue;
+        if (status < 0 || probe_watch_lacks(group->watch) ||
             group->generation != probe_target_generation(target))
             ask_for_sites(group, target, &unused);
     }

@@ -41,7 +41,7 @@ int counts_end(struct counts *counts, struct probe_target *target, const bool *c
                struct counts_ask *ask, struct probe_error *error);
 /*
  * Counts also at sites of these probes that have come with TARGET's last look. Waits for nothing:
- * it takes two calls, or more. What fails is tried again when more has come.
+ * it takes two calls, or more. What fails is tried again; what cannot be watched is left out.
  */
 void counts_join(struct counts *counts, struct probe_target *target);
 
