@@ -171,7 +171,7 @@ counts_twice() {
     wait_until "grep -q '^loaded' '$out'"
     echo 1 >"$mnt/$pid/hits"
     counts_twice
-    assert_match "$(cat "$mnt/$pid/hits")" "* plug_hit"
+    grep ' plug_hit$' "$mnt/$pid/hits"
     echo 0 >"$mnt/$pid/hits"
     wait_until "[ \$(holders) = 0 ]"
 }

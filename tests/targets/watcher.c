@@ -127,7 +127,8 @@ static void add_new(struct probe_watch *watch, struct probe_target *target, char
     if (probe_watch_settle(watch, 0, &error) < 0 || probe_target_look(target, &error) < 0)
         return;
     size_t *indices = calloc(probe_target_count(target) + 1, sizeof(*indices));
-    if (probe_watch_add(watch, target, indices, choose(target, names, indices), &error) < 0)
+    ssize_t added = probe_watch_add(watch, target, indices, choose(target, names, indices), &error);
+    if (added < 0 && added != -ESRCH) /* a line will tell of the end */
         fail(&error);
     free(indices);
 }
