@@ -59,8 +59,8 @@ refused() {
     cat "$mnt/$hung/burst:shot/trace" >"$work/out/hung" 2>"$work/out/hung.err" </dev/null 3>&- &
     hung_reader=$!
     adopt "$hung_reader"
-    wait_until "[ \$(holders nanosleep) = 1 ]"
-    assert_equal "$(holders nanosleep)" 1 "attaches that hang"
+    wait_until "[ \$(holders_in nanosleep) = 1 ]"
+    assert_equal "$(holders_in nanosleep)" 1 "attaches that hang"
     cat "$mnt/$others/burst:shot/trace" >"$work/out/early" 2>"$work/out/early.err" </dev/null 3>&- &
     early_reader=$!
     adopt "$early_reader"

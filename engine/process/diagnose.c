@@ -61,7 +61,7 @@ static bool find_profile(const struct probe_engine *engine, char shown[static PR
         proc_read(engine->proc, self, self, "attr/apparmor/current", profile, sizeof(profile));
     size_t end = length > 0 ? strcspn(profile, "\n") : 0;
     profile[end] = '\0';
-    text_escape(profile, end, false, shown, PROFILE_SIZE * 3);
+    text_escape(profile, end, false, shown, (size_t)PROFILE_SIZE * 3);
     return end > 0 && strcmp(profile, "unconfined") != 0;
 }
 

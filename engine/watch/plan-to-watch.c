@@ -564,10 +564,10 @@ int watch_plan_make(struct probe_target *target, const size_t *indices, size_t c
         status = touch_pages(&planner);
     if (status == 0)
         status = target_check(target, error);
-    if (status == 0)
+    if (status == 0) {
         blame_planned(&planner);
-    if (status == 0)
         status = make_plan(&planner, recipes, probes, plan);
+    }
     if (status < 0)
         cut_table(table, recipes, probes);
     for (size_t i = 0; i < planner.symbols_count; i++)

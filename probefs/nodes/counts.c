@@ -185,7 +185,7 @@ static int group_new(struct probe_target *target, const size_t *indices, size_t 
         return -ENOMEM;
     group->attacher = fcntl(ask->attacher, F_DUPFD_CLOEXEC, 0);
     int status = group->attacher < 0
-                     ? -errno
+                     ? -EMFILE
                      : group_watch(group, target, indices, count, &ask->deadline, error);
     if (status < 0)
         group_free(group);

@@ -104,8 +104,8 @@ static int target_add(struct service_targets *targets, pid_t pid, const struct p
 }
 
 /*
- * Is ID what this process may see of an image that it may not open, and KNOWN perhaps that image, as
- * it was lent? The call that has ID is refused, and comes again with what is lent.
+ * Is ID what this process may see of an image that it may not open, and KNOWN perhaps that image,
+ * as it was lent? The call that has ID is refused, and comes again with what is lent.
  */
 static bool hides_known(const struct probe_image_id *id, const struct probe_image_id *known)
 {

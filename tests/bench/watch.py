@@ -50,8 +50,13 @@ class Tool:
             return out.read()
 
     def end(self, number):
-        self.child.send_signal(number)
-        self.child.wait(60)
+        """bpftrace sometimes misses a signal: it is sent until that ends it."""
+        deadline = time.monotonic() + 60
+        while self.child.poll() is None and time.monotonic() < deadline:
+            self.child.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.child.wait(3)
+        self.child.wait(1)
 
 
 class Nothing:

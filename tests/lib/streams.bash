@@ -18,15 +18,19 @@ watch_stream() {
     [ "$(holders)" -gt "$before" ] || { cat "$trace.err"; return 1; }
 }
 
-# holders [WHERE]: how many processes hold what this test's servers have attached, and have done so;
-# or sleep in WHERE, a part of a function's name in the kernel.
+# holders: how many processes hold what this test's servers have attached, and have done so.
 holders() {
+    holders_in poll
+}
+
+# holders_in WHERE: how many sleep in WHERE, a part of a function's name in the kernel.
+holders_in() {
     local each at count=0
     for each in $(pgrep -x probe-holder); do
         [ "/proc/$each/exe" -ef "$work/bin/probefs" ] || continue
         at=
         read -r at <"/proc/$each/wchan" || true # it has no newline
-        [[ $at != *"${1:-poll}"* ]] || count=$((count + 1))
+        [[ $at != *"$1"* ]] || count=$((count + 1))
     done 2>/dev/null
     echo "$count"
 }
