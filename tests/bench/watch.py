@@ -5,6 +5,7 @@ bpftrace, which counts or prints the same. And how many lines a second get throu
 long it takes to attach to 10,000 sites and to detach, and until the first line. Beside it, what
 the kernel alone takes, for a program that does nothing.
 """
+import contextlib
 import os
 import re
 import select
