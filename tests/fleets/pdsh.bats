@@ -24,7 +24,7 @@ setup() {
 }
 
 teardown() {
-    inside umount /mnt/probes || true
+    ! inside mountpoint -q /mnt/probes || inside umount /mnt/probes
     namespace_end
     session_end
 }
