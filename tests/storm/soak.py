@@ -21,8 +21,8 @@ from watch import demand
 STORM_MS = 2000
 
 # What may be more: files that are kept of what has ended until so many have come that it is worth a
-# look, channels that are kept for what comes next, and KiB of memory: each thread of the server has
-# buffers, and takes memory for them when it first needs it.
+# look, channels that are kept for what comes next, and KiB of memory besides that of threads that
+# came: a buffer takes memory when it is first needed.
 MORE = {"files": 48, "channels": 32, "memory": 4096}
 
 
@@ -93,13 +93,20 @@ class Soak:
     def check(self):
         quarter = max(1, len(self.usages) // 4)
         first, last = self.usages[quarter:2 * quarter], self.usages[-quarter:]
+
+        def medians(what):
+            return [statistics.median(getattr(usage, what) for usage in usages)
+                    for usages in (first, last)]
+
+        threads = medians("threads")
         for what, more in MORE.items():
-            before = statistics.median(getattr(usage, what) for usage in first)
-            after = statistics.median(getattr(usage, what) for usage in last)
+            before, after = medians(what)
             print(f"{what}: {before:.0f} in the second quarter, {after:.0f} in the last")
-            # Sanitizers take their part of memory.
-            demand(after <= before + max(more, before // 4 if what == "memory" else 0),
-                   f"{what} have grown")
+            if what == "memory":
+                # Sanitizers take their part of it.
+                more = max(more, before // 4)
+                more += max(0, threads[1] - threads[0]) * watch.THREAD_MEMORY
+            demand(after <= before + more, f"{what} have grown")
 
     def __call__(self):
         end = time.monotonic() + self.options.seconds

@@ -17,6 +17,11 @@ OFF, ON = image.elffile.opcode("OFF"), image.elffile.opcode("ON")
 # Both ends of those that a server keeps for a worker, and of those that are in use.
 CHANNELS_MAX = 2 * (32 + 16)
 
+# What a thread takes, in KiB, at most: its buffer for requests, its stack, its part of malloc, and
+# with sanitizers a copy of all these (2.3 MiB each were seen). A server starts threads while
+# requests take long, and keeps some: how many depends on how busy the machine is.
+THREAD_MEMORY = 2560
+
 
 # How much longer than on an idle machine everything may take: see tests/lib/patience.bash.
 SLOWNESS = float(os.environ.get("PROBEFS_SLOWNESS", "100")) / 100
@@ -268,10 +273,12 @@ class Usage:
     def has_grown(self, before, files, memory):
         """
         By more than so many files, by more KiB (and more than a quarter: sanitizers take their
-        part), or by more channels than the server keeps.
+        part) than threads that came take, or by more channels than the server keeps.
         """
+        threads = max(0, self.threads - before.threads)
+        more = max(memory, before.memory // 4) + threads * THREAD_MEMORY
         return (self.files > before.files + files or
-                self.memory > before.memory + max(memory, before.memory // 4) or
+                self.memory > before.memory + more or
                 self.channels > CHANNELS_MAX * len(self.pids))
 
     def __str__(self):
