@@ -3,7 +3,7 @@
 """Thousands of processes: listing the mount, looking one up, and what a server takes for it.
 
 The peer is `ps -e`. It all runs in a pid namespace of its own, where there are these processes
-and no others.
+and no others. At last a million processes come and go, so many at a time that pids are used again.
 """
 import os
 import subprocess
@@ -25,6 +25,20 @@ def start(session, count):
         session.children.append(subprocess.Popen(
             [path if os.path.exists(path) else program, *arguments], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL))
+
+
+class Crowd:
+    """A process with so many children as are wanted (crowd.c)."""
+
+    def __init__(self, session):
+        self.child = subprocess.Popen([os.path.join(bench.PROGRAMS, "crowd")],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        session.children.append(self.child)
+
+    def become(self, count):
+        print(count, file=self.child.stdin, flush=True)
+        if self.child.stdout.readline() != f"{count}\n":
+            raise RuntimeError(f"no {count} processes")
 
 
 def run(*command):
@@ -75,6 +89,29 @@ def measure(session, count):
         "ticks of processor time in 10 s idle": cpu_ticks(server) - before})
 
 
+def memory_of(server):
+    """KiB of a server and its workers."""
+    return sum(field(pid, "status", "VmRSS") for pid in [server, *bench.children_of(server)])
+
+
+def come_and_go(session, crowd, waves, count):
+    """So many waves of COUNT processes, each listed while it is there."""
+    mount = session.probefs()
+    server = session.servers[-1].pid
+    run("ls", mount)
+    memory = {"KiB of memory when none had": memory_of(server)}
+    for wave in range(1, waves + 1):
+        crowd.become(count)
+        if len(os.listdir(mount)) < count:
+            raise RuntimeError(f"wave {wave}: not all processes were listed")
+        crowd.become(0)
+        if wave in (1, waves // 2, waves):
+            run("ls", mount)
+            memory[f"after {wave * count}"] = memory_of(server)
+    session.count(f"server and workers, processes come and go, {count} at a time", memory)
+    session.stop(mount)
+
+
 def main():
     if "--alone" not in sys.argv:
         os.execvp("unshare", ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
@@ -83,6 +120,11 @@ def main():
         for count in (20, 40) if bench.TINY else (500, 5000):
             start(session, count - len(session.children))
             measure(session, count)
+        crowd = Crowd(session)
+        crowd.become(40 if bench.TINY else 20000 - len(session.children))
+        measure(session, 80 if bench.TINY else 20000)
+        crowd.become(0)
+        come_and_go(session, crowd, *((2, 100) if bench.TINY else (50, 20000)))
 
 
 main()
