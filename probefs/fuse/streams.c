@@ -9,9 +9,9 @@
  */
 #include "fuse/streams.h"
 
-#include "common/text.h"
 #include "common/waiting.h"
 #include "fuse/answer.h"
+#include "server/stream-input.h"
 #include "server/watching.h"
 #include "service/stream-packet.h"
 #include "shared/array.h"
@@ -24,7 +24,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -52,14 +51,10 @@ struct stream {
     pthread_mutex_t lock; /* guards what follows */
     bool has_begun;
     struct stream_feed feed;
+    struct stream_input input;
     char *names; /* what was written before the first read */
     size_t names_length, names_room;
-    size_t room;       /* for firings */
-    char *packet;      /* what came last */
-    size_t at, length; /* what is left of it */
-    bool has_ended;    /* nothing comes behind it: */
-    int status;
-    struct probe_error sentence;
+    size_t room;                    /* for firings */
     struct fuse_pollhandle *handle; /* the latest of who polls, kept until the close */
     bool is_closed;
 
@@ -80,111 +75,27 @@ struct streams {
     atomic_uint open;
 };
 
-/* ---- what comes -------------------------------------------------------------------------- */
-
-static void set_end(struct stream *stream, int status, const char *reason)
-{
-    stream->has_ended = true;
-    stream->status = status;
-    snprintf(stream->sentence.text, sizeof(stream->sentence.text), "process %d: %s",
-             stream->file->inode->target->pid, reason);
-}
-
-/* A worker says how it ends. Its user may have taken it over. */
-static void take_end(struct stream *stream, const char *bytes, size_t length)
-{
-    struct stream_end end;
-    if (length != sizeof(end)) {
-        set_end(stream, -EIO, "its user's worker makes no sense");
-        return;
-    }
-    memcpy(&end, bytes, sizeof(end));
-    end.sentence.text[sizeof(end.sentence.text) - 1] = '\0';
-    stream->has_ended = true;
-    stream->status = end.error >= 0 && end.error < 512 ? -end.error : -EIO;
-    probe_escape(end.sentence.text, strlen(end.sentence.text), stream->sentence.text,
-                 sizeof(stream->sentence.text));
-}
-
-/* Receives a packet, if there is one. Returns whether there is something new. */
-static bool receive_packet(struct stream *stream)
-{
-    if (stream->has_ended)
-        return false;
-    if (!stream->packet && !(stream->packet = malloc(STREAM_PACKET_MAX)))
-        return false;
-    ssize_t got =
-        recv(stream->feed.socket, stream->packet, STREAM_PACKET_MAX, MSG_DONTWAIT | MSG_TRUNC);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (got <= 0 || got > STREAM_PACKET_MAX) {
-        set_end(stream, -EIO, "its user's worker has ended, and with it what was watched");
-        return true;
-    }
-    stream->at = 1;
-    stream->length = 0;
-    if (stream->packet[0] == STREAM_LINES) {
-        stream->length = (size_t)got;
-        text_clean(stream->packet + 1, stream->length - 1);
-    } else {
-        take_end(stream, stream->packet + 1, (size_t)got - 1);
-    }
-    return true;
-}
-
-/* How much of LENGTH bytes fits into SIZE: whole lines, if one does. */
-static size_t fit_lines(const char *bytes, size_t length, size_t size, bool is_first)
-{
-    if (length <= size)
-        return length;
-    const char *last = memrchr(bytes, '\n', size);
-    return last ? (size_t)(last - bytes) + 1 : is_first ? size : 0;
-}
-
-/* Moves what there is to BYTES of SIZE. Returns its length. */
-static size_t take_lines(struct stream *stream, char *bytes, size_t size)
-{
-    size_t used = 0;
-    for (;;) {
-        if (stream->at >= stream->length && !receive_packet(stream))
-            return used;
-        size_t left = stream->length > stream->at ? stream->length - stream->at : 0;
-        size_t fits = fit_lines(stream->packet + stream->at, left, size - used, used == 0);
-        memcpy(bytes + used, stream->packet + stream->at, fits);
-        used += fits;
-        stream->at += fits;
-        if (fits < left || used == size)
-            return used;
-    }
-}
-
-/* Is there anything to be read, the end included? */
-static bool is_readable(struct stream *stream)
-{
-    return stream->at < stream->length || stream->has_ended || receive_packet(stream);
-}
-
 /* ---- answering --------------------------------------------------------------------------- */
 
 static void answer_end(struct stream *stream, fuse_req_t request)
 {
-    if (stream->status == 0)
+    if (stream->input.status == 0)
         fuse_reply_buf(request, NULL, 0);
     else
-        answer_open_failure(request, stream->file->inode, stream->number, "read", stream->status,
-                            &stream->sentence);
+        answer_open_failure(request, stream->file->inode, stream->number, "read",
+                            stream->input.status, &stream->input.sentence);
 }
 
 /* Answers a read of SIZE if there is something. Returns whether it did. */
 static bool answer_read(struct stream *stream, fuse_req_t request, size_t size)
 {
-    if (!is_readable(stream))
+    if (!stream_input_is_ready(&stream->input))
         return false;
     char *bytes = malloc(size);
-    size_t used = bytes ? take_lines(stream, bytes, size) : 0;
+    size_t used = bytes ? stream_input_take(&stream->input, bytes, size) : 0;
     if (!bytes)
         answer_error(request, NULL, -ENOMEM);
-    else if (used > 0 || !stream->has_ended)
+    else if (used > 0 || !stream->input.has_ended)
         fuse_reply_buf(request, bytes, used);
     else
         answer_end(stream, request);
@@ -296,7 +207,8 @@ static void serve_stream(struct stream *stream)
     struct streams *streams = stream->server->streams;
     struct parked *parked = NULL;
     pthread_mutex_lock(&stream->lock);
-    while (!stream->is_closed && (parked = first_parked(stream)) && is_readable(stream)) {
+    while (!stream->is_closed && (parked = first_parked(stream)) &&
+           stream_input_is_ready(&stream->input)) {
         fuse_req_t request = parked->request;
         size_t size = parked->size;
         take_out(streams, parked);
@@ -304,7 +216,7 @@ static void serve_stream(struct stream *stream)
         if (!answer_read(stream, request, size))
             answer_error(request, NULL, -EAGAIN);
     }
-    if (!stream->is_closed && stream->handle && is_readable(stream))
+    if (!stream->is_closed && stream->handle && stream_input_is_ready(&stream->input))
         fuse_lowlevel_notify_poll(stream->handle);
     if (!stream->is_closed && parked)
         await(stream);
@@ -344,7 +256,7 @@ static void stream_free(struct stream *stream)
 {
     watching_end(&stream->feed);
     pthread_mutex_destroy(&stream->lock);
-    free(stream->packet);
+    stream_input_done(&stream->input);
     free(stream->names);
     free(stream);
 }
@@ -508,6 +420,7 @@ static int begin(struct stream *stream, pid_t reader, struct probe_error *error)
         watching_end(&stream->feed);
         return status;
     }
+    stream_input_init(&stream->input, stream->feed.socket, stream->file->inode->target->pid);
     stream->has_begun = true;
     if (stream->handle)
         await(stream);
@@ -553,7 +466,7 @@ void stream_poll(fuse_req_t request, struct file *file, struct fuse_pollhandle *
         keep_handle(stream, handle);
     if (begin(stream, fuse_req_ctx(request)->pid, &unused) < 0) /* a read says why */
         ready = POLLIN | POLLRDNORM | POLLERR;
-    else if (is_readable(stream))
+    else if (stream_input_is_ready(&stream->input))
         ready = POLLIN | POLLRDNORM;
     fuse_reply_poll(request, ready);
     pthread_mutex_unlock(&stream->lock);
