@@ -156,7 +156,7 @@ static void hold_keep(struct guardian *guardian, const struct guard_message *mes
     if (hold) {
         hold->file = message->request.file;
         hold->request = message->request;
-        hold->route = (struct route){message->identity, message->authority, NULL};
+        hold->route = (struct route){message->identity, message->authority, NULL, NULL};
         hold->worker = worker;
         hold->saved = saved;
         HASH_ADD(hh, guardian->holds, file, sizeof(hold->file), hold);

@@ -93,7 +93,7 @@ static void take_late_answer(struct call *call, int status, void *data)
 {
     struct question *question = data;
     struct target *target = question->target;
-    router_end_question(question->server->router, &question->route, status);
+    router_end_question(&question->route, status);
     if (status == 0 && call->reply.error == 0 &&
         inodes_identify(&question->server->inodes, target, &call->reply.id) < 0)
         atomic_store(&target->is_gone, true);

@@ -48,10 +48,15 @@ void router_free(struct router *router)
     free(router);
 }
 
-int router_find(const struct router *router, const struct process_user *user,
-                enum authority authority, struct silence *silence, struct route *route)
+int router_find(struct router *router, const struct process_user *user, enum authority authority,
+                struct silence *silence, struct route *route)
 {
-    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority, silence};
+    *route = (struct route){
+        .identity = {user->uid, user->gid, WORKER_OF_USER},
+        .authority = authority,
+        .silence = silence,
+        .silences = &router->silences,
+    };
     if (authority == AUTHORITY_NONE || (router->uid != 0 && user->uid != router->uid))
         return -EACCES;
     /* A caller of uid 0 without the capability gets what the kernel would give to it. */
@@ -133,14 +138,36 @@ static bool minds_silence(const struct route *route, const struct call *call)
     return route->silence && call->request.operation < OPERATION_HOLD_KEEP;
 }
 
-/* The same for the target of ROUTE, which may be silent. */
-static int ask_target(struct router *router, const struct route *route, struct worker *worker,
-                      struct call *call)
+/*
+ * The target of the route DATA did not answer. This is noted before anybody learns of it: who was
+ * told, and asks again at once, would wait again.
+ */
+static void note_silence(const void *data, int status)
 {
-    uid_t user = route->identity.uid;
+    const struct route *route = data;
+    silence_end(route->silences, route->silence, route->identity.uid, status);
+}
+
+/* Begins to ask the target of ROUTE. Returns how long to wait; 0: it is silent. */
+static int64_t begin_asking(const struct route *route, struct call *call)
+{
+    call->given_up = note_silence;
+    call->given_up_data = route;
+    return silence_begin(route->silences, route->silence, route->identity.uid);
+}
+
+static void end_asking(const struct route *route, int status)
+{
+    if (!is_late(status))
+        silence_end(route->silences, route->silence, route->identity.uid, status);
+}
+
+/* The same for the target of ROUTE, which may be silent. */
+static int ask_target(const struct route *route, struct worker *worker, struct call *call)
+{
     if (!minds_silence(route, call))
         return router_ask_worker(worker, call);
-    int64_t wait = silence_begin(&router->silences, route->silence, user);
+    int64_t wait = begin_asking(route, call);
     if (wait == 0)
         return fail_call(-ETIMEDOUT,
                          silence_hangs(route->silence)
@@ -151,7 +178,7 @@ static int ask_target(struct router *router, const struct route *route, struct w
                                "is not asked about it again yet: try again in some seconds",
                          call);
     int status = worker_call(worker, call, wait);
-    silence_end(&router->silences, route->silence, user, status);
+    end_asking(route, status);
     return end_call(status, call);
 }
 
@@ -176,7 +203,7 @@ int router_ask(struct router *router, const struct route *route, struct call *ca
         status = router_get_worker(router, route, &worker);
         if (status < 0)
             return fail_call(status, explain_status(status), call);
-        status = ask_target(router, route, worker, call);
+        status = ask_target(route, worker, call);
         again = may_repeat(worker, call, status);
         worker_put(worker);
     }
@@ -184,18 +211,16 @@ int router_ask(struct router *router, const struct route *route, struct call *ca
 }
 
 /* One try of router_ask_question(). */
-static int ask_without_waiting(struct router *router, const struct route *route,
-                               struct worker *worker, struct call *call, int64_t wait,
-                               worker_late *late, void *data)
+static int ask_without_waiting(const struct route *route, struct worker *worker, struct call *call,
+                               int64_t wait, worker_late *late, void *data)
 {
     bool is_silent = route->silence && silence_is_on(route->silence);
-    if (route->silence &&
-        silence_begin(&router->silences, route->silence, route->identity.uid) == 0)
+    if (route->silence && begin_asking(route, call) == 0)
         return -ETIMEDOUT;
     int status = worker_ask(worker, call, is_silent ? 0 : wait, late, data);
     if (status == -EINPROGRESS)
         return status;
-    router_end_question(router, route, status);
+    router_end_question(route, status);
     return end_call(status, call);
 }
 
@@ -209,17 +234,17 @@ int router_ask_question(struct router *router, const struct route *route, struct
         status = router_get_worker(router, route, &worker);
         if (status < 0)
             return fail_call(status, explain_status(status), call);
-        status = ask_without_waiting(router, route, worker, call, wait, late, data);
+        status = ask_without_waiting(route, worker, call, wait, late, data);
         again = status == -EIO && worker_is_gone(worker);
         worker_put(worker);
     }
     return status;
 }
 
-void router_end_question(struct router *router, const struct route *route, int status)
+void router_end_question(const struct route *route, int status)
 {
     if (route->silence)
-        silence_end(&router->silences, route->silence, route->identity.uid, status);
+        end_asking(route, status);
 }
 
 bool router_is_silent(struct router *router, uid_t user)
@@ -231,7 +256,7 @@ bool router_is_silent(struct router *router, uid_t user)
 static int ask_some(struct router *router, const struct route *route, struct worker *worker,
                     struct call *call)
 {
-    return worker ? ask_target(router, route, worker, call) : router_ask(router, route, call);
+    return worker ? ask_target(route, worker, call) : router_ask(router, route, call);
 }
 
 /*

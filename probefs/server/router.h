@@ -20,14 +20,15 @@ struct route {
     struct worker_identity identity;
     enum authority authority;
     struct silence *silence; /* of the target that is asked for; NULL: of several */
+    struct silences *silences;
 };
 
 /*
  * The route to processes of USER for a caller with AUTHORITY. Errors: EACCES it has none, or the
  * server is not root and serves its own user alone.
  */
-int router_find(const struct router *router, const struct process_user *user,
-                enum authority authority, struct silence *silence, struct route *route);
+int router_find(struct router *router, const struct process_user *user, enum authority authority,
+                struct silence *silence, struct route *route);
 
 /*
  * Makes CALL on that route. Returns 0, or the error of the call as a negative errno value, with a
@@ -47,7 +48,7 @@ int router_ask(struct router *router, const struct route *route, struct call *ca
  */
 int router_ask_question(struct router *router, const struct route *route, struct call *call,
                         int64_t wait, worker_late *late, void *data);
-void router_end_question(struct router *router, const struct route *route, int status);
+void router_end_question(const struct route *route, int status);
 
 /* Did a process of USER not answer a moment ago, and none of that user's since? */
 bool router_is_silent(struct router *router, uid_t user);

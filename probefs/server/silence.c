@@ -92,13 +92,16 @@ static void end_silence(struct silences *silences, struct silence *silence, uid_
     note_answer(silences, uid);
 }
 
-/* Several requests may find out at the same time: that is one silence. */
+/* Several requests may find out, one after the other: that is one silence, until the last of them.
+ */
 static void begin_silence(struct silences *silences, struct silence *silence, uid_t uid,
                           bool may_be_over)
 {
     bool is_new = silence->pause == 0;
-    if (!is_new && !silence->is_tried)
+    if (!is_new && !silence->is_tried) {
+        silence->next = clock_after(silence->pause);
         return;
+    }
     /* In a tenth of the time a busy machine does not start a worker: that tells nothing. */
     bool at_once = is_new && may_be_over && !is_cut_short(silences, uid);
     int64_t pause = at_once ? 1 : is_new ? PAUSE_FIRST : 2 * silence->pause;

@@ -135,6 +135,12 @@ struct call {
      */
     int (*answer)(void *data, const struct worker_question *question, struct probe_error *sentence);
     void *answer_data;
+    /*
+     * Told why there was no answer in time, before others who wait for that worker learn that it is
+     * ended. May not wait. NULL: nobody is told.
+     */
+    void (*given_up)(const void *data, int status);
+    const void *given_up_data;
     int given[GIVEN_COUNT]; /* -1 for none; the callee closes what it does not keep */
 
     /*

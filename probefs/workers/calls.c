@@ -60,12 +60,20 @@ static int64_t look_at_clock(struct worker *worker, const struct timespec *now)
     return worker->used;
 }
 
+/* Tells who asks that there is no answer in time, because of STATUS. */
+static int give_up(const struct call *call, int status)
+{
+    if (call->given_up)
+        call->given_up(call->given_up_data, status);
+    return status;
+}
+
 static int begin_call(struct worker *worker, const struct call *call, struct busy_channel *busy)
 {
     busy->begun = clock_now();
     pthread_mutex_lock(&worker->workers->lock);
     busy->used = look_at_clock(worker, &busy->begun);
-    busy->channel = is_hopeless(worker, call) ? -ETIMEDOUT : take_channel(worker);
+    busy->channel = is_hopeless(worker, call) ? give_up(call, -ETIMEDOUT) : take_channel(worker);
     if (busy->channel >= 0)
         DL_APPEND(worker->busy, busy);
     pthread_mutex_unlock(&worker->workers->lock);
@@ -142,7 +150,7 @@ static int fail_call(struct worker *worker, const struct busy_channel *busy,
                      const struct call *call, int status)
 {
     if (status == -ETIMEDOUT) {
-        status = judge_lateness(worker, busy);
+        status = give_up(call, judge_lateness(worker, busy));
         worker_abandon(worker, call, status);
     }
     if (status != -EPIPE)

@@ -100,11 +100,11 @@ bool caller_is_admin(const struct caller *caller)
 
 /* ---- the router -------------------------------------------------------------------------- */
 
-int router_find(const struct router *router, const struct process_user *user,
-                enum authority authority, struct silence *silence, struct route *route)
+int router_find(struct router *router, const struct process_user *user, enum authority authority,
+                struct silence *silence, struct route *route)
 {
     (void)router;
-    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority, silence};
+    *route = (struct route){{user->uid, user->gid, WORKER_OF_USER}, authority, silence, NULL};
     return 0;
 }
 
