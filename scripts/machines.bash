@@ -145,14 +145,14 @@ endian = 'little'
 EOF
 }
 
-# machine_build ARCH: sets build.
+# machine_build ARCH: sets build. All tests have built already what they give to a machine.
 machine_build() {
-    build="build"
+    build=${machine_tree:-build}
     if [ "$1" = arm64 ]; then
         build="build-arm64"
         cross_file "$root" >"$machine_cache/cross-arm64"
         make_build "$build" --cross-file "$machine_cache/cross-arm64"
-    else
+    elif [ "$build" = build ]; then
         make_build "$build"
     fi
 }
@@ -218,14 +218,18 @@ guest_job() {
         "$(grep -c '^ok .*# skip' "$log")" $status "$job on $name"
 }
 
+# machine_get ARCH KERNEL: sets kernel, version, root, image, build.
+machine_get() {
+    mkdir -p "$machine_cache"
+    kernel_get "$2" "$1" && image_get "$1" && machine_build "$1" && initrd_get
+}
+
 # machine_run NAME ARCH KERNEL INIT JOBS [APPEND]
 machine_run() {
     local name=$1 arch=$2 kernel_name=$3 init=$4 jobs=$5 append=${6:-}
     local kernel version root image build job vm_dir vm_pid started=$SECONDS
     echo "=== $name: Linux $kernel_name on $arch ${append:+($append)}"
-    mkdir -p "$machine_cache"
-    if ! { kernel_get "$kernel_name" "$arch" && image_get "$arch" && machine_build "$arch" &&
-        initrd_get; }; then
+    if ! machine_get "$arch" "$kernel_name"; then
         record fail 1 "$name cannot be made"
         return
     fi
@@ -260,14 +264,56 @@ machine_rows() {
     sed '/^$/d' <<<"$machines"
 }
 
-# run_machines [NAME]...: all of them, or those.
+# machine_row NAME[:JOB,...]: with these jobs in place of its own.
+machine_row() {
+    local name=${1%%:*}
+    machine_rows | awk -v name="$name" -v jobs="${1:${#name}+1}" '
+        $1 == name { found = 1; if (jobs != "") $5 = jobs; print }
+        END { exit !found }'
+}
+
+# run_machines [NAME[:JOB,...]]...: all of them, or those.
 run_machines() {
     local results row name wanted=${*:-$(machine_rows | awk '{ print $1 }')}
     results=$(mktemp)
     for name in $wanted; do
-        row=$(machine_rows | grep "^$name ") || { echo "machines: there is no $name:"; machine_rows; return 2; }
+        row=$(machine_row "$name") || { echo "machines: there is no $name:"; machine_rows; return 2; }
         # shellcheck disable=SC2086 # a row has words
         machine_run $row
     done
     report
+}
+
+# ---- as a part of all tests ---------------------------------------------------------------------
+
+# An older kernel, and the other processor, as far as the system's own archive has their kernels.
+machines_of_tests() {
+    if grep -qx 'ID=ubuntu' /etc/os-release; then
+        echo ubuntu-24.04:smoke
+    else
+        echo debian-12:smoke debian-12-arm64:smoke
+    fi
+}
+
+# each_machine_of_tests FUNCTION: with the row of each.
+each_machine_of_tests() {
+    local name machine_tree=build-test
+    for name in $(machines_of_tests); do
+        # shellcheck disable=SC2046 # a row has words
+        "$1" $(machine_row "$name")
+    done
+}
+
+# What can be made before, beside other things.
+make_machine() {
+    local kernel version root image build
+    machine_get "$2" "$3"
+}
+
+make_machines() {
+    each_machine_of_tests make_machine
+}
+
+boot_machines() {
+    each_machine_of_tests machine_run
 }

@@ -172,6 +172,7 @@ checks() {
     check "suites on shared mounts" on_shared_mounts
     check "build (fuzzers)" build_fuzzers
     check "fuzzers" fuzz 6
+    check "machines are made" make_machines
 }
 
 run_tests() {
@@ -191,6 +192,8 @@ run_tests() {
     [ $# -gt 0 ] || check "coverage" coverage_report
     [ $# -gt 0 ] || check "benchmarks work" bench_smoke
     [ $# -gt 0 ] || join
+    # Nothing runs beside an emulated machine, which is slow enough.
+    [ $# -gt 0 ] || step "machines" boot_machines
     report
 }
 
