@@ -82,8 +82,10 @@ is_refused() {
 
 # is_switched_or_refused: by either engine, as this kernel does it.
 is_switched_or_refused() {
-    local outcome
-    case $(forced_write) in
+    local outcome answer
+    answer=$(forced_write)
+    echo "# Linux $(uname -r), a forced write to code on reserved pages: $answer" >&3
+    case $answer in
     written) outcome=is_switched ;;
     EIO) outcome=is_refused ;;
     *) return 1 ;;
