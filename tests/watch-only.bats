@@ -140,6 +140,46 @@ END
     assert_equal "$(awk '{ print $2, NF }' "$mnt/$pid/libstdcxx:throw/sites" | sort -u)" "- 5"
 }
 
+@test "one object with and without a semaphore: one probe, each site as its note says" {
+    cat > "$work/with.c" << 'END'
+#define _SDT_HAS_SEMAPHORES 1
+#include <sys/sdt.h>
+unsigned short app_step_semaphore __attribute__((section(".probes")));
+void with(void) { STAP_PROBE1(app, step, 1); }
+END
+    cat > "$work/without.c" << 'END'
+#include <sys/sdt.h>
+#include <unistd.h>
+void with(void);
+int main(void)
+{
+    for (;; usleep(20000)) {
+        with();
+        STAP_PROBE1(app, step, 2);
+    }
+}
+END
+    cc -o "$work/bin/both" "$work/with.c" "$work/without.c"
+    start_server -o all
+    start_command root "$work/bin/both"
+    step=$mnt/$pid/app:step
+    wait_until '[ -e "$step/enabled" ]'
+    assert_equal "$(cat "$mnt/$pid/info")" "0 0 2 app:step"
+    echo 1 > "$step/enabled"
+    assert_equal "$(awk '{ print $2, $4 }' "$step/sites" | sort | paste -sd' ')" \
+        '- -4@$2 1 -4@$1'
+    assert_equal "$(cat "$step/enabled")" 1
+    exec 8> "$step/hold"
+    exec 8>&-
+    assert_equal "$(cat "$step/semaphore")" 1
+    timeout "$(patient 20)" head -n 6 < "$step/trace" > "$work/out/lines" 2>/dev/null || true
+    assert_equal "$(awk '{ print $4 }' "$work/out/lines" | sort | uniq -c | xargs)" "3 1 3 2"
+    stop_server "$server" "$mnt"
+    start_server
+    assert_equal "$(cat "$mnt/$pid/info")" "1 1 1 app:step"
+    assert_match "$(cat "$mnt/$pid/error_log")" "*1 note without a semaphore left out*'app:step'*"
+}
+
 # Of one name, the program's probe has no semaphore, the library's has one.
 build_changing() {
     cat > "$work/library.c" << 'END'

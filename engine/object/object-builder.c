@@ -6,7 +6,7 @@
  *   2. `ocaml` notes do not tell their layout; one pass over the symbols does.
  *   3. Notes without a nop at their site are dropped, and names whose notes contradict each other.
  *   4. The notes are sorted by name and site. Each run of one name becomes a probe, with the
- *      distinct sites and counters of its notes.
+ *      distinct sites and counters of its notes; those without a semaphore make one of their own.
  *
  * Surprises: one name may have notes of several formats; the same note may stand there twice (units
  * that inlined one function); a name may have as many counters as sites.
@@ -35,7 +35,6 @@ struct shown_name {
     const char *plain;       /* as the notes give it */
     uint64_t only_semaphore; /* for formats that have one for each name */
     bool contradicts;        /* its notes have two, so it is left out */
-    bool has_counter;        /* of a note that fits: those without one are left out */
     UT_hash_handle hh;
 };
 
@@ -264,7 +263,7 @@ static bool is_dropped(struct builder *builder, const struct kept_note *note)
     if (note->semaphore == 0) {
         if (left_out_count(&builder->left_out, LEFT_OUT_WATCH_ONLY))
             left_out_example(&builder->left_out, LEFT_OUT_WATCH_ONLY, note->name->shown, "%s", "");
-        return note->name->has_counter;
+        return false;
     }
     if (note_fit_counter(builder->object, builder->file, note->semaphore, note->counter))
         return false;
@@ -278,12 +277,6 @@ static int drop_notes(struct builder *builder)
 {
     int status = check_nops(builder);
     size_t kept = 0;
-    for (size_t i = 0; i < builder->count && status == 0; i++) {
-        const struct kept_note *note = &builder->notes[i];
-        if (note->name && note->semaphore && !note->name->has_counter)
-            note->name->has_counter =
-                note_fit_counter(builder->object, builder->file, note->semaphore, note->counter);
-    }
     for (size_t i = 0; i < builder->count && status == 0; i++) {
         if (!is_dropped(builder, &builder->notes[i]))
             builder->notes[kept++] = builder->notes[i];
@@ -300,6 +293,8 @@ static int compare_notes(const void *a, const void *b)
     const struct kept_note *y = b;
     if (x->name != y->name)
         return strcmp(x->name->shown, y->name->shown);
+    if ((x->semaphore == 0) != (y->semaphore == 0))
+        return x->semaphore == 0 ? 1 : -1;
     if (x->site != y->site)
         return x->site < y->site ? -1 : 1;
     return x->counter < y->counter ? -1 : x->counter > y->counter;
@@ -324,6 +319,11 @@ static size_t sort_counters(struct counter *counters, size_t count)
             counters[kept++] = counters[i];
     }
     return kept;
+}
+
+static bool are_of_one_probe(const struct kept_note *a, const struct kept_note *b)
+{
+    return a->name == b->name && (a->semaphore == 0) == (b->semaphore == 0);
 }
 
 /* Makes a run of notes of one name the next probe of the object. */
@@ -372,14 +372,17 @@ static void append_probe(struct object *object, const struct kept_note *notes, s
 static int make_room_for_probes(struct object *object, const struct builder *builder)
 {
     size_t strings = 0;
+    size_t probes = 0;
     for (size_t i = 0; i < builder->count; i++) {
         const struct kept_note *note = &builder->notes[i];
         strings += strlen(note->arguments) + 1;
-        if (i == 0 || note->name != note[-1].name)
-            strings += strlen(note->name->shown) + 1;
+        if (i > 0 && are_of_one_probe(&note[0], &note[-1]))
+            continue;
+        strings += strlen(note->name->shown) + 1;
+        probes++;
     }
     /* Their offsets have 32 bits: elf_file_notes() gives less than 256 MiB of notes. */
-    object->probes = calloc(HASH_COUNT(builder->names), sizeof(*object->probes));
+    object->probes = calloc(probes, sizeof(*object->probes));
     object->sites = calloc(builder->count, sizeof(*object->sites));
     object->counters = calloc(builder->count, sizeof(*object->counters));
     object->strings = malloc(strings);
@@ -402,17 +405,40 @@ static void give_back_room(struct object *object)
     }
 }
 
+/* A note without a semaphore adds nothing, either, where one with a semaphore has its instruction.
+ */
+static void drop_repeated_sites(struct builder *builder)
+{
+    size_t kept = 0;
+    size_t first = 0; /* kept note of the name, */
+    size_t end = 0;   /* and the end of those with a semaphore */
+    for (size_t i = 0; i < builder->count; i++) {
+        const struct kept_note note = builder->notes[i];
+        if (kept == 0 || builder->notes[first].name != note.name)
+            first = end = kept;
+        while (note.semaphore == 0 && first < end && builder->notes[first].site < note.site)
+            first++;
+        if (note.semaphore == 0 && first < end && builder->notes[first].site == note.site)
+            continue;
+        builder->notes[kept++] = note;
+        if (note.semaphore)
+            end = kept;
+    }
+    builder->count = kept;
+}
+
 static int make_probes(struct builder *builder)
 {
     struct object *object = builder->object;
     qsort(builder->notes, builder->count, sizeof(*builder->notes), compare_notes);
+    drop_repeated_sites(builder);
     int status = make_room_for_probes(object, builder);
     if (status < 0)
         return status;
     char *strings = object->strings;
     for (size_t i = 0; i < builder->count;) {
         size_t end = i + 1;
-        while (end < builder->count && builder->notes[end].name == builder->notes[i].name)
+        while (end < builder->count && are_of_one_probe(&builder->notes[end], &builder->notes[i]))
             end++;
         append_probe(object, &builder->notes[i], end - i, &strings);
         i = end;

@@ -40,7 +40,8 @@ struct site {
 
 /*
  * A probe, as far as one object has it: all notes that are shown under one name. Without a counter
- * it can be watched, not switched.
+ * it can be watched, not switched. Notes that have a semaphore, and notes of the same name that
+ * have none, are two of these.
  */
 struct object_probe {
     const char *name;

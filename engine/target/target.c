@@ -145,7 +145,9 @@ static int compare_parts(const void *a, const void *b)
     int order = strcmp(x->probe->name, y->probe->name);
     if (order != 0)
         return order;
-    return x->loaded < y->loaded ? -1 : x->loaded > y->loaded;
+    if (x->loaded != y->loaded)
+        return x->loaded < y->loaded ? -1 : 1;
+    return x->probe < y->probe ? -1 : x->probe > y->probe;
 }
 
 /* The parts and probes that a target makes of a list of objects: see struct probe_target. */
