@@ -114,6 +114,17 @@ END
     logs ENOENT control '1 ~^x\n' "'~^x'"
 }
 
+@test "ENOENT: an open of a probe whose library was unloaded" {
+    start_target host -i 20 "$(target libplug.so)"
+    tell USR1 '^loaded'
+    cat "$mnt/$pid/plug_hit/enabled"
+    tell USR2 '^unloaded'
+    # The kernel knows the name for a second.
+    assert_errno ENOENT write "$mnt/$pid/plug_hit/enabled" 1
+    is_sentence "$(last)"
+    assert_match "$(last)" "*ENOENT: process $pid has no probe 'plug_hit' any more."
+}
+
 @test "a cut line that fails at close" {
     start_target demo-ocaml_1 -q
     assert_equal "$(python3 "$tests/lib/pieces.py" "$mnt/$pid/control" 'write:1 nothing' close)" \

@@ -60,19 +60,25 @@ int access_begin(struct probe_engine *engine, struct service_target *target, str
 }
 
 /* A probe that was there at the last look will do for an open: what follows looks again. */
-static bool has_probe(struct probe_target *target, const char *name)
+static int find_probe(struct probe_target *target, const char *name, struct probe_error *error)
 {
-    return probe_target_find(target, name) >= 0 ||
-           (probe_target_look(target, NULL) == 0 && probe_target_find(target, name) >= 0);
+    if (probe_target_find(target, name) >= 0)
+        return 0;
+    int status = probe_target_look(target, error);
+    if (status < 0 || probe_target_find(target, name) >= 0)
+        return status;
+    snprintf(error->text, sizeof(error->text), "process %d has no probe '%s' any more",
+             probe_target_pid(target), name);
+    return -ENOENT;
 }
 
 int access_open(struct probe_engine *engine, struct service_target *target, struct call *call)
 {
     const struct request *request = &call->request;
     int status = access_begin(engine, target, call, request->access);
-    if (status < 0)
-        return status;
-    return request->probe[0] && !has_probe(target->target, request->probe) ? -ENOENT : 0;
+    if (status == 0 && request->probe[0])
+        status = find_probe(target->target, request->probe, &call->reply.sentence);
+    return status;
 }
 
 int access_resume(struct probe_engine *engine, struct service_target *target, struct call *call)
