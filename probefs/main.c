@@ -151,6 +151,7 @@ static int run(struct fuse_args *args, const struct options *options)
         .has_group = options->has_group,
         .group = options->group,
         .trace = options->trace,
+        .max_read = options->max_read,
         .answer_time = answer_time(),
         .uid = geteuid(),
         .gid = getegid(),

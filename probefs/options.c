@@ -15,6 +15,8 @@ enum key { KEY_HELP, KEY_VERSION, KEY_REMOUNT };
 /* What fuse_opt_parse() fills in; values are still text. */
 struct raw_options {
     int foreground, debug, allow_gigatext, all;
+    unsigned int max_read;
+    char *fsname;
     char *engine, *group, *log, *trace, *user_files, *user_memory, *user_requests;
     char *words[2]; /* SOURCE and MOUNTPOINT, or MOUNTPOINT */
     size_t word_count;
@@ -39,6 +41,9 @@ static const struct fuse_opt specification[] = {
     RAW("user_memory=%s", user_memory, 0),
     RAW("user_requests=%s", user_requests, 0),
     RAW("trace=%s", trace, 0),
+    RAW("fsname=%s", fsname, 0),
+    RAW("max_read=%u", max_read, 0),
+    FUSE_OPT_KEY("max_read=", FUSE_OPT_KEY_KEEP), /* the kernel's, too */
     FUSE_OPT_KEY("-h", KEY_HELP),
     FUSE_OPT_KEY("--help", KEY_HELP),
     FUSE_OPT_KEY("-V", KEY_VERSION),
@@ -162,7 +167,10 @@ static int interpret(const struct raw_options *raw, struct options *options)
         return -1;
     if (parse_user_limits(raw, &options->user_limits) < 0)
         return -1;
-    options->source = strdup(raw->word_count > 1 ? raw->words[0] : "probefs");
+    options->max_read = raw->max_read;
+    options->source = strdup(raw->word_count > 1 ? raw->words[0]
+                             : raw->fsname       ? raw->fsname
+                                                 : "probefs");
     if (!options->source)
         return -1;
     /* Absolute, because the server leaves the directory that it was started in. */
@@ -201,6 +209,7 @@ int options_parse(struct fuse_args *args, struct options *options)
     free(raw.user_memory);
     free(raw.user_requests);
     free(raw.trace);
+    free(raw.fsname);
     free(raw.words[0]);
     free(raw.words[1]);
     return status < 0 ? -EINVAL : 0;

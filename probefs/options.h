@@ -22,6 +22,7 @@ struct options {
     bool has_group; /* of -o gid=: */
     gid_t group;
     struct budget_limits user_limits;
+    unsigned int max_read; /* the largest read that the kernel sends; 0: as it likes */
 };
 
 /*

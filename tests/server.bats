@@ -117,6 +117,19 @@ start_refused() {
     umount "$mnt"
 }
 
+@test "FUSE's own options: fsname names the source where there is none, max_read bounds reads" {
+    "$probefs" -o fsname=elsewhere,max_read=4096 "$mnt" 3>&-
+    assert_equal "$(findmnt -n -o SOURCE,FSTYPE -M "$mnt" | tr -s ' ' | sort -u)" \
+        "elsewhere fuse.probefs"
+    assert_match ",$(findmnt -n -o OPTIONS -M "$mnt" | sort -u)," '*,max_read=4096,*'
+    grep -q "^See" "$mnt/README"
+    umount "$mnt"
+    "$probefs" source "$mnt" -o fsname=elsewhere 3>&-
+    assert_equal "$(findmnt -n -o SOURCE -M "$mnt" | sort -u)" source
+    umount "$mnt"
+    start_refused "$probefs" -o max_read=some "$mnt"
+}
+
 @test "mount(8) by way of mount.fuse3" {
     [ -x /sbin/mount.fuse3 ] || skip "needs mount.fuse3"
     mount -t fuse "$probefs#probefs" "$mnt" -o log=error 3>&-

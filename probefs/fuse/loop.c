@@ -368,6 +368,16 @@ static void wait_for_memory(struct loop *loop)
     pthread_mutex_lock(&loop->lock);
 }
 
+/* The mount answers, unless the library could not agree with the kernel, and said so. */
+static void end_init(struct loop *loop)
+{
+    const struct server *server = loop->server;
+    if (!fuse_session_exited(loop->session) && server->mounted)
+        server->mounted(server->mounted_data);
+    else if (fuse_session_exited(loop->session))
+        loop->status = -EIO;
+}
+
 static void *serve_requests(void *data)
 {
     struct loop *loop = data;
@@ -400,6 +410,8 @@ static void *serve_requests(void *data)
         stale_end((pid_t)served.header.pid);
         waiting_end(loop->waiting, slot);
         pthread_mutex_lock(&loop->lock);
+        if (served.header.opcode == FUSE_INIT)
+            end_init(loop);
         end_serving(loop, &served, slow);
     }
     loop->threads--;

@@ -416,14 +416,14 @@ static void op_poll(fuse_req_t request, fuse_ino_t number, struct fuse_file_info
 
 static void op_init(void *data, struct fuse_conn_info *connection)
 {
-    struct server *server = data;
+    const struct server *server = data;
     connection->max_background = MAX_BACKGROUND;
     connection->max_write = MAX_WRITE;
     /* Without it, `echo 1 >` would be a truncation of its own before each open. */
     if (connection->capable & FUSE_CAP_ATOMIC_O_TRUNC)
         connection->want |= FUSE_CAP_ATOMIC_O_TRUNC;
-    if (server->mounted)
-        server->mounted(server->mounted_data);
+    /* The library wants to hear of it in both ways. */
+    connection->max_read = server->max_read;
 }
 
 const struct fuse_lowlevel_ops operations = {

@@ -45,6 +45,7 @@ struct server {
     atomic_bool ending; /* no more requests */
     pthread_mutex_t closing_lock;
     struct closing *closing; /* guarded by closing_lock */
+    unsigned int max_read;   /* as in the options */
     struct timespec started;
     uid_t uid;
     gid_t gid;
