@@ -54,9 +54,14 @@ static int compare_addresses(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Is COUNTER none of those that this change, giving back a reference, is about? */
+/*
+ * Is COUNTER as CHANGE wants it, whatever an outside hand made of it; or none of those that the
+ * change, giving back a reference, is about?
+ */
 static bool is_left_alone(const struct snapshot_counter *counter, const struct plan_change *change)
 {
+    if (change->action == PROBE_SWITCH_ON && snapshot_counter_is_on(counter))
+        return true;
     return change->only && (!snapshot_counter_is_on(counter) ||
                             !bsearch(&counter->address, change->only, change->only_count,
                                      sizeof(*change->only), compare_addresses));
@@ -76,8 +81,6 @@ static int next_value(const struct snapshot_counter *counter, const struct plan_
         *next = 0;
         return 0;
     case PROBE_SWITCH_ON:
-        *next = (uint16_t)(snapshot_counter_is_on(counter) ? value : value + 1);
-        return *next <= highest_value(counter) ? 0 : -EOVERFLOW;
     case PROBE_COUNT_ADD:
         *next = (uint16_t)(value + 1);
         return value < highest_value(counter) ? 0 : -EOVERFLOW;

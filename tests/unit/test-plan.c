@@ -144,6 +144,16 @@ static void test_limits(void **state)
     }
 }
 
+/* Whatever an outside hand made of it: a counter above 0 is on, and the sites follow. */
+static void test_a_counter_beyond_the_limit_is_on(void **state)
+{
+    (void)state;
+    struct scene *scene = gc_scene(40000, ON, OFF);
+    scene->snapshot.counters[0].kernel_counts = true;
+    check_change(scene, PROBE_SWITCH_ON, 0, STEPS(SITE(1, OFF, ON)));
+    scene_free(scene);
+}
+
 /* A probe of the format in whose counters the kernel counts, with breakpoints on both sites. */
 static struct scene *watched_scene(unsigned int value, uint8_t first, uint8_t second)
 {
@@ -389,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_sites_that_are_not_patched),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_a_counter_beyond_the_limit_is_on),
         cmocka_unit_test(test_the_kernels_references_switch_nothing),
         cmocka_unit_test(test_all_counters_or_none),
         cmocka_unit_test(test_each_site_follows_its_own_counter),
