@@ -49,7 +49,7 @@ void left_out_example(struct left_out *left_out, enum left_out_reason reason, co
     char shown[NAME_SHOWN + 1];
     size_t length = text_escape(name, strlen(name), false, shown, sizeof(shown));
     const char *more = length < strlen(name) ? "..." : "";
-    size_t used = (size_t)snprintf(example, size, *name ? "'%s%s'" : "%s%s", shown, more);
+    size_t used = (size_t)snprintf(example, size, *name ? "'%s%s'" : "a note%s%s", shown, more);
     va_list args;
     va_start(args, format);
     vsnprintf(example + used, size - used, format, args);
