@@ -144,6 +144,35 @@ END
     logs ENOEXEC control '1 *\n' "0x$site" "$found" plain
 }
 
+@test "EIO: memory that is not there any more, under the name that the caller is told" {
+    cat > "$work/gone.c" << 'END'
+#define _SDT_HAS_SEMAPHORES 1
+#include <sys/sdt.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static struct {
+    unsigned short counter;
+} __attribute__((aligned(65536))) page __asm__("app_step_semaphore") __attribute__((used));
+extern unsigned short app_step_semaphore;
+int main(void)
+{
+    STAP_PROBE(app, step);
+    munmap(&page, sizeof(page));
+    puts("unmapped");
+    fflush(stdout);
+    for (;;) pause();
+}
+END
+    cc -o "$work/bin/gone" "$work/gone.c"
+    start_command root "$work/bin/gone"
+    wait_until 'grep -q unmapped "$out"'
+    error_log=$mnt/$pid/error_log
+    logs EIO app:step/enabled 1 "cannot read 2 bytes at 0x"
+    assert_errno EIO read "$mnt/$pid/app:step/semaphore"
+    assert_match "$(last)" "*: EIO: *"
+}
+
 @test "EBUSY: a kernel tracer, the semaphore, and what helps" {
     needs_bpftrace
     start_target sdt -q

@@ -25,15 +25,29 @@ struct caller answer_caller(fuse_req_t request)
     };
 }
 
+/*
+ * What callers are told: what probefs(8) lists, and what the kernel takes for itself. There are
+ * others that would be misread: EFAULT seems to be the caller's, and told ENOSYS once, the kernel
+ * would never again ask for what it is the answer to.
+ */
+static int told_errnum(int status)
+{
+    static const int told[] = {EINVAL, ERANGE,    EOVERFLOW, ENOENT, ESRCH,       EACCES, EPERM,
+                               EBUSY,  ETIMEDOUT, ENOEXEC,   EFBIG,  EOPNOTSUPP,  EAGAIN, EMFILE,
+                               ENFILE, ENOMEM,    ESTALE,    EINTR,  ENAMETOOLONG};
+    for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+        if (told[i] == -status)
+            return told[i];
+    }
+    return EIO;
+}
+
 void answer_error(fuse_req_t request, const struct inode *inode, int status)
 {
-    int errnum = -status;
+    int errnum = told_errnum(status);
     pid_t about = inode && inode->target ? inode->target->pid : 0;
     if (errnum == ESTALE && !stale_may_answer(fuse_req_ctx(request)->pid, about))
         errnum = ENOENT;
-    /* Told ENOSYS once, the kernel would never again ask for what it is the answer to. */
-    if (errnum == EFAULT || errnum == EROFS || errnum == EPIPE || errnum == ENOSYS)
-        errnum = EIO;
     fuse_reply_err(request, errnum);
 }
 
@@ -61,7 +75,7 @@ static void fail(fuse_req_t request, const struct inode *inode, const char *what
         enum failure_share share = is_open ? FAILURE_OF_USER : share_of(inode->target, &caller);
         pid_t process = process_of_thread(caller.pid);
         caller.pid = process > 0 ? process : caller.pid;
-        failures_add(&inode->target->failures, share, &caller, what, status, error);
+        failures_add(&inode->target->failures, share, &caller, what, -told_errnum(status), error);
     }
     answer_error(request, inode, status);
 }
