@@ -199,7 +199,11 @@ for folder in sys.argv[1:]:
         assert_errno ENOENT stat "$mnt/$pid/$name"
     done
     assert_errno OK stat "$mnt/$pid/plain"
-    assert_errno ENAMETOOLONG stat "$mnt/$pid/$(printf 'x%.0s' {1..256})"
+    local directory
+    for directory in "" "$pid/" "$pid/plain/" .trace/ ".trace/$pid/"; do
+        assert_errno ENAMETOOLONG stat "$mnt/$directory$(printf 'x%.0s' {1..256})"
+        assert_errno ENOENT stat "$mnt/$directory$(printf 'x%.0s' {1..255})"
+    done
 }
 
 @test "a pid has one spelling, and a thread's id is none" {

@@ -80,7 +80,9 @@ static int look_up(struct server *server, struct inode *parent, uint64_t directo
         *number = inode_number(parent, (unsigned int)kind);
         return 0;
     }
-    if (place == PLACE_ROOT || place == PLACE_TRACE)
+    if (strlen(name) >= PROBE_NAME_SIZE) /* the kernel lets pass up to 1024 bytes */
+        status = -ENAMETOOLONG;
+    else if (place == PLACE_ROOT || place == PLACE_TRACE)
         status = look_up_process(server, name, inode, sure);
     else if (place == PLACE_PROCESS || place == PLACE_STREAMS)
         status = look_up_probe(server, parent, name, inode);

@@ -234,8 +234,6 @@ int look_up_probe(struct server *server, const struct inode *parent, const char 
     call.request.any_image = !atomic_load(&target->identified);
     if (!call.request.any_image)
         call.request.id = target->id;
-    if (strlen(name) >= sizeof(call.request.probe))
-        return -ENAMETOOLONG;
     snprintf(call.request.probe, sizeof(call.request.probe), "%s", name);
     status = router_call(server->router, &route, &call);
     free(call.out);
