@@ -97,16 +97,26 @@ int probe_image_identify(struct probe_engine *engine, pid_t pid, struct probe_im
     return status;
 }
 
+/* Does PID still run the image ID? TID becomes a live thread of it. */
+static int confirm(const struct probe_engine *engine, pid_t pid, const struct probe_image_id *id,
+                   pid_t *tid)
+{
+    struct probe_image_id now;
+    pid_t found = 0;
+    pid_t parent = 0;
+    int status = read_identity(engine, pid, &now, &found, &parent);
+    if (status == -ENOENT || (status == 0 && !probe_image_id_equal(&now, id)))
+        return -ESRCH;
+    if (status == 0)
+        *tid = found;
+    return status;
+}
+
 int probe_image_confirm(const struct probe_engine *engine, pid_t pid,
                         const struct probe_image_id *id)
 {
-    struct probe_image_id now;
     pid_t tid = 0;
-    pid_t parent = 0;
-    int status = read_identity(engine, pid, &now, &tid, &parent);
-    if (status == 0)
-        return probe_image_id_equal(&now, id) ? 0 : -ESRCH;
-    return status == -ENOENT ? -ESRCH : status;
+    return confirm(engine, pid, id, &tid);
 }
 
 static bool shares_memory(const struct probe_engine *engine, pid_t parent, pid_t tid,
@@ -317,13 +327,13 @@ static bool is_unchanged(const struct probe_image *image)
            memcmp(stat.layout, image->id.layout, sizeof(stat.layout)) == 0;
 }
 
-int image_check(const struct probe_engine *engine, const struct probe_image *image,
+int image_check(const struct probe_engine *engine, struct probe_image *image,
                 struct probe_error *error)
 {
     /* The descriptor also stops answering when only the main thread has ended. */
     if (!image->own || is_unchanged(image))
         return 0;
-    int status = probe_image_confirm(engine, image->pid, &image->id);
+    int status = confirm(engine, image->pid, &image->id, &image->tid);
     if (status == 0 || status == -ESRCH)
         return status == 0 ? 0 : error_gone(error, image->pid);
     return error_set(error, -status, "process %d cannot be asked for its image: %s", image->pid,

@@ -11,9 +11,10 @@
 /*
  * Is the image still the one that its process runs? 0; ESRCH it has gone; or an error of asking
  * (EMFILE, say). An image that was opened by somebody else is only known by its descriptors, which
- * answer for themselves.
+ * answer for themselves. Where the thread that it was reached by has ended, and others go on, it is
+ * reached by one of these from then on.
  */
-int image_check(const struct probe_engine *engine, const struct probe_image *image,
+int image_check(const struct probe_engine *engine, struct probe_image *image,
                 struct probe_error *error);
 
 /*

@@ -166,7 +166,8 @@ int image_stat_file(const struct probe_engine *engine, const struct probe_image 
                     const struct mapping *mapping, struct stat *status)
 {
     int result = -EPERM;
-    if (image->own) {
+    /* Once the main thread has ended, there is no map_files. */
+    if (image->own && image->tid == image->pid) {
         bool raised = privilege_raise(CAP_CHECKPOINT_RESTORE);
         result = image_stat_mapped(engine, image->pid, mapping, status);
         privilege_lower(CAP_CHECKPOINT_RESTORE, raised);

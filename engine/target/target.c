@@ -228,8 +228,10 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
 {
     struct loaded_list loaded;
     struct merged merged;
-    int status =
-        loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
+    int status = target_check(target, error); /* it finds a live thread to reach files by */
+    if (status == 0)
+        status =
+            loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
     if (status < 0)
         return status;
     bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);
@@ -275,12 +277,17 @@ bool target_verify_file(struct probe_target *target, const struct loaded *loaded
     return item->verified;
 }
 
-/* Are all files still their objects'? Asked once in CHECK_SECONDS. */
+/*
+ * Are all files still their objects'? Asked once in CHECK_SECONDS, and by a live thread: those of
+ * one that has ended cannot be reached.
+ */
 static bool verify_files(struct probe_target *target)
 {
     if (clock_coarse_seconds() - target->checked < CHECK_SECONDS)
         return true;
     target->checked = clock_coarse_seconds();
+    if (target_check(target, NULL) < 0)
+        return false;
     for (size_t i = 0; i < target->loaded.count; i++) {
         if (!target_verify_file(target, &target->loaded.items[i]))
             return false;
@@ -484,6 +491,8 @@ ssize_t probe_target_exe(struct probe_target *target, char *path, size_t size,
                          struct probe_error *error)
 {
     ssize_t length = image_exe(target->engine, &target->image, path, size);
+    if (length == -ENOENT && target_check(target, NULL) == 0)
+        length = image_exe(target->engine, &target->image, path, size); /* of a live thread */
     int status = length < 0 ? 0 : target_check(target, error);
     if (length < 0)
         return error_set(error, (int)-length, "process %d: cannot read the link to its program: %s",
@@ -494,23 +503,26 @@ ssize_t probe_target_exe(struct probe_target *target, char *path, size_t size,
 int probe_target_check_program(const struct probe_target *target, const char *path,
                                struct probe_error *error)
 {
-    const struct probe_image *image = &target->image;
-    if (image->maps < 0)
-        return error_set(error, EBADF, "process %d is not open", image->pid);
-    int runs = image_runs(target->engine, image, path);
-    int status = image_check(target->engine, image, error);
+    struct probe_image image = target->image; /* which keeps its descriptors */
+    if (image.maps < 0)
+        return error_set(error, EBADF, "process %d is not open", image.pid);
+    /* Before as well: it finds a live thread, whose program can be asked for. */
+    int status = image_check(target->engine, &image, error);
+    int runs = status < 0 ? 0 : image_runs(target->engine, &image, path);
+    if (status == 0)
+        status = image_check(target->engine, &image, error);
     if (status < 0 || runs == 0)
         return status;
     if (runs != -ESTALE)
         return error_set(error, -runs, "process %d: cannot compare its program with '%s': %s",
-                         image->pid, path, strerror(-runs));
+                         image.pid, path, strerror(-runs));
     char program[PATH_MAX];
     char shown[256] = "another program";
-    ssize_t length = image_exe(target->engine, image, program, sizeof(program));
+    ssize_t length = image_exe(target->engine, &image, program, sizeof(program));
     if (length > 0)
         text_escape(program, (size_t)length, false, shown, sizeof(shown));
     return error_set(error, ESTALE, "process %d runs '%s', and not the file that is '%s' now",
-                     image->pid, shown, path);
+                     image.pid, shown, path);
 }
 
 static const struct problem *get_problem(const struct probe_target *target, size_t i)

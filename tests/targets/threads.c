@@ -5,7 +5,7 @@
  * N threads pass two sites as fast as they can (or with -i, a round each so many milliseconds)
  * and count what came of each pass: a hit (the handler ran once), a miss (it did not run), or
  * wrong (it ran more often, or as another probe). SIGUSR1 prints the totals, SIGTERM prints them
- * and ends the program:
+ * and ends the program, SIGUSR2 ends the main thread:
  *
  *     totals threads=4 passes=N hits=N misses=N wrong=N gc_start=N gc_stop=N
  *
@@ -165,7 +165,7 @@ static void *report(void *argument)
     return NULL;
 }
 
-static void start_all(void)
+static void start_all(const sigset_t *main_end)
 {
     /* Static: the reporter uses it after the main thread has ended. */
     static sigset_t set;
@@ -174,6 +174,7 @@ static void start_all(void)
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    sigprocmask(SIG_BLOCK, main_end, NULL);
     start_thread(report, &set);
     for (int i = 0; i < n_places; i++)
         start_thread(run_thread, &places[i]);
@@ -182,7 +183,8 @@ static void start_all(void)
 int main(int argc, char **argv)
 {
     int main_ends = 0;
-    int option;
+    int option, signal;
+    sigset_t main_end;
 
     while ((option = pace_getopt(&pace, argc, argv, "ce")) != -1) {
         short_lived |= option == 'c';
@@ -198,9 +200,10 @@ int main(int argc, char **argv)
         return 1;
     memset(places, 0, (size_t)n_places * sizeof(*places));
     pace_begin();
-    start_all();
-    if (main_ends)
-        pthread_exit(NULL);
-    for (;;)
-        pause();
+    sigemptyset(&main_end);
+    sigaddset(&main_end, SIGUSR2);
+    start_all(&main_end);
+    while (!main_ends && sigwait(&main_end, &signal) != 0)
+        ;
+    pthread_exit(NULL);
 }
