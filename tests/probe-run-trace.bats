@@ -214,6 +214,15 @@ END
     done
 }
 
+@test "where they are too few to look for libraries: no library is said to be missing" {
+    local limit
+    for limit in {4..12}; do
+        bash -c 'ulimit -n "$0" && exec "$@"' "$limit" "$probe_run" -l "$(target host)" \
+            >"$work/out/command" 2>&1 || grep -q 'Too many open files$\|: Error 24$' "$work/out/command"
+        ! grep 'not found' "$work/out/command"
+    done
+}
+
 @test "a user who has the capabilities, and no others" {
     local status=0
     chmod 1777 "$work/out"

@@ -71,7 +71,7 @@ static int read_system_file(const char *path, char **text, size_t *length)
     int fd = regular_file_open(path, NULL);
     *text = NULL;
     if (fd < 0)
-        return 0;
+        return regular_file_lacks(fd) ? fd : 0;
     ssize_t got = proc_read_all(fd, text);
     close(fd);
     *length = got < 0 ? 0 : (size_t)got;

@@ -45,7 +45,7 @@ int library_file_open(struct libraries *all, const char *path, struct library_fi
         return -E2BIG;
     file.fd = regular_file_open(path, &file.file);
     if (file.fd < 0)
-        return 0;
+        return regular_file_lacks(file.fd) ? file.fd : 0;
     int status = elf_dynamic_read(file.fd, &file.dynamic);
     if (status == 1 && !(file.path = strdup(path)))
         status = -ENOMEM;
@@ -206,9 +206,9 @@ static int begin_walk(struct walk *walk)
 {
     const struct libraries_start *start = walk->all.start;
     struct library_file file = {.fd = dup(start->program), .path = strdup(start->path)};
-    int status = -ENOMEM;
-    if (file.fd >= 0 && file.path && fstat(file.fd, &file.file) == 0)
-        status = elf_dynamic_read(file.fd, &file.dynamic);
+    int status = file.fd < 0 || fstat(file.fd, &file.file) < 0 ? -errno : 0;
+    if (status == 0)
+        status = file.path ? elf_dynamic_read(file.fd, &file.dynamic) : -ENOMEM;
     if (status == 1 && file.dynamic.loader) {
         walk->all.loader = file.dynamic.loader;
         walk->rules = musl_is_loader(walk->all.loader) ? &musl_rules : &glibc_rules;
@@ -277,6 +277,10 @@ static int explain_end(const struct libraries_start *start, int status, struct p
     program_show(start->path, shown);
     if (status == -ENOMEM)
         return error_memory(error);
+    if (regular_file_lacks(status))
+        return error_set(error, -status,
+                         "cannot look for the libraries that program '%s' needs: %s", shown,
+                         strerror(-status));
     if (status == -E2BIG)
         return error_set(error, E2BIG,
                          "program '%s' needs more libraries, or looks for them in more folders, "

@@ -33,7 +33,7 @@ typedef int libraries_visit(void *data, int fd, const char *path, struct probe_e
  * Calls VISIT for the loader and each library, once each. LOADER gets the loader's status, and
  * stays as it is if there is none. What is not found is left out, with a line in the log, and so is
  * everything if the executable is damaged. Returns 0, or VISIT's result. Errors: E2BIG the program
- * needs more than any real one; ENOMEM.
+ * needs more than any real one; EMFILE, ENFILE, ENOMEM.
  */
 int libraries_find(const struct libraries_start *start, libraries_visit *visit, void *data,
                    struct stat *loader, struct probe_error *error);

@@ -45,7 +45,7 @@ struct library_file {
 /*
  * Opens the file at PATH. Returns 1 if it is an executable or library for this machine; 0 if not,
  * or it is not there or may not be read. Errors: ENOEXEC it is damaged; E2BIG too many files were
- * looked for; ENOMEM.
+ * looked for; EMFILE, ENFILE, ENOMEM.
  */
 int library_file_open(struct libraries *all, const char *path, struct library_file *found);
 void library_file_done(struct library_file *file);
@@ -62,7 +62,8 @@ char *library_folder(const char *path);
 
 /* What a loader does, by its rules. */
 struct library_rules {
-    /* Before anything else: what the system and the environment say. Errors: ENOMEM; E2BIG. */
+    /* First of all: what the system and the environment say. Errors: E2BIG, EMFILE, ENFILE, ENOMEM.
+     */
     int (*begin)(struct libraries *all);
     /* Prepares the paths of a library that was found. Errors: ENOMEM; E2BIG. */
     int (*prepare)(struct libraries *all, struct library *library);

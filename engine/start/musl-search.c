@@ -80,7 +80,7 @@ static int read_system_folders(struct libraries *all)
     if (fd == -ENOENT)
         return add_folders(&all->system, "/lib:/usr/local/lib:/usr/lib");
     if (fd < 0)
-        return 0;
+        return regular_file_lacks(fd) ? fd : 0;
     char *text = NULL;
     ssize_t length = proc_read_all(fd, &text);
     close(fd);

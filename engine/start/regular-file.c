@@ -16,6 +16,11 @@ static int reopen(int fd)
     return reopened < 0 ? -errno : reopened;
 }
 
+bool regular_file_lacks(int status)
+{
+    return status == -EMFILE || status == -ENFILE || status == -ENOMEM;
+}
+
 int regular_file_open(const char *path, struct stat *status)
 {
     struct stat found;

@@ -3,6 +3,7 @@
 #ifndef ENGINE_REGULAR_FILE_H
 #define ENGINE_REGULAR_FILE_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 /*
@@ -12,5 +13,8 @@
  * open().
  */
 int regular_file_open(const char *path, struct stat *status);
+
+/* Does this error say that descriptors or memory are lacking, and nothing of the file? */
+bool regular_file_lacks(int status);
 
 #endif
