@@ -96,6 +96,20 @@ teardown() {
     wait_until "echo 0 >'$mnt/$pid/enabled'"
 }
 
+@test "a 0 behind the end of the last reader is never refused" {
+    start_server
+    shoot 1 1
+    for each in trace "../trace"; do
+        for ((i = 0; i < 10; i++)); do
+            watch_stream "$shot/$each"
+            kill "$reader"
+            wait "$reader" || true
+            echo 0 >"$shot/enabled"
+        done
+    done
+    is_as_before
+}
+
 @test "several readers each get all lines, and with a slow, a stopped and a killed one all adds up" {
     start_server
     shoot 3 100000

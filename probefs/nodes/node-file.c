@@ -124,5 +124,9 @@ int node_file_update(struct node_file *file, node_file_fill *fill, const void *d
                      struct probe_error *error)
 {
     struct update_attempt attempt = {file, fill, data};
-    return probe_target_settle(file->target, try_update, &attempt, error);
+    int status = probe_target_settle(file->target, try_update, &attempt, error);
+    if (status == -EBUSY && error->reason == PROBE_REASON_COUNTED && file->watchers &&
+        file->watchers->await(file->watchers->data))
+        status = probe_target_settle(file->target, try_update, &attempt, error);
+    return status;
 }

@@ -17,6 +17,8 @@ struct node_watchers {
      * by their indices: says who watches, if that is known; else ERROR stays as it is.
      */
     void (*explain)(void *data, const bool *blocked, struct probe_error *error);
+    /* Were there watchers that have ended, and were still to be detached? They are by now. */
+    bool (*await)(void *data);
     void *data;
 };
 

@@ -36,7 +36,7 @@ struct feeds {
     struct service *service;
     pthread_mutex_t lock; /* guards the lists */
     struct feed *list;
-    struct feed *dead;     /* to be freed by the looker */
+    struct feed *dead;     /* to be freed by the looker, and here until they are detached */
     pthread_cond_t looked; /* there are dead ones */
     int events;            /* an epoll */
     bool is_started;       /* the threads run */

@@ -43,6 +43,10 @@ static void free_dead(struct feeds *feeds)
 {
     while (feeds->dead) {
         struct feed *feed = feeds->dead;
+        pthread_mutex_unlock(&feeds->lock);
+        probe_watch_free(feed->watch);
+        feed->watch = NULL;
+        pthread_mutex_lock(&feeds->lock);
         DL_DELETE(feeds->dead, feed);
         pthread_mutex_unlock(&feeds->lock);
         feed_free(feeds, feed);

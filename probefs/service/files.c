@@ -182,7 +182,7 @@ int answer_write(struct service *service, struct call *call)
                              clock_after(call->request.size * CLOCK_MILLISECOND)};
     file.ask = &ask;
     struct watchers_data known = {service, target};
-    const struct node_watchers watchers = {watchers_explain, &known};
+    const struct node_watchers watchers = {watchers_explain, watchers_await, &known};
     file.watchers = &watchers;
     status = access_resume(service->engine, target, call);
     if (status == 0)

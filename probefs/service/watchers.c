@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,10 @@
 
 /* How long the list is waited for: a pump that hangs keeps it, and the sentence can do without. */
 #define LIST_TIME (100 * CLOCK_MILLISECOND)
+
+/* How long what is being detached is waited for, which takes some 15 ms, and between two looks. */
+#define DETACH_TIME (200 * CLOCK_MILLISECOND)
+#define DETACH_LOOK (2 * CLOCK_MILLISECOND)
 
 /* So many readers are named. */
 enum { NAMED_MAX = 3, COMM_SIZE = 32 };
@@ -81,6 +86,47 @@ static void look_at_feeds(struct finding *finding, struct feeds *feeds,
             look_at_feed(finding, feed);
     }
     pthread_mutex_unlock(&feeds->lock);
+}
+
+/* ---- what has ended ---------------------------------------------------------------------- */
+
+/* Has the reader of FEED gone? The pump hears of it, too. */
+static bool has_hangup(const struct feed *feed)
+{
+    struct pollfd poller = {.fd = feed->socket, .events = POLLRDHUP};
+    return feed->has_hangup || (poll(&poller, 1, 0) > 0 && poller.revents != 0);
+}
+
+static bool has_leaving(struct feeds *feeds, const struct service_target *target)
+{
+    const struct timespec end = clock_after(LIST_TIME);
+    const struct feed *feed = NULL;
+    bool found = false;
+    if (pthread_mutex_clocklock(&feeds->lock, CLOCK_MONOTONIC, &end) != 0)
+        return false;
+    DL_FOREACH(feeds->list, feed)
+    {
+        found = found || (feed->target == target && has_hangup(feed));
+    }
+    DL_FOREACH(feeds->dead, feed)
+    {
+        found = found || feed->target == target;
+    }
+    pthread_mutex_unlock(&feeds->lock);
+    return found;
+}
+
+bool watchers_await(void *data)
+{
+    const struct watchers_data *known = data;
+    const struct timespec end = clock_after(DETACH_TIME);
+    const struct timespec pause = {.tv_nsec = DETACH_LOOK};
+    bool waited = false;
+    while (has_leaving(known->service->feeds, known->target) && !clock_is_past(&end)) {
+        nanosleep(&pause, NULL);
+        waited = true;
+    }
+    return waited;
 }
 
 /* ---- the sentence ------------------------------------------------------------------------ */

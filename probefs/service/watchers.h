@@ -10,7 +10,8 @@ struct watchers_data {
     struct service_target *target; /* locked */
 };
 
-/* The function of struct node_watchers, for a struct watchers_data. */
+/* The functions of struct node_watchers, for a struct watchers_data. */
 void watchers_explain(void *data, const bool *blocked, struct probe_error *error);
+bool watchers_await(void *data);
 
 #endif
