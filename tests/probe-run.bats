@@ -479,6 +479,12 @@ END
     has_status 0 "$probe_run" -l "$work/nested"
     says_line late
     has_status 5 "$probe_run" "$work/bare"
+    # Who reads "env" there knows what -f is for.
+    printf '#!/usr/bin/env sh\n' >"$work/shim"
+    chmod +x "$work/shim"
+    has_status 2 "$probe_run" -e early "$work/shim"
+    assert_equal "$(cat "$work/out/command")" \
+        "probe-run: program '$work/shim', which '/usr/bin/env' runs, has no probe that matches 'early'"
 }
 
 @test "a program that is traced already is refused" {

@@ -150,7 +150,10 @@ static int read_program(struct probe_program *program, char *const *environment,
         engine_log(program->engine, PROBE_LOG_WARNING,
                    "program '%s' runs one of another processor, whose probes are not known",
                    program_show(file.path, shown));
-    status = read_object(program, file.fd, file.path, error);
+    if (strcmp(file.path, program->path) != 0 && !(program->interpreter = strdup(file.path)))
+        status = error_memory(error);
+    if (status == 0)
+        status = read_object(program, file.fd, file.path, error);
     if (status == 0)
         status = read_libraries(program, &file, environment, error);
     program_file_done(&file);
@@ -187,6 +190,7 @@ void probe_program_close(struct probe_program *program)
     free(program->objects);
     free(program->names);
     free(program->path);
+    free(program->interpreter);
     free(program);
 }
 
@@ -241,12 +245,24 @@ static int count_matching(void *data, size_t index, struct probe_error *error)
     return 0;
 }
 
+static void show_owner(const struct probe_program *program, char *owner, size_t size)
+{
+    char shown[PROGRAM_SHOWN];
+    char shown_run[PROGRAM_SHOWN];
+    program_show(program->path, shown);
+    if (program->interpreter)
+        snprintf(owner, size, "program '%s', which '%s' runs,", shown,
+                 program_show(program->interpreter, shown_run));
+    else
+        snprintf(owner, size, "program '%s'", shown);
+}
+
 ssize_t probe_program_match(const struct probe_program *program, const char *pattern,
                             struct probe_error *error)
 {
     char shown[PROGRAM_SHOWN];
-    char owner[PROGRAM_SHOWN + 16];
-    snprintf(owner, sizeof(owner), "program '%s'", program_show(program->path, shown));
+    char owner[2 * PROGRAM_SHOWN + 32];
+    show_owner(program, owner, sizeof(owner));
     const struct select_names names = {owner, program, program->name_count, name_of, find_name};
     struct matching matching = {.program = program};
     ssize_t status = select_names(&names, pattern, true, count_matching, &matching, error);

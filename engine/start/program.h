@@ -15,6 +15,7 @@ struct program_name {
 struct probe_program {
     struct probe_engine *engine;
     char *path;                     /* what is executed */
+    char *interpreter;              /* what the kernel runs then; NULL: the same */
     bool unknown;                   /* the kernel may not know its format; then a shell runs it */
     bool privileged;                /* its process gets other privileges than the caller's */
     struct stat executable, loader; /* what was read; no LOADER: st_ino is 0 */
