@@ -219,7 +219,7 @@ END
     for limit in {4..12}; do
         bash -c 'ulimit -n "$0" && exec "$@"' "$limit" "$probe_run" -l "$(target host)" \
             >"$work/out/command" 2>&1 || grep -q 'Too many open files$\|: Error 24$' "$work/out/command"
-        ! grep 'not found' "$work/out/command"
+        [[ $(cat "$work/out/command") != *"not found"* ]] || return 1
     done
 }
 

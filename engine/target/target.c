@@ -229,9 +229,9 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
     struct loaded_list loaded;
     struct merged merged;
     int status = target_check(target, error); /* it finds a live thread to reach files by */
-    if (status == 0)
-        status =
-            loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
+    if (status < 0)
+        return status;
+    status = loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
     if (status < 0)
         return status;
     bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);
