@@ -125,6 +125,15 @@ memory_of() {
         '$2 == name && index($7, object) { print $4, $6 }' | sort | uniq | paste -sd,
 }
 
+# What memory_of() says of OCaml's demo where it is on, and off: a processor without sites to patch
+# has semaphores only.
+# shellcheck disable=SC2034 # for suites that other processors run
+if [ "$(uname -m)" = x86_64 ]; then
+    on="1 on" off="0 off" sites_of_demo=1
+else
+    on="1 -" off="0 -" sites_of_demo=0
+fi
+
 # memory_of_all PID: the same of all its notes, each kind once.
 memory_of_all() {
     peek "$1" | awk '{ print $4, $6 }' | sort -u

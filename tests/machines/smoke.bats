@@ -14,10 +14,6 @@ yama_scope() {
     cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0
 }
 
-# A processor without sites to patch has semaphores only.
-on="1 on" off="0 off"
-[ "$(uname -m)" = x86_64 ] || on="1 -" off="0 -"
-
 # reads_all USER PID: every file that can be read, as the tree is walked.
 reads_all() {
     run_as "$1" find "$mnt/$2" -type f -exec cat {} + > "$work/out/read"
