@@ -281,9 +281,19 @@ PROBE_API void probe_target_expect(struct probe_target *target, pid_t pid,
                                    const struct probe_image_id *id);
 
 /*
+ * How long looks at TARGET wait for an object with so many notes that to read it takes seconds:
+ * until UNTIL (CLOCK_MONOTONIC). Then they, and what begins with a look, fail with EINPROGRESS. A
+ * thread of the engine goes on reading, and a later look, at any target, finds what it has read. A
+ * file that hangs is waited for all the same. NULL, as at first: the calling thread reads, for as
+ * long as that takes.
+ */
+PROBE_API void probe_target_wait_until(struct probe_target *target, const struct timespec *until);
+
+/*
  * Gives TARGET the descriptors of IMAGE to work with, and looks for probes. The target owns them
  * from then on, even if this fails, and closes those that it had. Errors: ESRCH the target had or
- * expects another image, or the image is gone; ENOMEM; EIO.
+ * expects another image, or the image is gone; EINPROGRESS an object is still being read; ENOMEM;
+ * EIO.
  */
 PROBE_API int probe_target_attach(struct probe_target *target, struct probe_image *image,
                                   struct probe_error *error);
@@ -293,7 +303,8 @@ PROBE_API void probe_target_detach(struct probe_target *target);
 
 /*
  * Looks again for objects that came or went. Indices are the same afterwards if and only if
- * probe_target_generation() is. Errors: ESRCH the image is gone; ENOMEM; EIO.
+ * probe_target_generation() is. Errors: ESRCH the image is gone; EINPROGRESS an object is still
+ * being read; ENOMEM; EIO.
  */
 PROBE_API int probe_target_look(struct probe_target *target, struct probe_error *error);
 
@@ -408,11 +419,12 @@ PROBE_API void probe_survey_free(struct probe_survey *survey);
 
 /*
  * Returns 1 if PID, whose image is ID, has probes now, or 0. Sees what was loaded or unloaded since
- * the last call. For any number of threads at once. Errors: those of probe_image_open() and
- * probe_target_attach().
+ * the last call. UNTIL is that of probe_target_wait_until(). For any number of threads at once.
+ * Errors: those of probe_image_open() and probe_target_attach().
  */
 PROBE_API int probe_survey_find(struct probe_survey *survey, pid_t pid,
-                                const struct probe_image_id *id, struct probe_error *error);
+                                const struct probe_image_id *id, const struct timespec *until,
+                                struct probe_error *error);
 
 /* ---- states ---------------------------------------------------------------------------- */
 

@@ -15,11 +15,13 @@ int object_cache_new(const char *const *reserved, struct object_cache **cache);
 void object_cache_free(struct object_cache *cache);
 
 /*
- * The object in the open file FD, in use until object_cache_put(). NEW says whether it was read
- * just now. Errors: ENOMEM; EIO; EINVAL FD is not a regular file.
+ * The object in the open file FD, in use until object_cache_put(). NEW says whether nobody had it
+ * before. A file that is not known is read by a thread of its own, which is waited for until UNTIL;
+ * if that is NULL, by this thread: see readings.h. Errors: EINPROGRESS it is still being read;
+ * ENOMEM; EIO; EINVAL FD is not a regular file; EMFILE; ENFILE.
  */
-int object_cache_get(struct object_cache *cache, int fd, struct object **object, bool *new,
-                     struct probe_error *error);
+int object_cache_get(struct object_cache *cache, int fd, const struct timespec *until,
+                     struct object **object, bool *new, struct probe_error *error);
 /* The same for the file with this STATUS, if its object is known: 0, or -ENOENT. */
 int object_cache_find(struct object_cache *cache, const struct stat *status,
                       struct object **object);

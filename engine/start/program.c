@@ -32,7 +32,7 @@ static int read_object(struct probe_program *program, int fd, const char *path,
 {
     struct object *object = NULL;
     bool new = false;
-    int status = object_cache_get(program->engine->cache, fd, &object, &new, error);
+    int status = object_cache_get(program->engine->cache, fd, NULL, &object, &new, error);
     if (status < 0)
         return status;
     char shown[PROGRAM_SHOWN];

@@ -120,6 +120,7 @@ static bool guess_bias(const struct mapping *mapping, const struct segment *segm
 struct search {
     const struct probe_engine *engine;
     const struct probe_image *image;
+    const struct timespec *until;
     loaded_teller *tell;
     void *data;
     struct loaded_list *list;
@@ -228,7 +229,7 @@ static int get_object(const struct search *search, int fd, const char *path, str
                       bool *new, bool *is_program, struct probe_error *reason)
 {
     struct stat file;
-    int status = object_cache_get(search->engine->cache, fd, object, new, reason);
+    int status = object_cache_get(search->engine->cache, fd, search->until, object, new, reason);
     bool matters = status == 0 && ((*object)->probe_count > 0 || (*object)->watch_only ||
                                    (*object)->is_32_bit || emulator_is_name(path));
     *is_program =
@@ -332,6 +333,12 @@ static void tell_shared(const struct search *search, const struct file_maps *fil
     }
 }
 
+/* Does the failure say nothing of the file, and all of this moment? */
+static bool is_for_now(int status)
+{
+    return status == -EMFILE || status == -ENFILE || status == -ENOMEM || status == -EINPROGRESS;
+}
+
 /* One file among the mappings: the object in it, and where it is loaded. */
 static int search_file(const struct search *search, const struct file_maps *file)
 {
@@ -341,7 +348,7 @@ static int search_file(const struct search *search, const struct file_maps *file
         return 0;
     int fd = image_open_file(search->engine, search->image, first);
     if (fd < 0) {
-        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+        if (is_for_now(fd))
             return fd;
         search->list->unread |= fd != -ENOENT && fd != -ESRCH && fd != -ESTALE;
         /* A file that is just not there went with the process, and is no problem. */
@@ -353,7 +360,7 @@ static int search_file(const struct search *search, const struct file_maps *file
     bool new = false;
     bool is_program = false;
     int status = get_object(search, fd, first->path, &object, &new, &is_program, &reason);
-    if (status == -ENOMEM)
+    if (is_for_now(status))
         return status;
     if (status < 0) {
         search->list->unread |= status != -EINVAL;
@@ -400,12 +407,23 @@ static int compare_loaded(const void *a, const void *b)
     return x->bias < y->bias ? -1 : x->bias > y->bias;
 }
 
+static int fail_search(const struct probe_image *image, int status, struct probe_error *error)
+{
+    if (status == -EINPROGRESS)
+        return error_set(error, EINPROGRESS,
+                         "process %d: its program or a library has so many notes of probes that "
+                         "they are still being read: try again in some seconds",
+                         image->pid);
+    return error_set(error, -status, "process %d: cannot look at its objects: %s", image->pid,
+                     strerror(-status));
+}
+
 int loaded_find(const struct probe_engine *engine, const struct probe_image *image,
-                const struct maps *maps, loaded_teller *tell, void *data, struct loaded_list *list,
-                struct probe_error *error)
+                const struct maps *maps, const struct timespec *until, loaded_teller *tell,
+                void *data, struct loaded_list *list, struct probe_error *error)
 {
     struct loaded_list found = {0};
-    const struct search search = {engine, image, tell, data, &found};
+    const struct search search = {engine, image, until, tell, data, &found};
     size_t *indices = malloc((maps->count + 1) * sizeof(*indices));
     if (!indices)
         return error_memory(error);
@@ -432,8 +450,7 @@ int loaded_find(const struct probe_engine *engine, const struct probe_image *ima
     free(indices);
     if (status < 0) {
         loaded_done(engine, &found);
-        return error_set(error, -status, "process %d: cannot look at its objects: %s", image->pid,
-                         strerror(-status));
+        return fail_search(image, status, error);
     }
     if (found.count > 1)
         qsort(found.items, found.count, sizeof(*found.items), compare_loaded);

@@ -52,12 +52,12 @@ struct loaded_problem {
 typedef void loaded_teller(void *data, const struct loaded_problem *problem);
 
 /*
- * Finds the objects with probes in MAPS. Calls TELL for what is left out of them. Errors: ENOMEM,
- * EMFILE, ENFILE.
+ * Finds the objects with probes in MAPS. Calls TELL for what is left out of them. UNTIL is that of
+ * object_cache_get(). Errors: ENOMEM, EMFILE, ENFILE; EINPROGRESS one is still being read.
  */
 int loaded_find(const struct probe_engine *engine, const struct probe_image *image,
-                const struct maps *maps, loaded_teller *tell, void *data, struct loaded_list *list,
-                struct probe_error *error);
+                const struct maps *maps, const struct timespec *until, loaded_teller *tell,
+                void *data, struct loaded_list *list, struct probe_error *error);
 void loaded_done(const struct probe_engine *engine, struct loaded_list *list);
 
 /*

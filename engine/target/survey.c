@@ -223,12 +223,14 @@ static enum finding judge_code(const struct probe_engine *engine, pid_t pid, int
 
 /* Looks at the process as a target. LASTING: the answer holds as long as CODE is the same. */
 static int look_at_process(struct probe_survey *survey, struct probe_image *image,
-                           const struct mapped_code *code, bool *lasting, struct probe_error *error)
+                           const struct mapped_code *code, const struct timespec *until,
+                           bool *lasting, struct probe_error *error)
 {
     struct probe_target *target = NULL;
     int status = probe_target_new(survey->engine, &target);
     if (status < 0)
         return error_memory(error);
+    probe_target_wait_until(target, until);
     status = probe_target_attach(target, image, error);
     if (status == 0)
         status = probe_target_count(target) > 0;
@@ -242,7 +244,8 @@ static int look_at_process(struct probe_survey *survey, struct probe_image *imag
  * the image, from code whose digest was BEFORE_DIGEST.
  */
 static int find_anew(struct probe_survey *survey, struct surveyed *entry, enum finding before,
-                     uint64_t before_digest, struct mapped_code *code, struct probe_error *error)
+                     uint64_t before_digest, struct mapped_code *code, const struct timespec *until,
+                     struct probe_error *error)
 {
     struct probe_image image;
     int status = probe_image_open(survey->engine, entry->pid, PROBE_NAMES, &image, error);
@@ -260,7 +263,7 @@ static int find_anew(struct probe_survey *survey, struct surveyed *entry, enum f
     if (read && before == FINDING_LOADED && code->digest == before_digest)
         status = 1;
     else
-        status = look_at_process(survey, &image, code, &lasting, error);
+        status = look_at_process(survey, &image, code, until, &lasting, error);
     probe_image_done(&image);
     entry->has_probes = status == 1;
     if (status >= 0 && read && lasting)
@@ -269,7 +272,7 @@ static int find_anew(struct probe_survey *survey, struct surveyed *entry, enum f
 }
 
 int probe_survey_find(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
-                      struct probe_error *error)
+                      const struct timespec *until, struct probe_error *error)
 {
     struct surveyed known;
     struct surveyed entry = {.pid = pid, .id = *id};
@@ -296,7 +299,7 @@ int probe_survey_find(struct probe_survey *survey, pid_t pid, const struct probe
         remember_surveyed(survey, &entry);
     }
     if (status == -EAGAIN)
-        status = find_anew(survey, &entry, finding, entry.digest, code, error);
+        status = find_anew(survey, &entry, finding, entry.digest, code, until, error);
     free(code);
     return status;
 }

@@ -82,6 +82,13 @@ void probe_target_expect(struct probe_target *target, pid_t pid, const struct pr
     target->image.id = *id;
 }
 
+void probe_target_wait_until(struct probe_target *target, const struct timespec *until)
+{
+    target->is_urgent = until;
+    if (until)
+        target->until = *until;
+}
+
 int probe_target_attach(struct probe_target *target, struct probe_image *image,
                         struct probe_error *error)
 {
@@ -228,10 +235,12 @@ static int find_probes(struct probe_target *target, const struct maps *maps,
 {
     struct loaded_list loaded;
     struct merged merged;
+    const struct timespec *until = target->is_urgent ? &target->until : NULL;
     int status = target_check(target, error); /* it finds a live thread to reach files by */
     if (status < 0)
         return status;
-    status = loaded_find(target->engine, &target->image, maps, add_problem, target, &loaded, error);
+    status = loaded_find(target->engine, &target->image, maps, until, add_problem, target, &loaded,
+                         error);
     if (status < 0)
         return status;
     bool same = target->generation > 0 && is_same_list(&target->loaded, &loaded);

@@ -29,6 +29,8 @@ struct probe_target {
     struct probe_image image; /* pid and id stay when the descriptors are closed */
     bool unconfirmed;         /* see probe_target_doubt() */
     bool read_anew;           /* all mappings were read since target_distrust() */
+    struct timespec until;    /* see probe_target_wait_until(); */
+    bool is_urgent;           /* it is set */
     uint64_t generation;
     time_t checked; /* when the files of all objects were compared */
     bool replaced;  /* one of them was found to be another file */

@@ -18,6 +18,9 @@ enum { LOOKING = 2, LOOKERS_MAX = 32 };
 /* A look that takes so long, in milliseconds, is stuck: another thread goes on behind it. */
 enum { STUCK_MILLISECONDS = 50 };
 
+/* No look waits longer, in milliseconds, for an object that takes long to read: no scan does. */
+enum { LOOK_MILLISECONDS = 400 };
+
 /* How often whoever waits looks for stuck threads. */
 enum { CHECK_MILLISECONDS = 20 };
 
@@ -153,6 +156,7 @@ static enum scan_answer answer_of(int found)
     case -ENFILE:
     case -EAGAIN:
     case -ETIMEDOUT:
+    case -EINPROGRESS:
         return SCAN_UNKNOWN; /* nothing was found out: it must not be left out */
     default:
         return SCAN_HAS_NONE;
@@ -162,11 +166,12 @@ static enum scan_answer answer_of(int found)
 static struct scan_entry look_at(struct scanner *scanner, pid_t pid)
 {
     struct scan_entry entry;
+    const struct timespec until = clock_after(LOOK_MILLISECONDS * CLOCK_MILLISECOND);
     memset(&entry, 0, sizeof(entry)); /* it crosses a socket as it is */
     entry.pid = pid;
     int found = probe_image_identify(scanner->engine, pid, &entry.id);
     if (found == 0)
-        found = probe_survey_find(scanner->survey, pid, &entry.id, NULL);
+        found = probe_survey_find(scanner->survey, pid, &entry.id, &until, NULL);
     entry.answer = (uint8_t)answer_of(found);
     return entry;
 }

@@ -4,8 +4,8 @@
  *
  * Some threads look, one process each. To look at one may take without end: whoever prepared its
  * files or its memory may want that. Such a thread is left to it, others go on behind it, and its
- * process has no answer until it comes back. What takes long but ends is remembered by the survey,
- * so the next scan has the answer.
+ * process has no answer until it comes back. What takes long but ends is remembered by the engine,
+ * so a later scan has the answer.
  */
 #ifndef PROBEFS_SCANNER_H
 #define PROBEFS_SCANNER_H

@@ -369,7 +369,7 @@ static void find_one(struct probe_engine *engine, struct probe_survey *survey)
         _exit(0);
     }
     assert_int_equal(probe_image_identify(engine, child, &id), 0);
-    assert_int_equal(probe_survey_find(survey, child, &id, NULL), 0);
+    assert_int_equal(probe_survey_find(survey, child, &id, NULL, NULL), 0);
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, NULL, 0), child);
 }

@@ -51,8 +51,8 @@ static int find_twice(pid_t pid)
 {
     struct probe_image_id id;
     assert_int_equal(probe_image_identify(engine, pid, &id), 0);
-    int first = probe_survey_find(survey, pid, &id, NULL);
-    assert_int_equal(probe_survey_find(survey, pid, &id, NULL), first);
+    int first = probe_survey_find(survey, pid, &id, NULL, NULL);
+    assert_int_equal(probe_survey_find(survey, pid, &id, NULL, NULL), first);
     return first;
 }
 
@@ -107,7 +107,7 @@ static void test_another_image(void **state)
     assert_int_equal(find_twice(getpid()), 1);
     assert_int_equal(probe_image_identify(engine, getpid(), &id), 0);
     id.start_time++;
-    assert_int_equal(probe_survey_find(survey, getpid(), &id, NULL), -ESRCH);
+    assert_int_equal(probe_survey_find(survey, getpid(), &id, NULL, NULL), -ESRCH);
     assert_int_equal(dlclose(library), 0);
 }
 
@@ -121,10 +121,10 @@ static void test_a_process_that_ends(void **state)
             pause();
     assert_true(child > 0);
     assert_int_equal(probe_image_identify(engine, child, &id), 0);
-    assert_int_equal(probe_survey_find(survey, child, &id, NULL), 0);
+    assert_int_equal(probe_survey_find(survey, child, &id, NULL, NULL), 0);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_int_equal(probe_survey_find(survey, child, &id, NULL), -ENOENT);
+    assert_int_equal(probe_survey_find(survey, child, &id, NULL, NULL), -ENOENT);
 }
 
 static void copy_library(int to)
@@ -174,7 +174,7 @@ static void test_a_file_that_is_replaced(void **state)
     int found = 0;
     for (int tries = 0; tries < 600 && found == 0; tries++) {
         assert_int_equal(probe_image_identify(engine, getpid(), &id), 0);
-        found = probe_survey_find(survey, getpid(), &id, NULL);
+        found = probe_survey_find(survey, getpid(), &id, NULL, NULL);
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
     assert_int_equal(found, 1);
