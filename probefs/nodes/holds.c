@@ -85,7 +85,7 @@ int holds_release(struct holds *holds, struct probe_target *target, struct hold 
         status = probe_reference_give(target, hold->reference, error);
     else
         end_claim(hold);
-    if (status == -ENOMEM)
+    if (status == -ENOMEM || status == -EINPROGRESS)
         return status;
     DL_DELETE(holds->list, hold);
     *reference = hold->reference;

@@ -27,7 +27,8 @@ int holds_take_over(struct holds *holds, const char *bytes, size_t length, const
 /*
  * Takes it away again, unless its claim has ended or TARGET is NULL (it cannot be reached), and
  * frees HOLD. What it leaves is for probe_reference_give_children(): the reference, and its name,
- * which are for the caller to free. Errors: those of an update; if ENOMEM, all is as before.
+ * which are for the caller to free. Errors: those of an update; after ENOMEM and
+ * EINPROGRESS all is as before.
  */
 int holds_release(struct holds *holds, struct probe_target *target, struct hold *hold,
                   struct probe_reference **reference, char **name, struct probe_error *error);

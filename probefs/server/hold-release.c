@@ -18,6 +18,7 @@
 /* Between the first two tries to close a hold, and between later ones. */
 enum { AGAIN_NS = 10000000, AGAIN_MAX_NS = 640000000 };
 
+/* Errors: EINPROGRESS its worker cannot yet, and keeps it until it is asked again. */
 static int give_back(struct server *server, struct file *file, struct probe_error *error)
 {
     struct call call;
@@ -27,14 +28,14 @@ static int give_back(struct server *server, struct file *file, struct probe_erro
     if (status < 0)
         *error = call.reply.sentence;
     free(call.out);
-    return status;
+    return status < 0 && call.reply.is_held ? -EINPROGRESS : status;
 }
 
 /*
  * Where the worker has ended, or ends in the middle, another gives the reference back. (One that
  * does not answer hangs where it looks at the target, and has written nothing yet.) Returns false
- * where that is to be tried again, as there is no memory, or no worker to be had: then all is as
- * before. Else the hold is not in HELD any more.
+ * where that is to be tried again, as there is no memory, or no worker to be had, or as a worker
+ * still reads an object: then all is as before. Else the hold is not in HELD any more.
  */
 static bool close_hold(struct server *server, struct hold_list *held, struct file *file,
                        int *result, struct probe_error *error)
@@ -46,7 +47,8 @@ static bool close_hold(struct server *server, struct hold_list *held, struct fil
         if (status == 0)
             status = give_back(server, file, error);
     }
-    bool done = status != -ENOMEM && (status != -EIO || !takeover_is_due(&file->held));
+    bool done = status != -ENOMEM && status != -EINPROGRESS &&
+                (status != -EIO || !takeover_is_due(&file->held));
     *result = file->held.saved ? status : 0;
     if (done) {
         hold_list_end_claim(&server->budgets, &file->held);

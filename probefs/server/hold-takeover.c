@@ -36,7 +36,8 @@ static int takeover_move(struct server *server, struct hold_entry *held, struct 
     worker_put(status < 0 ? worker : held->worker);
     if (status == 0)
         held->worker = worker;
-    return status;
+    /* That is an answer: the worker still reads an object. */
+    return status == -ETIMEDOUT && call.reply.error == ETIMEDOUT ? -EINPROGRESS : status;
 }
 
 int takeover_one(struct server *server, struct hold_entry *held, struct probe_error *error)

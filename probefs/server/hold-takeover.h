@@ -15,7 +15,8 @@ bool takeover_is_due(const struct hold_entry *held);
 
 /*
  * Lets another worker take over an orphan. A target that has gone took its counters along: then
- * there is nothing to keep. Errors: those of workers_get() and of the service.
+ * there is nothing to keep. Errors: those of workers_get() and of the service; EINPROGRESS it can
+ * do so in a while.
  */
 int takeover_one(struct server *server, struct hold_entry *held, struct probe_error *error);
 

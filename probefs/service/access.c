@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/access.h"
 
+#include "shared/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
+
+/* How long what goes on by itself waits for what is being read: calls wait for the target's lock.
+ */
+#define AGAIN_WAIT (50 * CLOCK_MILLISECOND)
 
 /* Tells the server, in CALL, what would have to be opened for ACCESS; returns STATUS. */
 static int access_refuse(struct probe_engine *engine, struct call *call, enum probe_access access,
@@ -21,13 +27,13 @@ static int access_refuse(struct probe_engine *engine, struct call *call, enum pr
 }
 
 /*
- * Is what is open already enough for ACCESS? Where it is, the kernel is asked whether it would
- * agree at this moment as well.
+ * Is what is open already, and was looked at, enough for ACCESS? Where it is, the kernel is asked
+ * whether it would agree at this moment as well.
  */
 static bool is_attached(const struct service_target *target, enum probe_access access)
 {
     return probe_target_is_own(target->target) && probe_target_access(target->target) >= access &&
-           probe_target_ask(target->target) == 0;
+           probe_target_generation(target->target) > 0 && probe_target_ask(target->target) == 0;
 }
 
 static int access_gone(const struct service_target *target, struct probe_error *error)
@@ -97,6 +103,8 @@ int access_again(struct probe_engine *engine, struct service_target *target,
                  const struct probe_image *lent)
 {
     struct call call = CALL_INIT;
+    const struct timespec soon = clock_after(AGAIN_WAIT);
+    probe_target_wait_until(target->target, &soon);
     call.request.pid = target->pid;
     if (lent->pid == 0)
         return 0;

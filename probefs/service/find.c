@@ -25,17 +25,28 @@ static bool is_there(const struct probe_target *target, const struct request *re
            (!request->listed && probe_target_problem(target, 0) != NULL);
 }
 
+/* Called with the target's lock held. */
+static int find(struct service *service, struct service_target *target, struct call *call)
+{
+    struct probe_error reason;
+    /* What is open already, for reading say, shows the names as well. */
+    int looked = call->image.pid != 0 ? -EBADF : probe_target_look(target->target, &reason);
+    int status = looked == 0 ? 0 : access_begin(service->engine, target, call, PROBE_NAMES);
+    if (status < 0 || is_there(target->target, &call->request, &call->reply))
+        return status;
+    if (looked != -EINPROGRESS)
+        return -ENOENT;
+    call->reply.sentence = reason;
+    return looked;
+}
+
 int answer_find(struct service *service, struct call *call)
 {
     struct service_target *target = NULL;
     int status = service_targets_lock(&service->targets, call, &target);
     if (status < 0)
         return status;
-    /* What is open already, for reading say, shows the names as well. */
-    if (call->image.pid != 0 || probe_target_look(target->target, NULL) < 0)
-        status = access_begin(service->engine, target, call, PROBE_NAMES);
-    if (status == 0 && !is_there(target->target, &call->request, &call->reply))
-        status = -ENOENT;
+    status = find(service, target, call);
     access_end(target);
     service_targets_unlock(&service->targets, target, status, status == 0);
     return status;

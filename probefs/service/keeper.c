@@ -111,9 +111,15 @@ static void kept_remove(struct service *service, struct kept_hold *kept)
 
 /* ---- giving back ------------------------------------------------------------------------ */
 
+/* Is that a failure of this moment? Then the hold can be given back another time. */
+static bool is_for_now(int status)
+{
+    return status == -ENOMEM || status == -EINPROGRESS;
+}
+
 /*
- * Called with the target's lock held. Without memory the hold stays, and so does the way to its
- * image: it can be given back another time.
+ * Called with the target's lock held. Without memory, or while an object is still being read, the
+ * hold stays, and so does the way to its image.
  */
 static int kept_give(struct service *service, struct kept_hold *kept, struct call *call)
 {
@@ -127,10 +133,10 @@ static int kept_give(struct service *service, struct kept_hold *kept, struct cal
     int given = status;
     struct probe_reference *reference = NULL;
     char *name = NULL;
-    if (status != -ENOMEM)
+    if (!is_for_now(status))
         given = holds_release(&kept->target->holds, status == 0 ? target : NULL, kept->hold,
                               &reference, &name, &call->reply.sentence);
-    if (given != -ENOMEM)
+    if (!is_for_now(given))
         kept->hold = NULL;
     else if (probe_target_copy_image(target, &kept->image) < 0)
         kept->image = PROBE_IMAGE_NONE;
@@ -149,10 +155,11 @@ int answer_hold_give(struct service *service, struct call *call)
     int status = 0;
     if (!kept)
         return 0;
-    pthread_mutex_lock(&kept->target->lock);
+    service_target_lock(kept->target, call);
     if (kept->hold)
         status = kept_give(service, kept, call);
     bool stays = kept->hold;
+    call->reply.is_held = stays;
     service_target_note_end(kept->target, status);
     pthread_mutex_unlock(&kept->target->lock);
     if (stays)
@@ -236,7 +243,7 @@ static int hold_start(struct service *service, struct call *call, hold_begin *be
     int status = kept_new(service, call, &kept);
     if (status < 0)
         return status;
-    pthread_mutex_lock(&kept->target->lock);
+    service_target_lock(kept->target, call);
     status = begin_locked(service, kept, call, begin);
     call->reply.is_held = kept->hold != NULL;
     pthread_mutex_unlock(&kept->target->lock);
@@ -285,7 +292,8 @@ static void end_hold(struct service *service, struct kept_hold *kept, const stru
     /* Without a hold, it is only about to be taken, or taken over: that fails from now on. */
     bool had_hold = kept->hold;
     int status = 0;
-    while (kept->hold && (status = kept_give(service, kept, &call)) == -ENOMEM &&
+    probe_target_wait_until(kept->target->target, until);
+    while (kept->hold && is_for_now(status = kept_give(service, kept, &call)) &&
            !clock_is_past(until))
         nanosleep(&pause, NULL);
     /* What could not be done now is left to whoever guards the hold. */

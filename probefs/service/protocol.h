@@ -62,6 +62,7 @@ struct request {
     unsigned int kind;        /* of node */
     enum probe_access access; /* all that the request needs of the image */
     char probe[PROBE_NAME_SIZE];
+    int64_t wait;  /* for so long the server waits for the answer; 0: as long as it takes */
     uint64_t file; /* the open file: a number that the server never uses again */
     uint64_t offset, end;
     uint32_t size; /* WRITE: so many ms may be waited for an attacher; STREAM: room for firings */
@@ -98,8 +99,9 @@ struct reply {
     protocol_bool is_counting; /* the worker counts something: it is not idle */
     protocol_bool has_end;     /* READ: nothing follows what was read, and no text is kept */
     /*
-     * HOLD_TAKE: the hold is there, and is to be given back whatever the error says: the service
-     * could not save it, or the server has no memory for what came with a success.
+     * The hold is there, and is to be given back whatever the error says. HOLD_TAKE: the service
+     * could not save it, or the server has no memory for what came with a success. HOLD_GIVE: the
+     * service could not do it yet.
      */
     protocol_bool is_held;
     struct probe_error sentence;
@@ -150,6 +152,7 @@ struct call {
     char *spare;
     size_t spare_size;
 
+    struct timespec until; /* set by the service: when to answer at the latest; with `wait` alone */
     struct reply reply;
     /* What LEND opened, and LEND_FILE in `exe`; the caller closes it. */
     struct probe_image lent;

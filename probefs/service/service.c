@@ -12,6 +12,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/*
+ * What a call waits for that it can do without takes so many tenths of the time until the server
+ * gives the worker up: the answer has to come before.
+ */
+enum { WAIT_TENTHS = 7 };
+
 /* How long a worker that ends is at the children of what was held. */
 enum { CHILDREN_MILLISECONDS = 3000 };
 
@@ -88,13 +94,15 @@ void service_call(struct service *service, struct call *call)
 {
     unsigned int operation = call->request.operation;
     call->reply = (struct reply){0};
+    call->until = clock_after(call->request.wait / 10 * WAIT_TENTHS);
     int status =
         operation < OPERATION_COUNT ? operation_rows[operation].answer(service, call) : -ENOSYS;
     probe_image_done(&call->image);
     call_close_given(call);
     call->reply.is_counting = counting_is_on(service);
     advice_add(&call->reply.sentence);
-    call->reply.error = -status;
+    /* What is still being read, nobody can wait for: to others it does not answer in time. */
+    call->reply.error = status == -EINPROGRESS ? ETIMEDOUT : -status;
 }
 
 void service_end_holds(struct service *service)

@@ -202,12 +202,18 @@ int service_targets_find(struct service_targets *targets, struct call *call,
     return service_targets_get(targets, call->request.pid, &id, target);
 }
 
+void service_target_lock(struct service_target *target, const struct call *call)
+{
+    pthread_mutex_lock(&target->lock);
+    probe_target_wait_until(target->target, call->request.wait > 0 ? &call->until : NULL);
+}
+
 int service_targets_lock(struct service_targets *targets, struct call *call,
                          struct service_target **target)
 {
     int status = service_targets_find(targets, call, target);
     if (status == 0)
-        pthread_mutex_lock(&(*target)->lock);
+        service_target_lock(*target, call);
     return status;
 }
 

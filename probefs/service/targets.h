@@ -57,7 +57,10 @@ void service_targets_put(struct service_targets *targets, struct service_target 
  */
 int service_targets_find(struct service_targets *targets, struct call *call,
                          struct service_target **target);
-/* The same, locked; and the end of that, after a call with STATUS. */
+/* Locks TARGET for CALL, whose looks wait for what is still being read until it has to answer. */
+void service_target_lock(struct service_target *target, const struct call *call);
+
+/* Finds it, locked; and the end of that, after a call with STATUS. */
 int service_targets_lock(struct service_targets *targets, struct call *call,
                          struct service_target **target);
 void service_targets_unlock(struct service_targets *targets, struct service_target *target,

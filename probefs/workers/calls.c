@@ -181,6 +181,7 @@ int worker_call(struct worker *worker, struct call *call, int64_t wait)
 {
     struct busy_channel busy;
     const struct timespec deadline = clock_after(wait);
+    call->request.wait = wait;
     int status = begin_call(worker, call, &busy);
     if (status < 0)
         return status;
@@ -238,6 +239,7 @@ int worker_ask(struct worker *worker, struct call *call, int64_t wait, worker_la
     this->late_call.call = call;
     this->late_call.done = finish_late;
     this->late_call.deadline = clock_add(now, worker_answer_time(worker));
+    call->request.wait = worker_answer_time(worker);
     int status = begin_call(worker, call, &this->busy);
     if (status < 0) {
         free(this);
