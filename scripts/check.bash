@@ -7,7 +7,7 @@
 areas='
 arch:         switch state
 names:        names
-object:       objects linkers hostile-objects
+object:       objects linkers hostile-objects long-objects
 process:      kinds forced yama
 target:       state info watch-only
 update:       switch control

@@ -114,6 +114,8 @@ others_work_quickly() {
     others_work_quickly
     assert_match "$(run_as c timeout "$(patient 10)" "$work/errno-of" read \
         "$mnt/$c/gc_start/enabled")" '@(ETIMEDOUT|ENOENT|OK)'
+    # An object that does not come is no object that takes long.
+    wait_until 'grep -q "was ended: something .* does not answer" "$log"'
     others_work_quickly
 }
 
