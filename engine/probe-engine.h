@@ -754,9 +754,10 @@ struct probe_attacher;
 
 /* What the watcher at the other end may have. */
 struct probe_grant {
-    pid_t pid; /* probes of this process, */
-    uid_t uid; /* for as long as /proc/PID/mem belongs to this user and group: */
-    gid_t gid; /* to root where it becomes a setuid program */
+    pid_t pid;   /* probes of this process, */
+    uid_t uid;   /* for as long as /proc/PID/mem belongs to this user and group: */
+    gid_t gid;   /* to root where it becomes a setuid program */
+    size_t room; /* so many bytes for firings that are not read yet; 0: as many as any */
 };
 
 /*
@@ -769,10 +770,15 @@ PROBE_API int probe_attacher_new(struct probe_engine *engine, int socket,
                                  struct probe_attacher **attacher);
 /*
  * Answers one request, which must be there. Waits for the kernel to attach, some seconds at most.
- * What was refused is in ERROR, and its errno is returned; it was answered all the same. Errors:
- * EPIPE the watcher has gone, or makes no sense; ETIMEDOUT the kernel does not finish.
+ * MEMORY is about how much of the kernel's memory it may take, and afterwards how much of that is
+ * left; NULL: as much as any. What was refused is in ERROR, and its errno is returned; it was
+ * answered all the same. Errors: EPIPE the watcher has gone, or makes no sense; ETIMEDOUT the
+ * kernel does not finish; ENOMEM it takes more than MEMORY.
  */
-PROBE_API int probe_attacher_serve(struct probe_attacher *attacher, struct probe_error *error);
+PROBE_API int probe_attacher_serve(struct probe_attacher *attacher, uint64_t *memory,
+                                   struct probe_error *error);
+/* How much of what it has taken is taken for as long as the attacher lives. */
+PROBE_API uint64_t probe_attacher_kept(const struct probe_attacher *attacher);
 /*
  * Answers one request, which must be there, with STATUS (a negative errno value) and REASON,
  * without a look at it. Returns STATUS. Errors: EPIPE, as above.

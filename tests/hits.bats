@@ -107,6 +107,24 @@ ends_in() {
     end_reader
 }
 
+@test "a user's counts take no more of the kernel's memory than a user may have, and root's go on" {
+    local file counted=0 answer=OK
+    mkdir "$work/small"
+    start_server_at root "$work/small" -o trace=users,user_memory=2
+    start_as a many-1000 -q
+    for file in "$work/small/$pid"/probe_00[0-9]*/hits; do
+        answer=$(run_as a "$work/errno-of" write "$file" 1)
+        [ "$answer" = OK ] || break
+        counted=$((counted + 1))
+    done
+    assert_equal "$answer" ENOMEM
+    [ "$counted" -ge 8 ] && [ "$counted" -le 32 ]
+    grep -q 'ENOMEM.* more of the kernel.s memory' "$work/small/$pid/error_log"
+    assert_errno OK write "$file" 1
+    assert_errno_as a OK write "$work/small/$pid/hits" 0
+    wait_until 'assert_errno_as a OK write "$file" 1'
+}
+
 @test "a part of many taken out: the rest is counted on, by one watch" {
     many_hits 8
     echo '0 probe_00003' >"$mnt/$pid/hits"

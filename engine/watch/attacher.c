@@ -23,6 +23,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* About what the kernel takes for a holder, and for each site. */
+enum { HOLDER_COST = 64 << 10, SITE_COST = 256 };
+
 struct probe_attacher {
     struct probe_engine *engine;
     struct probe_grant grant;
@@ -66,6 +69,11 @@ int probe_attacher_take_end(struct probe_attacher *attacher)
     int end = attacher->end;
     attacher->end = -1;
     return end;
+}
+
+uint64_t probe_attacher_kept(const struct probe_attacher *attacher)
+{
+    return attacher->ring < 0 ? 0 : attacher->ring_size + attacher->tally_count * sizeof(uint64_t);
 }
 
 void probe_attacher_free(struct probe_attacher *attacher)
@@ -139,10 +147,13 @@ static int check_files(const struct probe_attacher *attacher, const struct asked
 
 /* ---- the plan ---------------------------------------------------------------------------- */
 
-static bool is_ring_size(uint64_t size)
+static bool is_ring_size(uint64_t size, size_t room)
 {
-    return size >= (uint64_t)sysconf(_SC_PAGESIZE) && size <= REQUEST_RING_MAX &&
-           (size & (size - 1)) == 0;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t most = room == 0 || room > REQUEST_RING_MAX ? REQUEST_RING_MAX : room;
+    /* The next power of two: what is less than twice as much. */
+    return size >= page && size <= REQUEST_RING_MAX && (size & (size - 1)) == 0 &&
+           (size == page || size / 2 < most);
 }
 
 /* Are the numbers such that all that follows has bounds? */
@@ -155,7 +166,8 @@ static bool is_sound(const struct probe_attacher *attacher, const struct asked *
            request->site_count <= REQUEST_SITES_MAX && request->recipe_count > 0 &&
            request->recipe_count <= REQUEST_SITES_MAX &&
            request->first_recipe <= REQUEST_SITES_MAX && request->tally_count > WATCH_COUNTS &&
-           request->tally_count <= REQUEST_TALLIES_MAX && is_ring_size(request->ring_size) &&
+           request->tally_count <= REQUEST_TALLIES_MAX &&
+           is_ring_size(request->ring_size, attacher->grant.room) &&
            (is_first || (request->ring_size == attacher->ring_size &&
                          request->tally_count == attacher->tally_count));
 }
@@ -309,7 +321,16 @@ static int attach(struct probe_attacher *attacher, const struct asked *asked,
     return status;
 }
 
-static int check_and_attach(struct probe_attacher *attacher, struct asked *asked,
+static uint64_t cost_of(const struct probe_attacher *attacher, const struct attach_request *request)
+{
+    uint64_t cost = HOLDER_COST + request->site_count * SITE_COST +
+                    request->recipe_count * sizeof(struct watch_recipe);
+    if (attacher->ring < 0)
+        cost += request->ring_size + request->tally_count * sizeof(uint64_t);
+    return cost;
+}
+
+static int check_and_attach(struct probe_attacher *attacher, struct asked *asked, uint64_t memory,
                             struct watch_attachment *attachment, struct probe_error *error)
 {
     pid_t pid = attacher->grant.pid;
@@ -317,6 +338,11 @@ static int check_and_attach(struct probe_attacher *attacher, struct asked *asked
     if (status < 0)
         return error_set(error, -status, "process %d: the plan of what to watch makes no sense: %s",
                          pid, strerror(-status));
+    if (cost_of(attacher, &asked->request) > memory)
+        return error_set(error, ENOMEM,
+                         "process %d: to watch it would take more of the kernel's memory than is "
+                         "left for this user",
+                         pid);
     status = check_right(attacher, asked->fds[REQUEST_MEM], asked->request.tid, error);
     if (status == 0)
         status = check_files(attacher, asked, error);
@@ -343,11 +369,16 @@ static int reply(const struct probe_attacher *attacher, bool is_first,
                            is_first ? REPLY_FDS : REPLY_RING);
 }
 
-static int answer(struct probe_attacher *attacher, struct asked *asked, struct probe_error *error)
+static int answer(struct probe_attacher *attacher, struct asked *asked, uint64_t *memory,
+                  struct probe_error *error)
 {
     struct watch_attachment attachment = WATCH_ATTACHMENT_NONE;
     bool is_first = attacher->ring < 0;
-    int status = check_and_attach(attacher, asked, &attachment, error);
+    uint64_t cost = cost_of(attacher, &asked->request);
+    int status =
+        check_and_attach(attacher, asked, memory ? *memory : UINT64_MAX, &attachment, error);
+    if (status == 0 && memory)
+        *memory -= cost;
     if (status == 0 && reply(attacher, is_first, &attachment) < 0)
         status = error_set(error, EPIPE, "process %d: its watcher has gone", attacher->grant.pid);
     attachment_release(&attachment);
@@ -383,13 +414,14 @@ int probe_attacher_refuse(struct probe_attacher *attacher, int status,
     return status;
 }
 
-int probe_attacher_serve(struct probe_attacher *attacher, struct probe_error *error)
+int probe_attacher_serve(struct probe_attacher *attacher, uint64_t *memory,
+                         struct probe_error *error)
 {
     struct probe_error unused = {.text = ""};
     struct asked asked;
     if (receive(attacher, &asked) < 0)
         return -EPIPE;
-    int status = answer(attacher, &asked, error ? error : &unused);
+    int status = answer(attacher, &asked, memory, error ? error : &unused);
     if (status < 0 && status != -EPIPE)
         send_refusal(attacher, status, error ? error : &unused);
     fd_message_close(asked.fds, asked.fd_count);

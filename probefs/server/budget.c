@@ -44,7 +44,7 @@ void budgets_done(struct budgets *budgets)
     pthread_mutex_destroy(&budgets->lock);
 }
 
-static bool is_counted(const struct budgets *budgets, uid_t user)
+bool budget_is_counted(const struct budgets *budgets, uid_t user)
 {
     return user != 0 && user != budgets->server;
 }
@@ -102,7 +102,7 @@ static void give(struct budgets *budgets, uid_t uid, enum budget_kind kind, size
 int budget_take(struct budgets *budgets, uid_t user, enum budget_kind kind, size_t amount,
                 struct probe_error *error)
 {
-    if (!is_counted(budgets, user) || amount == 0)
+    if (!budget_is_counted(budgets, user) || amount == 0)
         return 0;
     pthread_mutex_lock(&budgets->lock);
     int status = take(budgets, user, kind, amount);
@@ -116,7 +116,7 @@ int budget_take(struct budgets *budgets, uid_t user, enum budget_kind kind, size
 
 void budget_give(struct budgets *budgets, uid_t user, enum budget_kind kind, size_t amount)
 {
-    if (!is_counted(budgets, user) || amount == 0)
+    if (!budget_is_counted(budgets, user) || amount == 0)
         return;
     pthread_mutex_lock(&budgets->lock);
     give(budgets, user, kind, amount);

@@ -47,6 +47,9 @@ struct budgets {
 int budgets_init(struct budgets *budgets, uid_t server);
 void budgets_done(struct budgets *budgets);
 
+/* Is there an end to what USER may have? */
+bool budget_is_counted(const struct budgets *budgets, uid_t user);
+
 /*
  * USER needs so much more. Errors, with a sentence: EMFILE, ENOMEM the budget is used up; ENOMEM
  * there is no memory to count in.

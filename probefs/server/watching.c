@@ -4,6 +4,7 @@
 #include "shared/clock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,6 +25,10 @@ enum {
     MANY = 64,
     SOCKET_ROOM = 1 << 20, /* for lines on their way */
 };
+
+/* Purses of users have their numbers; all others come behind. */
+#define UNCOUNTED           (UINT64_C(1) << 32)
+#define MEMORY_OF_UNCOUNTED (UINT64_C(256) << 20)
 
 size_t watching_room(uid_t user, unsigned int count)
 {
@@ -55,15 +60,31 @@ int watching_check(struct server *server, const struct file *file, struct probe_
     return grants_find_way(server->grants, WAY_TIME, &way, error);
 }
 
-/* A grant for the process of FILE; what LIVES ends with the server's end of it. */
-static int watching_grant(struct server *server, const struct file *file, bool lives,
+/*
+ * The kernel's memory that a user may have used for watching is as much as that of the server; each
+ * stream and count of those who are not counted has so much of its own.
+ */
+static struct grant_purse purse_of(struct server *server, uid_t user)
+{
+    static atomic_uint_least64_t last;
+    if (budget_is_counted(&server->budgets, user))
+        return (struct grant_purse){user, server->budgets.limits.most[BUDGET_MEMORY]};
+    return (struct grant_purse){UNCOUNTED + atomic_fetch_add(&last, 1), MEMORY_OF_UNCOUNTED};
+}
+
+/*
+ * A grant for the process of FILE, with ROOM for firings; what LIVES ends with the server's end of
+ * it.
+ */
+static int watching_grant(struct server *server, const struct file *file, size_t room, bool lives,
                           struct grant *grant, struct probe_error *error)
 {
-    struct probe_grant granted = {.pid = file->inode->target->pid};
+    struct probe_grant granted = {.pid = file->inode->target->pid, .room = room};
+    const struct grant_purse purse = purse_of(server, file->user);
     int status = process_find_owner(granted.pid, &granted.uid, &granted.gid);
     if (status < 0)
         return status == -ENOENT ? refuse(file, -ESRCH, "it has ended", error) : status;
-    return grants_give(server->grants, &granted, lives, grant, error);
+    return grants_give(server->grants, &granted, &purse, lives, grant, error);
 }
 
 const char *watching_describe(struct server *server)
@@ -117,7 +138,7 @@ static int begin(struct server *server, struct file *file, struct call *call,
 {
     struct grant grant;
     int ends[2];
-    int status = watching_grant(server, file, true, &grant, error);
+    int status = watching_grant(server, file, call->request.size, true, &grant, error);
     if (status < 0)
         return status;
     status = open_socket(ends);
@@ -173,7 +194,7 @@ int watching_change(struct server *server, struct file *file, struct call *call,
                     struct probe_error *error)
 {
     struct grant grant;
-    int status = watching_grant(server, file, false, &grant, error);
+    int status = watching_grant(server, file, 1, false, &grant, error);
     if (status < 0)
         return status;
     call->given[GIVEN_ATTACHER] = grant.watcher;

@@ -37,12 +37,14 @@ struct client {
     int socket; /* the attacher's */
     pid_t pid;
     uid_t uid;
+    struct grant_purse purse;
 };
 
 /* Something that is attached, until its end is closed. */
 struct held {
     int end;
     uid_t uid;
+    uint64_t purse, memory;
 };
 
 /*
@@ -84,9 +86,23 @@ static size_t count_held(const struct attaching *this, uid_t uid)
     return count;
 }
 
-static int add_client(struct attaching *this, const struct probe_grant *grant, int socket,
+/* How much is left in the purse of CLIENT. */
+static uint64_t count_left(const struct attaching *this, const struct client *client)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < this->client_count; i++) {
+        if (this->clients[i].purse.number == client->purse.number)
+            used += probe_attacher_kept(this->clients[i].attacher);
+    }
+    for (size_t i = 0; i < this->held_count; i++)
+        used += this->held[i].purse == client->purse.number ? this->held[i].memory : 0;
+    return used < client->purse.memory ? client->purse.memory - used : 0;
+}
+
+static int add_client(struct attaching *this, const struct grant_packet *packet, int socket,
                       int lifetime)
 {
+    const struct probe_grant *grant = &packet->grant;
     struct probe_attacher *attacher = NULL;
     if (grant->uid != 0 && count_clients(this, grant->uid) >= CLIENTS_MAX)
         return -EMFILE;
@@ -95,7 +111,7 @@ static int add_client(struct attaching *this, const struct probe_grant *grant, i
     int status = probe_attacher_new(this->engine, socket, grant, lifetime, &attacher);
     if (status == 0)
         this->clients[this->client_count++] =
-            (struct client){attacher, socket, grant->pid, grant->uid};
+            (struct client){attacher, socket, grant->pid, grant->uid, packet->purse};
     return status;
 }
 
@@ -115,7 +131,7 @@ static int take_grant(struct attaching *this)
     if (status < 0)
         return status;
     if ((count == 1 || count == 2) &&
-        add_client(this, &packet.grant, fds[0], count == 2 ? fds[1] : -1) == 0)
+        add_client(this, &packet, fds[0], count == 2 ? fds[1] : -1) == 0)
         return 0;
     while (count > 0)
         close(fds[--count]);
@@ -241,8 +257,9 @@ static int start_watchdog(struct attaching *this)
 
 /* ---- attaching --------------------------------------------------------------------------- */
 
-/* Remembers what was attached, to count it. */
-static void note_held(struct attaching *this, const struct client *client, int status)
+/* Remembers what was attached, and has taken MEMORY, to count it. */
+static void note_held(struct attaching *this, const struct client *client, uint64_t memory,
+                      int status)
 {
     int end = probe_attacher_take_end(client->attacher);
     if (end < 0)
@@ -255,16 +272,19 @@ static void note_held(struct attaching *this, const struct client *client, int s
     if (ARRAY_RESERVE(this->held, this->held_room, this->held_count + 1) < 0)
         close(end);
     else
-        this->held[this->held_count++] = (struct held){end, client->uid};
+        this->held[this->held_count++] =
+            (struct held){end, client->uid, client->purse.number, memory};
 }
 
 static int attach(struct attaching *this, const struct client *client)
 {
     struct probe_error error = {.text = ""};
+    uint64_t left = count_left(this, client);
+    uint64_t before = left + probe_attacher_kept(client->attacher);
     set_under_way(this, client);
-    int status = probe_attacher_serve(client->attacher, &error);
+    int status = probe_attacher_serve(client->attacher, &left, &error);
     set_under_way(this, &(struct client){.pid = 0});
-    note_held(this, client, status);
+    note_held(this, client, before - left - probe_attacher_kept(client->attacher), status);
     if (status < 0 && error.text[0])
         log_message(PROBE_LOG_DEBUG, "%s", error.text);
     return status;

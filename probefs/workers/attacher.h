@@ -15,9 +15,15 @@
 
 #include <probe-engine.h>
 
+/* Whose memory of the kernel's is used: grants of the same number have so many bytes together. */
+struct grant_purse {
+    uint64_t number, memory;
+};
+
 /* What the server sends for each grant, with the watcher's socket and perhaps a lifetime. */
 struct grant_packet {
     struct probe_grant grant;
+    struct grant_purse purse;
 };
 
 /* What it hears once: how this kernel watches, or why it does not. */

@@ -175,12 +175,13 @@ static void close_pair(const int ends[2])
     close(ends[1]);
 }
 
-int grants_give(struct grants *grants, const struct probe_grant *granted, bool lives,
-                struct grant *result, struct probe_error *error)
+int grants_give(struct grants *grants, const struct probe_grant *granted,
+                const struct grant_purse *purse, bool lives, struct grant *result,
+                struct probe_error *error)
 {
     int watcher[2];
     int lifetime[2] = {-1, -1};
-    const struct grant_packet packet = {*granted};
+    const struct grant_packet packet = {*granted, *purse};
     int status = channel_pair(watcher);
     if (status < 0)
         return fail_start(status, error);

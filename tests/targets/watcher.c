@@ -62,7 +62,7 @@ static void attach_for(int socket, const struct probe_grant *grant)
     while (status != -EPIPE) {
         struct pollfd request = {.fd = socket, .events = POLLIN};
         poll(&request, 1, -1);
-        status = probe_attacher_serve(attacher, &error);
+        status = probe_attacher_serve(attacher, NULL, &error);
     }
     _exit(0);
 }
@@ -92,7 +92,7 @@ static int start_attacher(pid_t pid)
     snprintf(path, sizeof(path), "/proc/%d/mem", pid);
     if (stat(path, &owner) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         exit(2);
-    const struct probe_grant grant = {pid, owner.st_uid, owner.st_gid};
+    const struct probe_grant grant = {pid, owner.st_uid, owner.st_gid, 0};
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {

@@ -28,6 +28,7 @@ struct plan {
 struct trial {
     struct probe_engine *engine;
     struct probe_grant grant;
+    uint64_t *memory; /* see probe_attacher_serve() */
     struct attach_request request;
     struct plan plan;
     int seals;
@@ -49,7 +50,7 @@ static int set_up(void **state)
     struct trial *trial = calloc(1, sizeof(*trial));
     assert_non_null(trial);
     *trial = (struct trial){
-        .grant = {getpid(), geteuid(), getegid()},
+        .grant = {getpid(), geteuid(), getegid(), 0},
         .request = {.tid = getpid(),
                     .file_count = 1,
                     .site_count = SITES,
@@ -98,7 +99,7 @@ static int ask_with(struct trial *trial, int file, struct probe_error *error)
     assert_int_equal(fd_message_send(ends[0], &trial->request, sizeof(trial->request), fds,
                                      REQUEST_FILES + trial->file_fds),
                      0);
-    int served = probe_attacher_serve(attacher, error);
+    int served = probe_attacher_serve(attacher, trial->memory, error);
     int heard = request_receive(ends[0], &answer, error);
     assert_int_equal(served, heard);
     probe_attacher_free(attacher);
@@ -183,6 +184,24 @@ static void test_a_plan_that_could_change_or_wait(void **state)
     assert_sentence(error, "makes no sense");
 }
 
+static void test_what_is_left(void **state)
+{
+    struct trial *trial = *state;
+    uint64_t memory = trial->request.ring_size;
+    trial->memory = &memory;
+    assert_refused(trial, ENOMEM, "left for this user");
+    assert_int_equal(memory, trial->request.ring_size);
+    /* A ring of more than was granted makes no sense, but it has to be a power of two. */
+    trial->grant.room = trial->request.ring_size / 2;
+    assert_refused(trial, EINVAL, "makes no sense");
+    trial->grant.room++;
+    assert_refused(trial, ENOMEM, "left for this user");
+    trial->grant.room = 1;
+    trial->request.ring_size = (uint64_t)sysconf(_SC_PAGESIZE);
+    memory = 0;
+    assert_refused(trial, ENOMEM, "left for this user");
+}
+
 /* ---- rights ------------------------------------------------------------------------------ */
 
 static void test_memory_that_proves_nothing(void **state)
@@ -243,9 +262,9 @@ static void test_no_request(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
     assert_int_equal(probe_attacher_new(trial->engine, ends[1], &trial->grant, -1, &attacher), 0);
     assert_int_equal(send(ends[0], "hello", 5, 0), 5);
-    assert_int_equal(probe_attacher_serve(attacher, &error), -EPIPE);
+    assert_int_equal(probe_attacher_serve(attacher, NULL, &error), -EPIPE);
     close(ends[0]);
-    assert_int_equal(probe_attacher_serve(attacher, &error), -EPIPE);
+    assert_int_equal(probe_attacher_serve(attacher, NULL, &error), -EPIPE);
     probe_attacher_free(attacher);
 }
 
@@ -256,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files_and_their_sites, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_recipes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_plan_that_could_change_or_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_that_proves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_owner, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_thread_of_another_process, set_up, tear_down),
