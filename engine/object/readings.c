@@ -32,7 +32,6 @@ struct reading {
     pthread_t thread; /* likewise */
     clockid_t clock;  /* of the processor time of the thread that reads */
     int64_t used;     /* of that, when somebody looked last */
-    bool is_long;     /* somebody has given up waiting for it */
     bool is_done;     /* and, with it: */
     bool is_untold;   /* it failed, and nobody waited for it */
     int status;
@@ -240,34 +239,27 @@ static int begin_in_thread(struct readings *readings, const struct file_key *key
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
-struct progress {
-    bool is_made; /* since somebody looked last */
-    bool is_long; /* they are all known to take long */
-};
-
-/* Of reading ONLY, or of all large ones where that is NULL. */
-static struct progress look_at(const struct readings *readings, const struct reading *only)
+/* Has ONLY made progress since somebody looked last, or any large one where that is NULL? */
+static bool is_progressing(const struct readings *readings, const struct reading *only)
 {
-    struct progress progress = {.is_long = true};
+    bool progress = false;
     struct reading *reading = NULL;
     DL_FOREACH(readings->list, reading)
     {
         if (only ? reading != only : !is_large(reading))
             continue;
         int64_t used = processor_time(reading);
-        progress.is_made |= used > reading->used;
-        progress.is_long &= reading->is_long;
+        progress |= used > reading->used;
         reading->used = used;
     }
     return progress;
 }
 
 /*
- * Waits for ONLY, or for any large one where that is NULL, and no longer than a moment. What is
- * known to take long is not waited for. What makes no progress is, also after UNTIL: whoever hangs
- * must not look as if it was at work.
+ * Waits for ONLY, or for any large one where that is NULL, and no longer than a moment. After UNTIL
+ * it waits only for what makes no progress: whoever hangs must not look as if it was at work.
  */
-static int wait_a_moment(struct readings *readings, struct reading *only,
+static int wait_a_moment(struct readings *readings, const struct reading *only,
                          const struct timespec *until)
 {
     if (!until) {
@@ -275,12 +267,8 @@ static int wait_a_moment(struct readings *readings, struct reading *only,
         return 0;
     }
     bool is_late = clock_is_past(until);
-    struct progress progress = look_at(readings, only);
-    if (progress.is_made && (is_late || progress.is_long)) {
-        if (only)
-            only->is_long = true;
+    if (is_progressing(readings, only) && is_late)
         return -EINPROGRESS;
-    }
     struct timespec end = clock_after(CHECK);
     if (!is_late && clock_between(until, &end) > 0)
         end = *until;
