@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static int answers_nobody(void **state)
     worker = (struct worker){.workers = &workers, .listed = true, .users = 1, .control = dup(0)};
     worker.pid = fork();
     if (worker.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         for (;;)
             pause();
     }
