@@ -443,7 +443,7 @@ status_of_worker() {
 
 @test "a worker that is stopped is given up after a second, and the next works" {
     worker_of_a
-    kill -STOP "$worker"
+    pause_process "$worker"
     assert_errno_as a ETIMEDOUT open-read "$mnt/$pid/boot/enabled"
     assert_equal "$(run_as a cat "$mnt/$pid/boot/enabled")" 1
     wait_until "! is_running $worker"

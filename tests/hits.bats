@@ -171,8 +171,7 @@ ends_in() {
 
 # host_moves: sets rounds and count, of a moment at which the process stands still.
 host_moves() {
-    kill -STOP "$pid"
-    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    pause_process "$pid"
     rounds=$(lines_of '^gc_start: round')
     count=$(cat "$mnt/$pid/gc_start/hits")
     kill -CONT "$pid"

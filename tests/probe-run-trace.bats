@@ -154,8 +154,7 @@ END
     wait_until 'grep -q gc_start "$trace"'
     assert_equal "$(pgrep -P "$pid" || true)" "" children
     assert_equal "$(sed -n 's/^TracerPid:\t//p' "/proc/$pid/status")" 0
-    kill -STOP "$pid"
-    wait_until 'grep -q "^State:.T" "/proc/$pid/status"'
+    pause_process "$pid"
     kill -CONT "$pid"
     says ' idle' "$trace"
     kill -TERM "$pid"

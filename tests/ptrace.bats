@@ -31,11 +31,6 @@ again_for_ever() {
     adopt "$writer"
 }
 
-# all_stopped PID: by a signal, or by a tracer.
-all_stopped() {
-    awk '$1 == "State:" && tolower($2) != "t" { exit 1 }' /proc/"$1"/task/*/status
-}
-
 # refused_in_time FILE: ETIMEDOUT, in a bounded time (how long it takes exactly is not the question).
 refused_in_time() {
     local before=$SECONDS
@@ -110,8 +105,7 @@ refused_in_time() {
     start threads 4
     again_for_ever "$mnt/$pid/enabled" '{s}'
     for _ in {1..30}; do
-        kill -STOP "$pid"
-        wait_until 'all_stopped "$pid"'
+        pause_process "$pid"
         kill -CONT "$pid"
         tell USR1 '^totals .* wrong=0'
     done

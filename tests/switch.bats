@@ -295,8 +295,7 @@ END
     start demo-ocaml_1
     last=$(peek "$pid" | awk '$2 == "request" { site = $5 } END { print site }')
     stop_here=$(add "$last" 1)
-    kill -STOP "$pid"
-    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    pause_process "$pid"
     peek "$pid" poke "$stop_here" nop
     assert_errno ENOEXEC write "$mnt/$pid/request/enabled" 1
     peek "$pid" poke "$stop_here" off
@@ -306,8 +305,7 @@ END
 
 @test "a stopped process is switched, and stays stopped" {
     start_switched
-    kill -STOP "$pid"
-    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    pause_process "$pid"
     echo 1 > "$enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     assert_match "$(grep ^State: "/proc/$pid/status")" '*T (stopped)'

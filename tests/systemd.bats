@@ -144,8 +144,10 @@ units_mounts() {
     kill -KILL "$(workers_of "$server" a)"
     user_switches a
     worker=$(workers_of "$server" a)
-    kill -STOP "$worker"
-    in_systemd cat "/mnt/probes/$pid/gc_start/enabled" > "$work/read" 2>&1 || true
+    pause_process "$worker"
+    status=0
+    in_systemd cat "/mnt/probes/$pid/gc_start/enabled" > "$work/read" 2>&1 || status=$?
+    assert_equal "$status $(tail -c 21 "$work/read")" "1 Connection timed out"
     wait_until "! is_running $worker"
     user_switches a
     assert_equal "$(main_process)" "$server"

@@ -119,7 +119,7 @@ kill_worker() {
 @test "a worker that does not answer is ended, and its holds are given back" {
     start_with_hold a
     run_as a kill -STOP "$worker"
-    wait_until "grep -q '^State:.T' /proc/$worker/status"
+    wait_until "all_stopped $worker"
     exec 9>&-
     shows_after_look "0 off"
     wait_until "! is_running $worker"
@@ -129,7 +129,7 @@ kill_worker() {
 @test "a worker that its user has stopped releases its holds with the end of the server" {
     start_with_hold a
     run_as a kill -STOP "$worker"
-    wait_until "grep -q '^State:.T' /proc/$worker/status"
+    wait_until "all_stopped $worker"
     kill_server "$server"
     wait_until '[ "$(memory_of "$pid" gc_start)" = "0 off" ]'
     wait_until "! is_running $worker"

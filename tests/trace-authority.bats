@@ -79,7 +79,7 @@ start_setuid() {
     start_as a vault -i 0 "$library" "$work/bin/vault-root"
     watch_stream "$mnt/$pid/trace" "${as[@]}" cat
     assert_errno_as a OK write "$mnt/$pid/hits" 1
-    kill -STOP "$reader"
+    pause_process "$reader"
     # More than ring, socket and pipe have room for.
     wait_until "[ \$(cat '$mnt/$pid/vault:turn/hits') -gt 150000 ]" 60
     run_as a kill -USR1 "$pid"
@@ -134,7 +134,7 @@ exec(open('$work/again.py').read())"
     worker=$(pgrep -P "$server" -x probefs-worker -u "$(user_name a)")
     # It is asked, and answers only when the image that the worker has checked has gone; and the worker
     # hears of it when the new image has passed the probe.
-    kill -STOP "$attacher"
+    pause_process "$attacher"
     "${as[@]}" cat "$mnt/$pid/python:gc__start/trace" >"$work/out/early" 2>"$work/out/early.err" \
         </dev/null 3>&- &
     reader=$!

@@ -206,10 +206,20 @@ is_let_go() {
         /proc/"$1"/task/*/status
 }
 
+# all_stopped PID: by a signal, or by a tracer.
+all_stopped() {
+    awk '$1 == "State:" && tolower($2) != "t" { exit 1 }' /proc/"$1"/task/*/status
+}
+
+# pause_process PID: until the thread that gets the signal has a processor, the others go on.
+pause_process() {
+    kill -STOP "$1"
+    wait_until "all_stopped $1"
+}
+
 # stays_stopped: $pid, a demo-ocaml_1, is stopped, switched, and runs on when it is told to.
 stays_stopped() {
-    kill -STOP "$pid"
-    wait_until "grep -q '^State:.T' /proc/$pid/status"
+    pause_process "$pid"
     echo 1 >"$mnt/$pid/gc_start/enabled"
     # A processor without sites to patch has semaphores only.
     assert_match "$(memory_of "$pid" gc_start)" "1 @(on|-)"
