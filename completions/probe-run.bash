@@ -4,12 +4,14 @@
 # bash completion for probe-run(1): options, names of probes, programs, and the programs of the
 # processes that probefs(8) shows, by pid.
 
-# What is in all probefs mounts under the directory (a pattern) $1.
+# The names of what $1 (a pattern that ends in /) matches in all probefs mounts. Nobody changes into
+# one: it could not be unmounted meanwhile.
 _probe_run_directories() {
     local mount
     findmnt -rn -t fuse.probefs -o TARGET | while read -r mount; do
-        (cd "$mount" 2>/dev/null && compgen -G "$1")
-    done | sort -u
+        printf -v mount %q "$mount"
+        compgen -G "$mount/$1"
+    done | sed 's,/$,,; s,.*/,,' | sort -u
 }
 
 # Names for -e and -d: the program's, or, while no program is given, those of all processes.
@@ -19,7 +21,7 @@ _probe_run_names() {
         "$2" -l "${1/#\~\//$HOME/}" 2>/dev/null |
             if [ "$traced" ]; then sed 's/ .*//'; else grep -v ' '; fi
     else
-        _probe_run_directories '[0-9]*/*/' | sed 's,/$,,; s,.*/,,' | sort -u
+        _probe_run_directories '[0-9]*/*/'
     fi
 }
 
@@ -57,7 +59,7 @@ _probe_run_reply() {
 _probe_run_programs() {
     case $1 in
     /proc/*)
-        _probe_run_reply "$1" < <(_probe_run_directories '[0-9]*/' | sed 's,.*,/proc/&exe,')
+        _probe_run_reply "$1" < <(_probe_run_directories '[0-9]*/' | sed 's,.*,/proc/&/exe,')
         ;;
     */*)
         compopt -o filenames
