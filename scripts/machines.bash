@@ -39,7 +39,8 @@ debian-13-ptrace  amd64 6.12  guest-init smoke,forced,yama proc_mem.force_overri
 debian-13-never   amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=never
 debian-11         amd64 5.10  guest-init smoke,units,yama
 ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
-debian-12-arm64   arm64 6.1   guest-init smoke
+debian-12-arm64   arm64 6.1   guest-init smoke,units,yama
+debian-13-arm64   arm64 6.12-16k guest-init smoke,units
 '
 
 # archive_uri LABEL VARIABLE: where this system takes packages of Debian or Ubuntu from; or what
@@ -61,6 +62,7 @@ kernel_archive() {
     5.10) suite=bullseye ;;
     6.1) suite=bookworm ;;
     6.12) suite=trixie ;;
+    6.12-16k) suite=trixie package+=-16k ;; # with pages of that size
     6.8)
         label=Ubuntu variable=PROBEFS_UBUNTU suite=noble
         keyring=$ubuntu_keyring package=linux-image-generic

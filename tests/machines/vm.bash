@@ -20,7 +20,8 @@ vm_start() {
     mkdir -p "$vm_dir/share"
     case $arch in
     arm64)
-        qemu=(qemu-system-aarch64 -M virt -cpu cortex-a57 -accel "tcg,thread=multi")
+        # This one knows pages of any size.
+        qemu=(qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -accel "tcg,thread=multi")
         console=ttyAMA0 ;;
     *)
         # Not wherever there is a /dev/kvm: some virtual machines have one that boots nothing.
