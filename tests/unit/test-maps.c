@@ -228,7 +228,7 @@ static int open_own_maps(void)
 }
 
 /* A private, a shared and an anonymous mapping, two of a memfd, a hole that nobody may touch. */
-enum { PAGE_BYTES = 4096 };
+#define PAGE_BYTES sysconf(_SC_PAGESIZE)
 
 struct scene {
     int file;

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const size_t PAGE = 4096;
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 enum { PAGES = 8 };
 
 /* Eight pages that count up, the fourth and the last of which cannot be read. */
