@@ -113,8 +113,8 @@ static void wait_for_end(void)
 /* A thread may have begun, and not come so far yet. */
 static void expect_begun(unsigned int count)
 {
-    const struct timespec end = clock_after(LONG);
-    while (begun < count && !clock_is_past(&end))
+    const struct timespec until = clock_after(LONG);
+    while (begun < count && !clock_is_past(&until))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     assert_int_equal(begun, count);
 }
