@@ -21,7 +21,7 @@ vm_start() {
     case $arch in
     arm64)
         # This one knows pages of any size.
-        qemu=(qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on -accel "tcg,thread=multi")
+        qemu=(qemu-system-aarch64 -M virt -cpu "max,pauth-impdef=on" -accel "tcg,thread=multi")
         console=ttyAMA0 ;;
     *)
         # Not wherever there is a /dev/kvm: some virtual machines have one that boots nothing.
