@@ -405,8 +405,7 @@ static void give_back_room(struct object *object)
     }
 }
 
-/* A note without a semaphore adds nothing, either, where one with a semaphore has its instruction.
- */
+/* A note without a semaphore adds nothing where one of its name with a semaphore has the site. */
 static void drop_repeated_sites(struct builder *builder)
 {
     size_t kept = 0;

@@ -62,8 +62,7 @@ char *library_folder(const char *path);
 
 /* What a loader does, by its rules. */
 struct library_rules {
-    /* First of all: what the system and the environment say. Errors: E2BIG, EMFILE, ENFILE, ENOMEM.
-     */
+    /* First: what the system and the environment say. Errors: E2BIG, EMFILE, ENFILE, ENOMEM. */
     int (*begin)(struct libraries *all);
     /* Prepares the paths of a library that was found. Errors: ENOMEM; E2BIG. */
     int (*prepare)(struct libraries *all, struct library *library);

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* How long what goes on by itself waits for what is being read: calls wait for the target's lock.
- */
+/* For so long, what no call waits for waits for a reading: calls wait for the target's lock. */
 #define AGAIN_WAIT (50 * CLOCK_MILLISECOND)
 
 /* Tells the server, in CALL, what would have to be opened for ACCESS; returns STATUS. */

@@ -31,8 +31,10 @@ struct grant {
     int lifetime; /* what is attached ends when this is closed; -1: with the worker alone */
 };
 
-/* A grant for the process that GRANTED names, at the cost of PURSE; with a lifetime if LIVES.
- * Errors: those above; EPIPE there is no attacher. */
+/*
+ * A grant for the process that GRANTED names, at the cost of PURSE; with a lifetime if LIVES.
+ * Errors: those above; EPIPE there is no attacher.
+ */
 int grants_give(struct grants *grants, const struct probe_grant *granted,
                 const struct grant_purse *purse, bool lives, struct grant *grant,
                 struct probe_error *error);
