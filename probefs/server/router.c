@@ -178,6 +178,7 @@ static int ask_target(const struct route *route, struct worker *worker, struct c
                                "is not asked about it again yet: try again in some seconds",
                          call);
     int status = worker_call(worker, call, wait);
+    call->given_up = NULL; /* the call may outlive the route */
     end_asking(route, status);
     return end_call(status, call);
 }

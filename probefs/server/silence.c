@@ -92,8 +92,7 @@ static void end_silence(struct silences *silences, struct silence *silence, uid_
     note_answer(silences, uid);
 }
 
-/* Several requests may find out, one after the other: that is one silence, until the last of them.
- */
+/* Several requests may find out, one after another: that is one silence, up to the last of them. */
 static void begin_silence(struct silences *silences, struct silence *silence, uid_t uid,
                           bool may_be_over)
 {
