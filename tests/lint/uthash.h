@@ -11,9 +11,27 @@
 #include <stddef.h>
 #include <string.h>
 
+#define HASH_INITIAL_NUM_BUCKETS      32U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 5U
+
 typedef struct UT_hash_handle {
-    void *tbl, *next, *prev;
+    struct UT_hash_table *tbl;
+    void *next, *prev;
+    struct UT_hash_handle *hh_prev, *hh_next;
+    unsigned int hashv;
 } UT_hash_handle;
+
+typedef struct UT_hash_bucket {
+    struct UT_hash_handle *hh_head;
+    unsigned int count;
+} UT_hash_bucket;
+
+typedef struct UT_hash_table {
+    UT_hash_bucket *buckets;
+    unsigned int num_buckets, log2_num_buckets, num_items;
+    unsigned int ideal_chain_maxlen, nonideal_items;
+    unsigned int ineff_expands, noexpand;
+} UT_hash_table;
 
 void *lint_hash_find(const void *head, const void *key, size_t length);
 void *lint_hash_add(void *head, const void *key, size_t length, void *element);
