@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include "shared/hash-table.h"
 
 /* How many processes are remembered; the oldest answers are forgotten first. */
 enum { ENTRIES_MAX = 16384 };
@@ -49,14 +49,16 @@ struct surveyed {
     uint64_t digest;  /* of its mappings of code */
     uint64_t changes; /* see check_files() */
     time_t checked;   /* when that was read */
+    uint64_t asked;   /* the last question that was about it */
     bool has_probes;
     UT_hash_handle hh;
 };
 
 struct probe_survey {
     struct probe_engine *engine;
-    pthread_mutex_t lock;
-    struct surveyed *entries; /* by pid, the oldest answer first; guarded by lock */
+    pthread_mutex_t lock;     /* guards what follows */
+    struct surveyed *entries; /* by pid, the oldest answer first */
+    uint64_t questions;       /* how many there were */
 };
 
 int probe_survey_new(struct probe_engine *engine, struct probe_survey **result)
@@ -88,16 +90,22 @@ void probe_survey_free(struct probe_survey *survey)
 
 /* ---- what is remembered ----------------------------------------------------------------- */
 
-/* Copies what is known of the image; false if nothing is. */
-static bool recall_surveyed(struct probe_survey *survey, pid_t pid, const struct probe_image_id *id,
+/*
+ * A question about ASKED, an image: counts it, and copies what is known of the image; false if
+ * nothing is.
+ */
+static bool recall_surveyed(struct probe_survey *survey, struct surveyed *asked,
                             struct surveyed *result)
 {
     struct surveyed *entry = NULL;
     pthread_mutex_lock(&survey->lock);
-    HASH_FIND_INT(survey->entries, &pid, entry);
-    bool known = entry && probe_image_id_equal(&entry->id, id);
-    if (known)
+    asked->asked = ++survey->questions;
+    HASH_FIND_INT(survey->entries, &asked->pid, entry);
+    bool known = entry && probe_image_id_equal(&entry->id, &asked->id);
+    if (known) {
+        entry->asked = asked->asked;
         *result = *entry;
+    }
     pthread_mutex_unlock(&survey->lock);
     return known;
 }
@@ -135,9 +143,11 @@ static void forget_ended(struct probe_survey *survey)
 static void remember_surveyed(struct probe_survey *survey, const struct surveyed *found)
 {
     struct surveyed *entry = NULL;
+    uint64_t asked = found->asked;
     pthread_mutex_lock(&survey->lock);
     HASH_FIND_INT(survey->entries, &found->pid, entry);
     if (entry) {
+        asked = entry->asked > asked ? entry->asked : asked;
         HASH_DEL(survey->entries, entry);
     } else {
         forget_ended(survey);
@@ -145,11 +155,36 @@ static void remember_surveyed(struct probe_survey *survey, const struct surveyed
     }
     if (entry) {
         *entry = *found;
+        entry->asked = asked;
         add_surveyed(survey, entry);
     }
     if (HASH_COUNT(survey->entries) > ENTRIES_MAX)
         forget_surveyed(survey, survey->entries);
     pthread_mutex_unlock(&survey->lock);
+}
+
+uint64_t probe_survey_begin_round(struct probe_survey *survey)
+{
+    pthread_mutex_lock(&survey->lock);
+    uint64_t round = survey->questions;
+    pthread_mutex_unlock(&survey->lock);
+    return round;
+}
+
+size_t probe_survey_end_round(struct probe_survey *survey, uint64_t round)
+{
+    struct surveyed *entry = NULL;
+    struct surveyed *next = NULL;
+    pthread_mutex_lock(&survey->lock);
+    size_t count = HASH_COUNT(survey->entries);
+    HASH_ITER (hh, survey->entries, entry, next) {
+        if (entry->asked <= round)
+            forget_surveyed(survey, entry);
+    }
+    hash_table_shrink(HASH_TABLE(hh, survey->entries));
+    count -= HASH_COUNT(survey->entries);
+    pthread_mutex_unlock(&survey->lock);
+    return count;
 }
 
 /* ---- what is found ---------------------------------------------------------------------- */
@@ -281,11 +316,11 @@ int probe_survey_find(struct probe_survey *survey, pid_t pid, const struct probe
     int status = -EAGAIN;
     if (!code)
         return error_memory(error);
+    bool is_known = recall_surveyed(survey, &entry, &known);
     int maps = proc_open(survey->engine->proc, pid, pid, "maps", O_RDONLY);
     if (maps >= 0 && mapped_code_read(maps, code) == 0) {
         entry.digest = code->digest;
-        if (recall_surveyed(survey, pid, id, &known) && known.digest == code->digest &&
-            is_still_so(survey, code, &known)) {
+        if (is_known && known.digest == code->digest && is_still_so(survey, code, &known)) {
             status = known.has_probes;
         } else {
             check_files(survey->engine, code, &entry);

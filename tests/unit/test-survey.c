@@ -204,6 +204,33 @@ static void test_a_file_that_becomes_readable(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+/* What was asked for since a round began stays, whatever is asked for at the same time. */
+static void test_rounds(void **state)
+{
+    (void)state;
+    struct probe_image_id id;
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    assert_true(child > 0);
+    uint64_t round = probe_survey_begin_round(survey);
+    assert_int_equal(find_twice(child), 0);
+    assert_int_equal(find_twice(getpid()), 0);
+    assert_int_equal(probe_survey_end_round(survey, round), 0);
+    assert_int_equal(probe_image_identify(engine, child, &id), 0);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    round = probe_survey_begin_round(survey);
+    assert_int_equal(find_twice(getpid()), 0);
+    uint64_t next = probe_survey_begin_round(survey);
+    assert_int_equal(probe_survey_end_round(survey, round), 1); /* the child */
+    assert_int_equal(probe_survey_end_round(survey, round), 0);
+    assert_int_equal(find_twice(getpid()), 0);
+    assert_int_equal(probe_survey_end_round(survey, next), 0);
+    assert_int_equal(probe_survey_end_round(survey, probe_survey_begin_round(survey)), 1);
+}
+
 /* The code in maps' TEXT, as where the kernel does not answer. */
 static void read_text(const char *text, size_t length, struct mapped_code *code)
 {
@@ -254,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_a_process_that_ends),
         cmocka_unit_test_setup(test_a_file_that_is_replaced, begin_anew),
         cmocka_unit_test_setup(test_a_file_that_becomes_readable, begin_anew),
+        cmocka_unit_test_setup(test_rounds, begin_anew),
         cmocka_unit_test(test_code_in_text),
         cmocka_unit_test(test_named_code_in_text),
     };
