@@ -4,6 +4,7 @@
  * unmounted or told to end. As a worker it is another program: see worker.h.
  */
 #include "common/file-limit.h"
+#include "common/heap.h"
 #include "fuse/loop.h"
 #include "fuse/mount.h"
 #include "fuse/streams.h"
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
               stderr);
         return EXIT_FAILURE;
     }
+    heap_init();
     if (argc > 0 && strcmp(basename(argv[0]), WORKER_NAME) == 0)
         return worker_main(argc, argv);
     if (argc > 0 && strcmp(basename(argv[0]), GUARDIAN_NAME) == 0)
