@@ -48,6 +48,7 @@ struct scan {
     struct call call;
     struct scans *scans;
     struct process_user user;
+    struct route route;
     struct scan_entry entries[SCAN_AT_ONCE];
     size_t candidates[SCAN_AT_ONCE]; /* which of the listing's they are */
     size_t count;
@@ -60,6 +61,7 @@ struct listing {
     const struct caller *caller;
     bool is_admin;
     struct timespec end;
+    uint64_t number; /* for the workers; 0 once they were asked for all */
     struct candidate *candidates;
     size_t count, room;
 };
@@ -166,6 +168,14 @@ static void take_answer(struct call *call, int status, void *data)
         scans_free(scans);
 }
 
+static void find_route(const struct listing *listing, const struct process_user *user,
+                       struct route *route)
+{
+    enum authority authority = listing->is_admin ? AUTHORITY_ADMIN : AUTHORITY_OWN;
+    if (router_find(listing->server->router, user, authority, NULL, route) < 0)
+        route->authority = AUTHORITY_NONE;
+}
+
 /* Adds the candidate INDEX to the first question, or to a new one where that is of others. */
 static int scans_add(struct scans *scans, const struct listing *listing, size_t index)
 {
@@ -180,6 +190,7 @@ static int scans_add(struct scans *scans, const struct listing *listing, size_t 
         scan->call.request.operation = OPERATION_SCAN;
         scan->scans = scans;
         scan->user = candidate->user;
+        find_route(listing, &scan->user, &scan->route);
         scan->next = scans->list;
         scans->list = scan;
         scans->open++;
@@ -189,25 +200,36 @@ static int scans_add(struct scans *scans, const struct listing *listing, size_t 
     return 0;
 }
 
-static void find_route(const struct listing *listing, const struct process_user *user,
-                       struct route *route)
+static bool have_same_worker(const struct scan *a, const struct scan *b)
 {
-    enum authority authority = listing->is_admin ? AUTHORITY_ADMIN : AUTHORITY_OWN;
-    if (router_find(listing->server->router, user, authority, NULL, route) < 0)
-        route->authority = AUTHORITY_NONE;
+    return memcmp(&a->route.identity, &b->route.identity, sizeof(a->route.identity)) == 0;
+}
+
+/* Says in all questions how many processes their worker is asked for; those of one stand together.
+ */
+static void scans_number(struct scans *scans, uint64_t number)
+{
+    struct scan *end = NULL;
+    for (struct scan *first = scans->list; first; first = end) {
+        uint64_t size = 0;
+        for (end = first; end && have_same_worker(end, first); end = end->next)
+            size += end->count;
+        for (struct scan *scan = first; scan != end; scan = scan->next) {
+            scan->call.request.listing = number;
+            scan->call.request.listing_size = size;
+        }
+    }
 }
 
 /* Sends a question; where it cannot be sent in time, it has no answer. */
 static void scan_send(const struct listing *listing, struct scan *scan)
 {
     struct router *router = listing->server->router;
-    struct route route;
     int status = -EACCES;
     scan->call.in = (const char *)scan->entries;
     scan->call.in_length = scan->count * sizeof(*scan->entries);
-    find_route(listing, &scan->user, &route);
-    if (route.authority != AUTHORITY_NONE && !clock_is_past(&listing->end))
-        status = router_ask_question(router, &route, &scan->call, 0, take_answer, scan);
+    if (scan->route.authority != AUTHORITY_NONE && !clock_is_past(&listing->end))
+        status = router_ask_question(router, &scan->route, &scan->call, 0, take_answer, scan);
     if (status != -EINPROGRESS)
         take_answer(&scan->call, status, scan);
 }
@@ -273,6 +295,8 @@ static int ask_all(struct listing *listing)
             scans_free(scans);
         return status;
     }
+    if (listing->number != 0)
+        scans_number(scans, listing->number);
     struct scan *next = NULL;
     for (struct scan *scan = scans->list; scan; scan = next) {
         next = scan->next; /* it stays: the questions are freed together, after this */
@@ -335,6 +359,7 @@ static int find_answers(struct listing *listing)
         int status = ask_all(listing);
         if (status < 0)
             return status;
+        listing->number = 0;
         before = unknown;
         unknown = clock_left(&listing->end) > ROUND_MINIMUM ? count_unknown(listing) : 0;
     }
@@ -386,7 +411,10 @@ static int collect(const struct listing *listing, struct listed_process **result
 int listing_read(struct server *server, const struct caller *caller,
                  struct listed_process **processes, size_t *count)
 {
-    struct listing listing = {.server = server, .caller = caller, .end = clock_after(LISTING_TIME)};
+    struct listing listing = {.server = server,
+                              .caller = caller,
+                              .end = clock_after(LISTING_TIME),
+                              .number = atomic_fetch_add(&server->last_listing, 1) + 1};
     listing.is_admin = caller_is_admin(caller);
     int status = caller->pid != 0 ? find_candidates(&listing) : 0;
     if (status == 0)

@@ -41,6 +41,7 @@ struct server {
     struct budgets budgets;
     struct look_up_waits waits;
     atomic_ullong last_file; /* the number of the file that was opened last */
+    atomic_ullong last_listing;
     struct fuse_session *session;
     atomic_bool ending; /* no more requests */
     pthread_mutex_t closing_lock;

@@ -60,8 +60,9 @@ int answer_scan(struct service *service, struct call *call)
         return -ENOMEM;
     if (count > 0)
         memcpy(entries, call->in, count * sizeof(*entries));
-    int status =
-        scanner_scan(service->scanner, entries, count, SCAN_MILLISECONDS * CLOCK_MILLISECOND);
+    const struct scan_listing listing = {call->request.listing, call->request.listing_size};
+    int status = scanner_scan(service->scanner, entries, count,
+                              SCAN_MILLISECONDS * CLOCK_MILLISECOND, &listing);
     if (status < 0) {
         free(entries);
         return status;

@@ -24,7 +24,8 @@
 
 enum operation {
     OPERATION_FIND,        /* pid, probe or "": is it there? Says which image was looked at */
-    OPERATION_SCAN,        /* scan_entry[]: which of these processes have probes? As many back */
+    OPERATION_SCAN,        /* scan_entry[], listing: which of these processes have probes? As many
+                              back */
     OPERATION_OPEN,        /* pid, probe or "", access: may that be opened now? */
     OPERATION_READ,        /* kind, file, offset, size: bytes */
     OPERATION_WRITE,       /* kind, text */
@@ -71,6 +72,11 @@ struct request {
     protocol_bool lent;           /* the file was opened with a lent image: do not try without */
     protocol_bool report_forgets; /* reply with the names of probes that HOLD_FORGET would get */
     protocol_bool listed;         /* FIND: only what has probes, as listings show no other */
+    /*
+     * SCAN: it is part of a listing of all processes that this worker looks into. Its number, which
+     * grows, and how many processes its scans ask for together; 0: it is no such part.
+     */
+    uint64_t listing, listing_size;
 };
 
 /* What a scan found out about a process. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/scanner.h"
 
+#include "common/heap.h"
 #include "common/log.h"
 #include "shared/clock.h"
 
@@ -39,6 +40,13 @@ struct scan_job {
     UT_hash_handle hh;
 };
 
+/* The listing whose scans come, of several at a time the latest. */
+struct listing_under_way {
+    uint64_t number;
+    uint64_t round; /* of the survey */
+    uint64_t left;  /* so many processes were not looked at yet */
+};
+
 /* A thread that looks. */
 struct looker {
     struct scanner *scanner;
@@ -57,6 +65,7 @@ struct scanner {
     struct scan_job *queue;
     struct looker *lookers;
     unsigned int looker_count;
+    struct listing_under_way listing;
     uint64_t scans; /* how many there were */
     bool blocked;   /* all threads that there may be are stuck */
     bool ending;
@@ -283,6 +292,7 @@ void scanner_free(struct scanner *scanner)
 struct scan {
     uint64_t number;
     struct timespec start;
+    const struct scan_listing *listing;
     struct scan_job **jobs; /* NULL: there was no memory for it */
     size_t count;
 };
@@ -290,6 +300,11 @@ struct scan {
 static void scan_begin(struct scanner *scanner, struct scan *scan, const struct scan_entry *entries)
 {
     scan->number = ++scanner->scans;
+    if (scan->listing->number > scanner->listing.number)
+        scanner->listing =
+            (struct listing_under_way){.number = scan->listing->number,
+                                       .round = probe_survey_begin_round(scanner->survey),
+                                       .left = scan->listing->size};
     for (size_t i = 0; i < scan->count; i++) {
         struct scan_job *job = job_get(scanner, entries[i].pid);
         scan->jobs[i] = job;
@@ -323,6 +338,23 @@ static void scan_wait(struct scanner *scanner, const struct scan *scan, const st
     }
 }
 
+/*
+ * Counts the processes that the listing waits for no more. Returns whether these were the last:
+ * then what it did not ask for has ended. Those that there was no time for are still to be looked
+ * at, and what is remembered of them makes that the faster.
+ */
+static bool ends_listing(struct scanner *scanner, const struct scan *scan)
+{
+    struct listing_under_way *listing = &scanner->listing;
+    uint64_t done = 0;
+    if (scan->listing->number != listing->number || listing->left == 0)
+        return false;
+    for (size_t i = 0; i < scan->count; i++)
+        done += !is_awaited(scan, scan->jobs[i]);
+    listing->left -= done < listing->left ? done : listing->left;
+    return listing->left == 0;
+}
+
 static void scan_end(struct scanner *scanner, const struct scan *scan, struct scan_entry *entries)
 {
     for (size_t i = 0; i < scan->count; i++) {
@@ -342,9 +374,10 @@ static void scan_end(struct scanner *scanner, const struct scan *scan, struct sc
     }
 }
 
-int scanner_scan(struct scanner *scanner, struct scan_entry *entries, size_t count, int64_t wait)
+int scanner_scan(struct scanner *scanner, struct scan_entry *entries, size_t count, int64_t wait,
+                 const struct scan_listing *listing)
 {
-    struct scan scan = {.start = clock_now(), .count = count};
+    struct scan scan = {.start = clock_now(), .listing = listing, .count = count};
     const struct timespec end = clock_add(scan.start, wait);
     scan.jobs = calloc(count + 1, sizeof(struct scan_job *));
     if (!scan.jobs)
@@ -352,8 +385,12 @@ int scanner_scan(struct scanner *scanner, struct scan_entry *entries, size_t cou
     pthread_mutex_lock(&scanner->lock);
     scan_begin(scanner, &scan, entries);
     scan_wait(scanner, &scan, &end);
+    bool is_last = ends_listing(scanner, &scan);
+    const uint64_t round = scanner->listing.round;
     scan_end(scanner, &scan, entries);
     pthread_mutex_unlock(&scanner->lock);
     free(scan.jobs);
+    if (is_last && probe_survey_end_round(scanner->survey, round) >= HEAP_WORTH_IT)
+        heap_give_back();
     return 0;
 }

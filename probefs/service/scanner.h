@@ -14,6 +14,11 @@
 
 struct scanner;
 
+/* What a request says of the listing that it belongs to. */
+struct scan_listing {
+    uint64_t number, size; /* 0: it belongs to none */
+};
+
 /* Errors: ENOMEM. */
 int scanner_new(struct probe_engine *engine, struct scanner **scanner);
 /* Waits for all threads. NULL is fine. */
@@ -21,8 +26,10 @@ void scanner_free(struct scanner *scanner);
 
 /*
  * Answers for the processes of COUNT entries, as they are now, within WAIT nanoseconds; those that
- * there is no answer for by then are SCAN_UNKNOWN. For any number of threads. Errors: ENOMEM.
+ * there is no answer for by then are SCAN_UNKNOWN. At the end of LISTING, what is remembered of
+ * processes that it did not ask for is forgotten. For any number of threads. Errors: ENOMEM.
  */
-int scanner_scan(struct scanner *scanner, struct scan_entry *entries, size_t count, int64_t wait);
+int scanner_scan(struct scanner *scanner, struct scan_entry *entries, size_t count, int64_t wait,
+                 const struct scan_listing *listing);
 
 #endif

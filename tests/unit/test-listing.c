@@ -33,8 +33,10 @@ enum oddness {
 };
 
 static pid_t process_count;
+static pid_t silent; /* is not asked for; 0: none is */
 static enum oddness oddness;
 static atomic_uint asked[USERS], asked_with_image;
+static uint64_t last_listing, numbered[USERS]; /* processes that were asked for as part of it */
 static struct server server;
 
 /* Questions that nobody has answered yet. */
@@ -166,6 +168,27 @@ static void *answer_late(void *data)
     return NULL;
 }
 
+/* How many processes user USER has that are asked for. */
+static uint64_t count_of(uid_t user)
+{
+    uint64_t count = 0;
+    for (pid_t pid = 1; pid <= process_count; pid++)
+        count += user_of(pid) == user && pid != silent;
+    return count;
+}
+
+/* A worker is told how many it is asked for in all, and when it is asked for some again, nothing.
+ */
+static void check_number(const struct call *call, uid_t user)
+{
+    if (call->request.listing == 0)
+        return;
+    assert_true(call->request.listing >= last_listing);
+    last_listing = call->request.listing;
+    assert_int_equal(call->request.listing_size, count_of(user));
+    numbered[user] += call->in_length / sizeof(struct scan_entry);
+}
+
 int router_ask_question(struct router *router, const struct route *route, struct call *call,
                         int64_t wait, worker_late *late, void *data)
 {
@@ -175,6 +198,7 @@ int router_ask_question(struct router *router, const struct route *route, struct
     (void)router;
     assert_int_equal(wait, 0);
     assert_null(route->silence);
+    check_number(call, user);
     if (user == ODD && oddness == FAILS)
         return -EMFILE;
     if (user == ODD && (oddness == NEVER_ANSWERS || oddness == ANSWERS_LATE)) {
@@ -240,13 +264,15 @@ static int64_t check_listing(uid_t uid)
     size_t count = 0;
     size_t at = 0;
     for (int i = 0; i < USERS; i++)
-        atomic_store(&asked[i], 0);
+        atomic_store(&asked[i], 0), numbered[i] = 0;
     listing_began = clock_now();
     is_listing = true;
     int status = listing_read(&server, &caller, &processes, &count);
     is_listing = false;
     const struct timespec now = clock_now();
     assert_int_equal(status, 0);
+    for (uid_t user = 0; user < USERS; user++)
+        assert_int_equal(numbered[user], uid == 0 || uid == user ? count_of(user) : 0);
     for (pid_t pid = 1; pid <= process_count; pid++) {
         if (!is_expected(pid, uid))
             continue;
@@ -382,11 +408,11 @@ static void test_a_silent_target(void **state)
 {
     (void)state;
     struct target *target = NULL;
-    const pid_t silent = 2 + USERS; /* has no probes */
     struct listed_process *processes = NULL;
     const struct caller caller = {.pid = 1, .uid = 2, .gid = 2};
     size_t count = 0;
     process_count = 10;
+    silent = 2 + USERS; /* has no probes */
     assert_int_equal(inodes_get_target(&server.inodes, silent, NULL, -1, &target), 0);
     target->silence.pause = CLOCK_SECOND;
     assert_int_equal(listing_read(&server, &caller, &processes, &count), 0);
@@ -396,6 +422,7 @@ static void test_a_silent_target(void **state)
     assert_int_equal(asked_again, 1);
     free(processes);
     target->silence.pause = 0;
+    silent = 0;
     inodes_put_target(&server.inodes, target);
 }
 

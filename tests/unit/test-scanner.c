@@ -22,6 +22,7 @@ enum { PLAIN = 40, SILENT_MAX = 64 };
 static pid_t plain[PLAIN]; /* without probes */
 static pid_t demo;         /* with */
 static struct scanner *scanner;
+static const struct scan_listing no_listing;
 
 /* ---- looks that wait ---------------------------------------------------------------------- */
 
@@ -44,6 +45,18 @@ int __wrap_probe_image_identify(struct probe_engine *engine, pid_t pid, struct p
     waiting--;
     pthread_mutex_unlock(&silence);
     return __real_probe_image_identify(engine, pid, id);
+}
+
+static unsigned int rounds_ended;
+static size_t forgotten; /* in the last of them */
+
+size_t __real_probe_survey_end_round(struct probe_survey *survey, uint64_t round);
+
+size_t __wrap_probe_survey_end_round(struct probe_survey *survey, uint64_t round)
+{
+    rounds_ended++;
+    forgotten = __real_probe_survey_end_round(survey, round);
+    return forgotten;
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -135,8 +148,9 @@ static int64_t scan(struct scan_entry *entries, pid_t first, size_t count, int64
     entries[count].pid = demo;
     for (size_t i = 0; i < PLAIN; i++)
         entries[count + 1 + i].pid = plain[i];
-    assert_int_equal(scanner_scan(scanner, entries, PLAIN + 1 + count, wait_ms * CLOCK_MILLISECOND),
-                     0);
+    assert_int_equal(
+        scanner_scan(scanner, entries, PLAIN + 1 + count, wait_ms * CLOCK_MILLISECOND, &no_listing),
+        0);
     return -clock_left(&start) / CLOCK_MILLISECOND;
 }
 
@@ -176,10 +190,59 @@ static void test_odd_scans(void **state)
 {
     (void)state;
     struct scan_entry entries[] = {{.pid = demo}, {.pid = demo}};
-    assert_int_equal(scanner_scan(scanner, entries, 0, SECOND_MS * CLOCK_MILLISECOND), 0);
-    assert_int_equal(scanner_scan(scanner, entries, 2, 60 * CLOCK_SECOND), 0);
+    assert_int_equal(scanner_scan(scanner, entries, 0, SECOND_MS * CLOCK_MILLISECOND, &no_listing),
+                     0);
+    assert_int_equal(scanner_scan(scanner, entries, 2, 60 * CLOCK_SECOND, &no_listing), 0);
     assert_int_equal(entries[0].answer, SCAN_HAS_PROBES);
     assert_int_equal(entries[1].answer, SCAN_HAS_PROBES);
+}
+
+/* A listing of these, by questions for HALF of them and for the others, as part of a listing. */
+static void list(struct scan_entry *entries, size_t half, size_t count, uint64_t number)
+{
+    const struct scan_listing listing = {number, count};
+    const unsigned int ended = rounds_ended;
+    assert_int_equal(scanner_scan(scanner, entries, half, 60 * CLOCK_SECOND, &listing), 0);
+    assert_int_equal(rounds_ended, ended);
+    assert_int_equal(
+        scanner_scan(scanner, entries + half, count - half, 60 * CLOCK_SECOND, &listing), 0);
+}
+
+/* When all of a listing were looked at, what it did not ask for is forgotten. */
+static void test_listings(void **state)
+{
+    (void)state;
+    struct scan_entry entries[PLAIN];
+    const unsigned int before = rounds_ended;
+    for (size_t i = 0; i < PLAIN; i++)
+        entries[i].pid = plain[i];
+    list(entries, 10, PLAIN, 1);
+    assert_int_equal(rounds_ended, before + 1);
+    assert_int_equal(forgotten, 0);
+    list(entries, 4, 20, 2);
+    assert_int_equal(rounds_ended, before + 2);
+    assert_int_equal(forgotten, PLAIN - 20);
+    /* What comes late of an older one, or is part of none, ends nothing. */
+    list(entries, 10, PLAIN, 1);
+    assert_int_equal(scanner_scan(scanner, entries, 1, 60 * CLOCK_SECOND, &no_listing), 0);
+    assert_int_equal(rounds_ended, before + 2);
+}
+
+/* A listing is not at its end while a process was not looked at, for lack of time. */
+static void test_a_listing_without_time(void **state)
+{
+    (void)state;
+    struct scan_entry entries[] = {{.pid = demo}, {.pid = INT_MAX}};
+    const unsigned int before = rounds_ended;
+    silence_pids(INT_MAX, INT_MAX);
+    assert_int_equal(
+        scanner_scan(scanner, entries, 2, CLOCK_SECOND / 10, &(struct scan_listing){3, 2}), 0);
+    assert_int_equal(rounds_ended, before);
+    /* But it is, where all that is left is stuck. */
+    assert_int_equal(
+        scanner_scan(scanner, entries, 2, 60 * CLOCK_SECOND, &(struct scan_listing){4, 2}), 0);
+    assert_int_equal(rounds_ended, before + 1);
+    silence_pids(0, 0);
 }
 
 /* Silent ones cost the first scan all of its time, and later ones nothing; others are answered. */
@@ -233,6 +296,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, begin, end),
         cmocka_unit_test_setup_teardown(test_odd_scans, begin, end),
+        cmocka_unit_test_setup_teardown(test_listings, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_listing_without_time, begin, end),
         cmocka_unit_test_setup_teardown(test_silent_ones, begin, end),
         cmocka_unit_test_setup_teardown(test_more_than_there_are_threads, begin, end),
     };
