@@ -65,6 +65,8 @@ struct scanner {
     struct scan_job *queue;
     struct looker *lookers;
     unsigned int looker_count;
+    unsigned int idle;    /* of them */
+    struct looker *ended; /* the last that did, while it is not waited for */
     struct listing_under_way listing;
     uint64_t scans; /* how many there were */
     bool blocked;   /* all threads that there may be are stuck */
@@ -209,18 +211,48 @@ static void look_at_next(struct scanner *scanner, struct looker *looker)
         pthread_cond_broadcast(&scanner->done);
 }
 
+/* Waits for a thread that has ended, or is about to. */
+static void looker_join(struct looker *looker)
+{
+    if (!looker)
+        return;
+    pthread_join(looker->thread, NULL);
+    free(looker);
+}
+
+/*
+ * Looks until nobody needs one more thread: they were many only while some were stuck. Called with
+ * the lock held. Returns a thread that has ended before.
+ */
+static struct looker *look_while_needed(struct scanner *scanner, struct looker *looker)
+{
+    while (!scanner->ending) {
+        if (scanner->queue) {
+            look_at_next(scanner, looker);
+            continue;
+        }
+        if (scanner->idle >= LOOKING) {
+            struct looker *before = scanner->ended;
+            LL_DELETE(scanner->lookers, looker);
+            scanner->looker_count--;
+            scanner->ended = looker;
+            return before;
+        }
+        scanner->idle++;
+        pthread_cond_wait(&scanner->work, &scanner->lock);
+        scanner->idle--;
+    }
+    return NULL;
+}
+
 static void *look_forever(void *data)
 {
     struct looker *looker = data;
     struct scanner *scanner = looker->scanner;
     pthread_mutex_lock(&scanner->lock);
-    while (!scanner->ending) {
-        if (scanner->queue)
-            look_at_next(scanner, looker);
-        else
-            pthread_cond_wait(&scanner->work, &scanner->lock);
-    }
+    struct looker *before = look_while_needed(scanner, looker);
     pthread_mutex_unlock(&scanner->lock);
+    looker_join(before);
     return NULL;
 }
 
@@ -269,10 +301,10 @@ void scanner_free(struct scanner *scanner)
     pthread_mutex_unlock(&scanner->lock);
     while (scanner->lookers) {
         struct looker *looker = scanner->lookers;
-        pthread_join(looker->thread, NULL);
         scanner->lookers = looker->next;
-        free(looker);
+        looker_join(looker);
     }
+    looker_join(scanner->ended);
     struct scan_job *job = NULL;
     struct scan_job *next = NULL;
     HASH_ITER (hh, scanner->jobs, job, next) {

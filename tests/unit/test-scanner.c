@@ -5,6 +5,7 @@
 #include "service/scanner.h"
 #include "shared/clock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -270,6 +271,18 @@ static void test_silent_ones(void **state)
         scan_until(entries, first, SILENT, i, SCAN_HAS_NONE);
 }
 
+/* Of this test, with the one that it runs in. */
+static unsigned int count_threads(void)
+{
+    unsigned int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *task = readdir(tasks); task; task = readdir(tasks))
+        count += task->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
 /* So many that no thread is left: the scan has an end, and no thread is started for each. */
 static void test_more_than_there_are_threads(void **state)
 {
@@ -288,6 +301,12 @@ static void test_more_than_there_are_threads(void **state)
     assert_true(waiting <= 32);
     pthread_mutex_unlock(&silence);
     silence_pids(0, 0);
+    scan_until(entries, first, SILENT_MAX, SILENT_MAX, SCAN_HAS_PROBES);
+    /* Once none is stuck, two are enough. */
+    const struct timespec patience = clock_after(60 * CLOCK_SECOND);
+    while (count_threads() > 3 && !clock_is_past(&patience))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(count_threads(), 3);
     scan_until(entries, first, SILENT_MAX, SILENT_MAX, SCAN_HAS_PROBES);
 }
 
