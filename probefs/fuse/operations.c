@@ -5,6 +5,7 @@
  */
 #include "fuse/operations.h"
 
+#include "common/heap.h"
 #include "fuse/answer.h"
 #include "fuse/readdir.h"
 #include "server/attributes.h"
@@ -53,6 +54,8 @@ static void forget_ended(struct server *server)
         fuse_lowlevel_notify_inval_entry(server->session, names[i].directory, names[i].name,
                                          strlen(names[i].name));
     free(names);
+    if (count >= HEAP_WORTH_IT)
+        heap_give_back();
 }
 
 /* What a name that is no file of the tree leads to, by the place that it stands in. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/inodes.h"
 
+#include "common/heap.h"
 #include "server/proc.h"
 
 #include <errno.h>
@@ -36,13 +37,30 @@ static void target_free(struct inodes *inodes, struct target *target)
         close(atomic_load(&target->process));
         atomic_fetch_sub(&inodes->processes, 1);
     }
+    inodes->freed++;
     free(target);
+}
+
+/*
+ * Ends what may have freed much. Its memory is given back when as much was freed as there is left:
+ * so each costs its share of it, and at the end there is little left to give.
+ */
+static void unlock_and_give_back(struct inodes *inodes)
+{
+    bool worth_it = inodes->freed >= HEAP_WORTH_IT &&
+                    inodes->freed >= HASH_COUNT(inodes->targets) + HASH_COUNT(inodes->table);
+    if (worth_it)
+        inodes->freed = 0;
+    pthread_mutex_unlock(&inodes->lock);
+    if (worth_it)
+        heap_give_back();
 }
 
 static void unlist_target(struct inodes *inodes, struct target *target)
 {
     if (target->listed)
         HASH_DEL(inodes->targets, target);
+    hash_table_shrink(HASH_TABLE(hh, inodes->targets));
     target->listed = false;
     if (target->users == 0)
         target_free(inodes, target);
@@ -64,6 +82,8 @@ static void drop_target(struct inodes *inodes, struct target *target)
 static void inode_free(struct inodes *inodes, struct inode *inode)
 {
     HASH_DEL(inodes->table, inode);
+    hash_table_shrink(HASH_TABLE(hh, inodes->table));
+    inodes->freed++;
     drop_target(inodes, inode->target);
     free(inode->probe);
     free(inode);
@@ -279,7 +299,7 @@ void inodes_put_target(struct inodes *inodes, struct target *target)
 {
     pthread_mutex_lock(&inodes->lock);
     drop_target(inodes, target);
-    pthread_mutex_unlock(&inodes->lock);
+    unlock_and_give_back(inodes);
 }
 
 int inodes_get_targets(struct inodes *inodes, bool (*wanted)(const struct target *target),
@@ -307,7 +327,7 @@ void inodes_put_targets(struct inodes *inodes, struct target **targets, size_t c
     pthread_mutex_lock(&inodes->lock);
     for (size_t i = 0; i < count; i++)
         drop_target(inodes, targets[i]);
-    pthread_mutex_unlock(&inodes->lock);
+    unlock_and_give_back(inodes);
     free(targets);
 }
 
@@ -435,7 +455,7 @@ void inodes_forget(struct inodes *inodes, uint64_t number, uint64_t count)
     HASH_FIND(hh, inodes->table, &key, sizeof(key), inode);
     if (inode)
         drop_inode(inodes, inode, count);
-    pthread_mutex_unlock(&inodes->lock);
+    unlock_and_give_back(inodes);
 }
 
 void inodes_opened(struct inodes *inodes, struct inode *inode)
@@ -451,7 +471,7 @@ void inodes_closed(struct inodes *inodes, struct inode *inode)
     pthread_mutex_lock(&inodes->lock);
     inode->open--;
     drop_inode(inodes, inode, 1);
-    pthread_mutex_unlock(&inodes->lock);
+    unlock_and_give_back(inodes);
 }
 
 bool inodes_is_open(struct inodes *inodes, struct inode *inode)

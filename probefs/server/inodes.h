@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 #include <time.h>
 #define HASH_NONFATAL_OOM 1 /* without memory, an entry is not added: nobody exits */
-#include <uthash.h>
+#include "shared/hash-table.h"
 
 /* The files' times that are not their target's: of those that were written. */
 struct written {
@@ -81,7 +81,9 @@ struct inodes {
     struct inode root;
     struct inode *table;    /* by key; guarded by lock */
     struct target *targets; /* by pid; guarded by lock */
-    unsigned int added;     /* targets, since the last sweep; guarded by lock */
+    unsigned int added;   /* targets, since the last sweep; guarded by lock, and so are the next */
+    unsigned int missing; /* targets without a process, as the last listing has found */
+    unsigned int freed;   /* inodes and targets, since their memory was given back */
     uint8_t secret[32];
     atomic_uint processes; /* how many targets keep a descriptor */
 };

@@ -12,6 +12,7 @@
 #include "common/log-limit.h"
 #include "server/lent-find.h"
 #include "server/look-up.h"
+#include "server/sweep.h"
 #include "shared/array.h"
 
 #include <errno.h>
@@ -121,6 +122,8 @@ static int find_candidates(struct listing *listing)
     pid_t *pids = NULL;
     size_t count = 0;
     int status = process_list(&pids, &count);
+    if (status == 0)
+        sweep_note_processes(&listing->server->inodes, pids, count);
     for (size_t i = 0; i < count && status == 0; i++)
         status = add_candidate(listing, pids[i]);
     free(pids);

@@ -6,13 +6,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Fewer new targets than these are not worth a look at all that there are. */
+/* Fewer targets that have come or ended are not worth a look at all that there are. */
 enum { SWEEP_MIN = 32 };
+
+static int compare_pids(const void *a, const void *b)
+{
+    pid_t x = *(const pid_t *)a;
+    pid_t y = *(const pid_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What the kernel was told all names of, and has not forgotten, no sweep changes. */
+void sweep_note_processes(struct inodes *inodes, const pid_t *pids, size_t count)
+{
+    unsigned int missing = 0;
+    pthread_mutex_lock(&inodes->lock);
+    for (const struct target *target = inodes->targets; target; target = target->hh.next)
+        missing +=
+            !target->was_stale && !bsearch(&target->pid, pids, count, sizeof(*pids), compare_pids);
+    inodes->missing = missing;
+    pthread_mutex_unlock(&inodes->lock);
+}
+
+static bool is_worth_it(const struct inodes *inodes, unsigned int count)
+{
+    return count >= SWEEP_MIN && count >= HASH_COUNT(inodes->targets) / 2;
+}
 
 bool sweep_is_due(struct inodes *inodes)
 {
     pthread_mutex_lock(&inodes->lock);
-    bool due = inodes->added >= SWEEP_MIN && inodes->added >= HASH_COUNT(inodes->targets) / 2;
+    bool due = is_worth_it(inodes, inodes->added) || is_worth_it(inodes, inodes->missing);
     pthread_mutex_unlock(&inodes->lock);
     return due;
 }
@@ -88,7 +112,7 @@ void sweep_inodes(struct inodes *inodes, struct stale_name **names, size_t *coun
     struct target **targets = NULL;
     size_t target_count = 0;
     pthread_mutex_lock(&inodes->lock);
-    inodes->added = 0;
+    inodes->added = inodes->missing = 0;
     pthread_mutex_unlock(&inodes->lock);
     if (inodes_get_targets(inodes, NULL, &targets, &target_count) == 0) {
         for (size_t i = 0; i < target_count; i++) {

@@ -8,7 +8,10 @@
 
 #include <limits.h>
 
-/* Have so many targets come since the last sweep that the next is worth its while? */
+/* Of the targets, counts those that are not among PIDS, all processes that there are, sorted. */
+void sweep_note_processes(struct inodes *inodes, const pid_t *pids, size_t count);
+
+/* Have so many targets come since the last sweep, or ended, that the next is worth its while? */
 bool sweep_is_due(struct inodes *inodes);
 
 /* A name in a directory, which the kernel has and should forget. */

@@ -345,6 +345,48 @@ static void test_names_of_what_has_ended(void **state)
     inodes_put_target(&inodes, eight);
 }
 
+/* The tables of what has gone go, too; and a sweep is due when processes are seen to be missing. */
+static void test_many_come_and_go(void **state)
+{
+    enum { MANY = 20000 };
+    (void)state;
+    static pid_t pids[MANY];
+    struct target *stays = get(MANY + 1, 1);
+    uint64_t kept = directory_of(look_up(stays, NULL));
+    for (pid_t pid = 1; pid <= MANY; pid++) {
+        struct target *target = get(pid, 1);
+        pids[pid - 1] = pid;
+        look_up(target, NULL);
+        inodes_put_target(&inodes, target);
+    }
+    assert_true(sweep_is_due(&inodes));
+    assert_int_equal(sweep(EVERY_PID), 0);
+    sweep_note_processes(&inodes, pids, MANY);
+    assert_false(sweep_is_due(&inodes)); /* for one that is missing */
+    pids[0] = MANY + 1;
+    sweep_note_processes(&inodes, pids, 1);
+    assert_true(sweep_is_due(&inodes));
+    assert_int_equal(sweep(MANY + 1), MANY);
+    /* Before the kernel forgets, it is told once more, and then there is nothing else to do. */
+    sweep_note_processes(&inodes, pids, 1);
+    assert_true(sweep_is_due(&inodes));
+    assert_true(sweep(MANY + 1) > MANY);
+    sweep_note_processes(&inodes, pids, 1);
+    assert_false(sweep_is_due(&inodes));
+    unsigned int largest = inodes.table->hh.tbl->num_buckets;
+    for (struct inode *inode = inodes.table, *next = NULL; inode; inode = next) {
+        next = inode->hh.next;
+        if (inode->target != stays)
+            inodes_forget(&inodes, directory_of(inode), 1);
+    }
+    assert_ptr_equal(inodes_find(&inodes, kept)->target, stays);
+    assert_true(inodes.table->hh.tbl->num_buckets < largest / 8);
+    assert_true(inodes.targets->hh.tbl->num_buckets < largest / 8);
+    assert_int_equal(HASH_COUNT(inodes.targets), 1);
+    inodes_put_target(&inodes, stays);
+    inodes_forget(&inodes, kept, 1);
+}
+
 static void test_a_sweep_locks_nothing(void **state)
 {
     (void)state;
@@ -519,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_times_outlive_the_node),
         cmocka_unit_test(test_names_of_what_has_ended),
         cmocka_unit_test(test_a_sweep_locks_nothing),
+        cmocka_unit_test(test_many_come_and_go),
         cmocka_unit_test(test_a_target_is_identified),
         cmocka_unit_test(test_numbers_of_what_is_identified_first),
         cmocka_unit_test(test_a_pid_that_is_used_again),
