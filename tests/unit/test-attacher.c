@@ -56,7 +56,7 @@ static int set_up(void **state)
                     .site_count = SITES,
                     .recipe_count = RECIPES,
                     .tally_count = WATCH_COUNTS + RECIPES,
-                    .ring_size = 1 << 16},
+                    .ring_size = 1 << 20}, /* a page may have 64 KiB */
         .plan = {.files = {{0, SITES}}, .cookies = {0, 1, 1}, .recipes = {{0}, {.probe = 1}}},
         .seals = SEALS,
         .mem = open_own("mem", O_RDWR),
@@ -140,7 +140,7 @@ static void test_counts(void **state)
     trial->request.recipe_count = RECIPES + 1; /* the file is too short for them */
     assert_refused(trial, EINVAL, "makes no sense");
     trial->request = right;
-    trial->request.ring_size = 3 << 12;
+    trial->request.ring_size = 3 << 18;
     assert_refused(trial, EINVAL, "makes no sense");
     trial->request = right;
     trial->request.tally_count = REQUEST_TALLIES_MAX + 1;
