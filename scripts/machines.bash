@@ -16,6 +16,9 @@ machine_packages=(
 # Roots, images and kernels are kept here, and made anew where they are not.
 machine_cache=${PROBEFS_MACHINES:-/var/cache/probefs-machines}
 
+# To compile a kernel, which only machines that are named make this system do.
+kernel_build_packages=(bc bison flex make)
+
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 ubuntu_keyring=$machine_cache/ubuntu-keyring/usr/share/keyrings/ubuntu-archive-keyring.gpg
 
@@ -40,7 +43,8 @@ debian-13-never   amd64 6.12  guest-init smoke,forced,yama proc_mem.force_overri
 debian-11         amd64 5.10  guest-init smoke,units,yama
 ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
 debian-12-arm64   arm64 6.1   guest-init smoke,units,yama
-debian-13-arm64   arm64 6.12-16k guest-init smoke,units
+debian-13-arm64   arm64 6.12-16k guest-init smoke,units,yama
+debian-13-arm64-64k arm64 6.12-64k guest-init smoke,units,yama
 '
 
 # archive_uri LABEL VARIABLE: where this system takes packages of Debian or Ubuntu from; or what
@@ -54,6 +58,13 @@ archive_uri() {
     echo "$uri"
 }
 
+# kernel_config KERNEL ARCH: the file with the configuration of a kernel that no archive has, and that
+# is compiled here; nothing for all others.
+kernel_config() {
+    local file=tests/machines/$2-${1#*-}.config
+    [ ! -e "$file" ] || echo "$file"
+}
+
 # kernel_archive KERNEL ARCH: sets line, keyring, package.
 kernel_archive() {
     local uri label=Debian variable=PROBEFS_DEBIAN suite
@@ -63,6 +74,7 @@ kernel_archive() {
     6.1) suite=bookworm ;;
     6.12) suite=trixie ;;
     6.12-16k) suite=trixie package+=-16k ;; # with pages of that size
+    6.12-64k) suite=trixie package=linux-source-6.12 ;;
     6.8)
         label=Ubuntu variable=PROBEFS_UBUNTU suite=noble
         keyring=$ubuntu_keyring package=linux-image-generic
@@ -89,14 +101,24 @@ once() {
     [ -e "$file" ] || { "$@" && : >"$file"; }
 }
 
+# kernel_folder KERNEL ARCH
+kernel_folder() {
+    echo "$machine_cache/kernel-$1-$2"
+}
+
 # kernel_get KERNEL ARCH: sets kernel (its folder) and version.
 kernel_get() {
-    local line keyring package
+    local line keyring package config get
     kernel_archive "$1" "$2" || return
-    kernel=$machine_cache/kernel-$1-$2
+    kernel=$(kernel_folder "$1" "$2") config=$(kernel_config "$1" "$2")
+    get=(tests/machines/archive.bash "$kernel" "$line" "$keyring" "$2" "$package"
+        'linux-\(image\|modules\)-[^ ]*[0-9][^ ]*')
+    if [ "$config" ] && [ ! -e "$kernel/.done" ]; then
+        install_packages "${kernel_build_packages[@]}"
+        get=(tests/machines/kernel-from-source.bash "$kernel" "$line" "$keyring" "$2" "$package" "$config")
+    fi
     [ "$keyring" != "$ubuntu_keyring" ] || ubuntu_keyring_get || return
-    once "$kernel/.done" tests/machines/archive.bash "$kernel" "$line" "$keyring" "$2" "$package" \
-        'linux-\(image\|modules\)-[^ ]*[0-9][^ ]*' || return
+    once "$kernel/.done" "${get[@]}" || return
     version=$(basename "$kernel"/lib/modules/*)
 }
 
@@ -274,9 +296,18 @@ machine_row() {
         END { exit !found }'
 }
 
-# run_machines [NAME[:JOB,...]]...: all of them, or those.
+# All machines but those whose kernel would have to be compiled first.
+machines_at_hand() {
+    local name arch kernel_name _
+    machine_rows | while read -r name arch kernel_name _; do
+        [ "$(kernel_config "$kernel_name" "$arch")" ] &&
+            [ ! -e "$(kernel_folder "$kernel_name" "$arch")/.done" ] || echo "$name"
+    done
+}
+
+# run_machines [NAME[:JOB,...]]...: all that are at hand, or those.
 run_machines() {
-    local results row name wanted=${*:-$(machine_rows | awk '{ print $1 }')}
+    local results row name wanted=${*:-$(machines_at_hand)}
     results=$(mktemp)
     for name in $wanted; do
         row=$(machine_row "$name") || { echo "machines: there is no $name:"; machine_rows; return 2; }
