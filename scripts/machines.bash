@@ -328,12 +328,12 @@ machines_of_tests() {
     fi
 }
 
-# each_machine_of_tests FUNCTION: with the row of each.
+# each_machine_of_tests COMMAND...: with the row of each.
 each_machine_of_tests() {
     local name machine_tree=build-test
     for name in $(machines_of_tests); do
         # shellcheck disable=SC2046 # a row has words
-        "$1" $(machine_row "$name")
+        "$@" $(machine_row "$name")
     done
 }
 
@@ -347,6 +347,8 @@ make_machines() {
     each_machine_of_tests make_machine
 }
 
+# All at once: no guest's tests keep more than one processor busy.
 boot_machines() {
-    each_machine_of_tests machine_run
+    each_machine_of_tests beside machine_run
+    join
 }

@@ -77,27 +77,33 @@ bats_tests() {
         "$(grep -c '^ok .*# skip' "$log")" $status "bats tests of $dir"
 }
 
-# suites_that WORD...: those that say `# runs: WORD`: alone (not beside others), once (one build is
-# enough), or nothing (an empty WORD).
-suites_that() {
-    local suite word runs
+# find_suites DIR: sets `together`, which may run beside each other, and `alone`. A suite says so with
+# the words of a line `# runs: WORD...`: alone; once (one build is enough); first (it takes long, so it
+# starts before others).
+find_suites() {
+    local suite words others=()
+    together=() alone=()
     for suite in tests/*.bats; do
-        runs=$(sed -n 's/^# runs: //p' "$suite")
-        for word in "$@"; do
-            [ "$word" != "$runs" ] || echo "$suite"
-        done
+        words=" $(sed -n 's/^# runs: //p' "$suite") "
+        case $words in
+        *' alone '*) alone+=("$suite") ;;
+        *' once '*) [ "$1" = build-test ] || continue ;;&
+        *' first '*) together+=("$suite") ;;
+        *) others+=("$suite") ;;
+        esac
     done
+    together+=("${others[@]}")
 }
 
 # all_bats_tests DIR [ARGUMENT]...: most tests wait more than they compute, so that there may be
-# more of them at once than processors.
+# more of them at once than processors. Suites run beside each other, and a suite's tests one after
+# the other: bats takes as long as many a test to start one beside others of its suite.
 all_bats_tests() {
-    local dir=$1 suites alone kinds=('')
+    local dir=$1 together alone
     shift
-    [ "$dir" != build-test ] || kinds+=(once)
-    mapfile -t suites < <(suites_that "${kinds[@]}")
-    mapfile -t alone < <(suites_that alone)
-    step "bats tests of $dir" bats_tests "$dir" $(($(nproc) + 1)) "$@" "${suites[@]}"
+    find_suites "$dir"
+    step "bats tests of $dir" bats_tests "$dir" $((2 * $(nproc) + 1)) --no-parallelize-within-files \
+        "$@" "${together[@]}"
     step "bats tests of $dir that run alone" bats_tests "$dir" 1 "$@" "${alone[@]}"
 }
 
@@ -126,26 +132,33 @@ build_to_test() {
         -Dbpf-compiler=clang
 }
 
-# beside COMMAND...: in the background, with what the others leave of the processors. Its output
-# is shown by join.
+# beside COMMAND...: in the background, with what others leave of the processors. join shows what all
+# of these said.
+beside_pids=() beside_outputs=()
 beside() {
-    beside_output=$(mktemp)
+    local output
+    output=$(mktemp)
     (
         renice -n 10 "$BASHPID" >/dev/null
         "$@"
-    ) >"$beside_output" 2>&1 &
-    beside_pid=$!
+    ) >"$output" 2>&1 &
+    beside_pids+=($!)
+    beside_outputs+=("$output")
 }
 
 join() {
-    wait "$beside_pid" || record fail 1 "what ran beside the suites"
-    cat "$beside_output"
-    rm "$beside_output"
+    local i
+    for i in "${!beside_pids[@]}"; do
+        wait "${beside_pids[i]}" || record fail 1 "what ran beside"
+        cat "${beside_outputs[i]}"
+        rm "${beside_outputs[i]}"
+    done
+    beside_pids=() beside_outputs=()
 }
 
 # That each benchmark works; what things cost is not for a shared machine to say.
 bench_smoke() {
-    BENCH_TINY=1 meson test -C build-test --benchmark --print-errorlogs
+    BENCH_TINY=1 BENCH_NICE=10 meson test -C build-test --no-rebuild --benchmark --print-errorlogs
 }
 
 # The unit tests that can run under it.
@@ -166,10 +179,12 @@ on_shared_mounts() {
 
 # What needs nothing of the suites, and can run beside them.
 checks() {
+    local tidy_steps=75000
     lint
     check "unit tests under valgrind" under_valgrind
     check "demo" scripts/try-demo.sh
     check "suites on shared mounts" on_shared_mounts
+    check "benchmarks work" bench_smoke
     check "build (fuzzers)" build_fuzzers
     check "fuzzers" fuzz 6
     check "machines are made" make_machines
@@ -190,9 +205,8 @@ run_tests() {
     done
     coverage_end
     [ $# -gt 0 ] || check "coverage" coverage_report
-    [ $# -gt 0 ] || check "benchmarks work" bench_smoke
     [ $# -gt 0 ] || join
-    # Nothing runs beside an emulated machine, which is slow enough.
+    # Nothing else runs beside emulated machines, which are slow enough.
     [ $# -gt 0 ] || step "machines" boot_machines
     report
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # Who may see and switch what. One mount of root's for all; a and b are ordinary users.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# runs: once
+# runs: once first
 #
 # The sessions in README and in pages of doc/ go as they are written. They are run in a copy of the
 # system, where probefs is installed, in a pid namespace of their own: its only processes with

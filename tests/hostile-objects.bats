@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # Live processes that map objects made to hurt whoever reads them. (Notes and sections that
 # contradict the format, loaded by dlopen, are in objects.bats; a file that never answers in

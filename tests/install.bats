@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# runs: once
+# runs: once first
 #
 # What is installed, beside the server itself: where it lies, what the commands say of themselves,
 # and what shells complete.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# runs: once
+# runs: once first
 #
 # Memory that runs out in a server and its workers, at each allocation of each operation: the
 # driver is faults/memory.py. It runs once, in a plain build: where there are sanitizers, malloc is

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# runs: once
+# runs: once first
 #
 # Debian's packages: built from a copy of the checkout, looked at, installed and removed in a copy
 # of the running system.

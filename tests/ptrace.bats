@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # engine=ptrace: all threads are stopped for an update, and let go as they were.
 

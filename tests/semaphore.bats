@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # The counter of a probe: references that come and go, and the kernel's own.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # Storms of writers, servers that are killed in them, targets that change under the writers' hands,
 # and a soak. The programs that do this are in storm/. With PROBEFS_LONG=1 all of it goes on for

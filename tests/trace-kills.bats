@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # Nothing is left in a process that was watched, whoever is killed, and when. storm/streams.py kills.
 #

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # Streams: what they say, how they wait, who may read them, and what they leave behind.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # The tree: names, attributes, what may not be done to it, processes that come and go.
 

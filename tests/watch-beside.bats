@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# runs: first
 #
 # What watching does to semaphores and sites, what is left behind, and who else may be there. Through
 # the library.
