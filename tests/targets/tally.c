@@ -46,9 +46,13 @@ static struct tally tallies[THREADS_MAX];
 static volatile int ending;
 static useconds_t pause_us;
 
-/* Volatile, as the compiler sees no call where a site is. */
-static __thread volatile unsigned long calls[N_PROBES];
+/*
+ * The handler's calls, the probe of the last one, and how many had been judged. Volatile, as the
+ * compiler sees no call where a site is.
+ */
 static __thread volatile unsigned long all_calls;
+static __thread const char *volatile last_call;
+static __thread unsigned long judged_calls;
 
 static const char *const names[N_PROBES] = {"counted",    "held",      "shared",
                                             "span_start", "span_stop", "switched"};
@@ -56,24 +60,18 @@ static const char *const names[N_PROBES] = {"counted",    "held",      "shared",
 void probe_hit(const char *name)
 {
     all_calls++;
-    for (int i = 0; i < N_PROBES; i++)
-        if (strcmp(names[i], name) == 0)
-            calls[i]++;
+    last_call = name;
 }
 
 /* Was PROBE's handler called once since the last look, or not at all, and no other's? -1: wrong. */
 static int look_at_calls(int probe)
 {
-    int seen = 0;
+    unsigned long calls = all_calls - judged_calls;
 
-    for (int i = 0; i < N_PROBES; i++) {
-        if (calls[i] > 1 || (calls[i] == 1 && i != probe))
-            seen = -1;
-        else if (calls[i] == 1 && seen == 0)
-            seen = 1;
-        calls[i] = 0;
-    }
-    return seen;
+    judged_calls += calls;
+    if (calls == 0)
+        return 0;
+    return calls == 1 && strcmp(last_call, names[probe]) == 0 ? 1 : -1;
 }
 
 static void judge(struct tally *tally, int probe, int compared)
