@@ -152,8 +152,7 @@ hoard_files() {
     # A sanitizer reports it where it gets no memory for itself.
     grep -q asan "/proc/$server/maps" || kinds+=("--as=1:1 --data=1:1 --nproc=1:1")
     for limits in "${kinds[@]}"; do
-        wait_until 'run_as a ls "$mnt" | grep -qx "$pid"'
-        worker=$(workers_of "$server" a)
+        wait_until 'run_as a ls "$mnt" | grep -qx "$pid" && worker=$(workers_of "$server" a) && [ "$worker" ]'
         # shellcheck disable=SC2086 # several words
         run_as a prlimit --pid "$worker" $limits
         for _ in 1 2; do
@@ -165,6 +164,7 @@ hoard_files() {
             assert_errno OK write "$mnt/$others/gc_start/enabled" 1
         done
         run_as a kill -KILL "$worker" || true
+        wait_until '! is_running "$worker"'
     done
     wait_until '[ "$(errno_of write "$mnt/$pid/gc_start/enabled" 1)" = OK ]'
 }
