@@ -4,6 +4,7 @@
  *
  *     peek PID                       a line for every note that is shown:
  *                                    PROVIDER NAME SEMAPHORE COUNT SITE WORD [OBJECT]
+ *     peek PID kinds [NAME [OBJECT]] in one line: COUNT WORD of these notes, each kind once, sorted
  *     peek PID bytes ADDRESS LENGTH  memory, in hex
  *     peek PID words ADDRESS LENGTH  memory, a word a byte
  *     peek PID poke ADDRESS BYTES    writes BYTES, in hex or as a word, through /proc/PID/mem
@@ -284,12 +285,23 @@ static unsigned int counter_offset(const struct mapping *file, const struct note
     return has_symbol(file, note->semaphore, name) ? 2 : 0;
 }
 
+/* TEXT in a line. The caller frees it. */
+static char *escaped(const char *text)
+{
+    char *result = malloc(3 * strlen(text) + 1), *end = result;
+    if (!result)
+        err(1, "malloc");
+    for (*end = '\0'; *text; text++)
+        end += sprintf(end, *text > 0x20 && *text < 0x7f && *text != '%' ? "%c" : "%%%02X",
+                       (unsigned char)*text);
+    return result;
+}
+
 static void print_escaped(const char *text, char end)
 {
-    for (; *text; text++)
-        printf(*text > 0x20 && *text < 0x7f && *text != '%' ? "%c" : "%%%02X",
-               (unsigned char)*text);
-    putchar(end);
+    char *line = escaped(text);
+    printf("%s%c", line, end);
+    free(line);
 }
 
 static const char *word_of(unsigned char byte)
@@ -302,31 +314,92 @@ static const char *word_of(unsigned char byte)
     return hex;
 }
 
-static void note_print(const struct instance *instance, const struct note *note)
+/* What memory shows of a note; `-` where it has no semaphore, or no site. */
+struct sight {
+    uint64_t counter, site;
+    char count[8], word[8];
+};
+
+static void note_look(const struct instance *instance, const struct note *note, struct sight *sight)
 {
     size_t at = 0;
     const Elf64_Shdr *base = section_named(instance->file, ".stapsdt.base", &at);
     uint64_t shift = base && base->sh_addr && note->base ? base->sh_addr - note->base : 0;
     shift += instance->bias;
-    print_escaped(note->provider, ' ');
-    print_escaped(note->name, ' ');
+    *sight = (struct sight){0, 0, "-", "-"};
     if (note->semaphore) {
         uint16_t count;
         /* Compared with the symbol table as it is in the note: both are of link time. */
-        uint64_t counter = note->semaphore + shift + counter_offset(instance->file, note);
-        memory_read(counter, &count, sizeof(count));
-        printf("%lx %u ", counter, count);
-    } else {
-        printf("- - ");
+        sight->counter = note->semaphore + shift + counter_offset(instance->file, note);
+        memory_read(sight->counter, &count, sizeof(count));
+        snprintf(sight->count, sizeof(sight->count), "%u", count);
     }
     if (note->site) {
         unsigned char byte;
-        memory_read(note->site + shift + is_patched(note), &byte, 1);
-        printf("%lx %s ", note->site + shift, word_of(byte));
-    } else {
-        printf("- - ");
+        sight->site = note->site + shift;
+        memory_read(sight->site + is_patched(note), &byte, 1);
+        snprintf(sight->word, sizeof(sight->word), "%s", word_of(byte));
     }
+}
+
+static void print_address(uint64_t address)
+{
+    printf(address ? "%lx " : "- ", address);
+}
+
+static void note_print(const struct instance *instance, const struct note *note)
+{
+    struct sight sight;
+    note_look(instance, note, &sight);
+    print_escaped(note->provider, ' ');
+    print_escaped(note->name, ' ');
+    print_address(sight.counter);
+    printf("%s ", sight.count);
+    print_address(sight.site);
+    printf("%s ", sight.word);
     print_escaped(instance->path, '\n');
+}
+
+/* Instead of a line for every note: the kinds of those of a name, in an object; NULL is any. */
+static bool in_kinds;
+static const char *kinds_name, *kinds_object;
+static char **kinds;
+static size_t kind_count;
+
+static bool is_wanted(const struct instance *instance, const struct note *note)
+{
+    char *name = escaped(note->name), *path = escaped(instance->path);
+    bool wanted = (!kinds_name || strcmp(name, kinds_name) == 0) &&
+                  (!kinds_object || strstr(path, kinds_object));
+    free(name);
+    free(path);
+    return wanted;
+}
+
+static void kind_add(const struct instance *instance, const struct note *note)
+{
+    struct sight sight;
+    if (!is_wanted(instance, note))
+        return;
+    note_look(instance, note, &sight);
+    kinds = reallocarray(kinds, kind_count + 1, sizeof(*kinds));
+    if (!kinds || asprintf(&kinds[kind_count++], "%s %s", sight.count, sight.word) < 0)
+        err(1, "kinds");
+}
+
+static int compare_kinds(const void *one, const void *other)
+{
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+static void kinds_print(void)
+{
+    if (kind_count > 0)
+        qsort(kinds, kind_count, sizeof(*kinds), compare_kinds);
+    for (size_t i = 0; i < kind_count; i++)
+        if (i == 0 || strcmp(kinds[i], kinds[i - 1]) != 0)
+            printf(i == 0 ? "%s" : ",%s", kinds[i]);
+    putchar('\n');
 }
 
 /* The next of the three strings behind a note's addresses; NULL where it does not end. */
@@ -349,7 +422,7 @@ static void note_read(const struct instance *instance, const char *description, 
     note.provider = next_string(&at, end);
     note.name = next_string(&at, end);
     if (note.provider && note.name && (is_patched(&note) || note.semaphore))
-        note_print(instance, &note);
+        (in_kinds ? kind_add : note_print)(instance, &note);
 }
 
 static void notes_read(const struct instance *instance, const char *data, size_t size)
@@ -428,10 +501,16 @@ static void memory_poke(uint64_t address, const char *text)
 int main(int argc, char **argv)
 {
     const char *action = argc > 2 ? argv[2] : "";
-    if (argc != 2 && argc != 5)
-        errx(2, "usage: peek PID [bytes|words|poke ADDRESS LENGTH|BYTES]");
+    in_kinds = strcmp(action, "kinds") == 0;
+    if (argc != 2 && argc != 5 && !in_kinds)
+        errx(2, "usage: peek PID [kinds [NAME [OBJECT]] | bytes|words|poke ADDRESS LENGTH|BYTES]");
     process_open(argv[1]);
-    if (argc == 2)
+    if (in_kinds) {
+        kinds_name = argc > 3 ? argv[3] : NULL;
+        kinds_object = argc > 4 ? argv[4] : NULL;
+        probes_print();
+        kinds_print();
+    } else if (argc == 2)
         probes_print();
     else if (strcmp(action, "poke") == 0)
         memory_poke(strtoul(argv[3], NULL, 16), argv[4]);
