@@ -35,15 +35,16 @@ errno_of() {
 assert_errno() {
     local expected=$1 actual
     shift
-    actual=$(errno_of "$@")
+    actual=$("$targets/errno-of" "$@")
     assert_equal "$actual" "$expected" "errno of: $*"
 }
 
 # assert_errno_as USER NAME ACTION FILE [TEXT]
 assert_errno_as() {
-    local user=$1 expected=$2 actual
+    local as user=$1 expected=$2 actual
     shift 2
-    actual=$(run_as "$user" "$work/errno-of" "$@")
+    as "$user"
+    actual=$("${as[@]}" "$work/errno-of" "$@")
     assert_equal "$actual" "$expected" "errno for $user of: $*"
 }
 

@@ -18,13 +18,22 @@ start() {
 
 # start_as USER NAME [ARGUMENT]...
 start_as() {
-    local user=$1 program
-    program=$(target "$2")
+    local user=$1 program=$work/bin/$2
+    target "$2" >/dev/null
     shift 2
     start_command "$user" "$program" "$@"
-    wait_until "grep -q '^pid ' '$out' || ! kill -0 $pid"
-    grep -q '^pid ' "$out" || { cat "$out"; return 1; }
+    wait_until "says_pid || ! kill -0 $pid"
+    says_pid || { cat "$out"; return 1; }
 }
+
+# A target that was started has said its pid: in its first line, if nobody complains before.
+says_pid() {
+    local line
+    while read -r line; do
+        [[ $line != "pid "* ]] || return 0
+    done <"$out"
+    return 1
+} 2>/dev/null
 
 # start_command USER COMMAND...: any program in the background; exec keeps the pid.
 start_command() {
@@ -45,25 +54,29 @@ start_many() {
     wait_until 'grep -q "^pid" "$out"'
 }
 
-# A process's start, in ticks since boot: with it, a pid is no other's.
+# start_time PID: sets REPLY to its start, in ticks since boot: with it, a pid is no other's. Nothing
+# is that of a process that is gone.
 start_time() {
-    local stat='' fields
+    local stat=''
     { read -rd '' stat < "/proc/$1/stat" || true; } 2>/dev/null
-    [ "$stat" ] || return 0
     # Behind the name, which may hold anything.
-    read -ra fields <<< "${stat##*) }"
-    echo "${fields[19]}"
+    # shellcheck disable=SC2086 # numbers
+    set -- ${stat##*) }
+    REPLY=${20:-}
 }
 
 # adopt PID: to be ended with the test, be it a child of this shell or of a target.
 adopt() {
-    started+=("$1:$(start_time "$1")")
+    local REPLY
+    start_time "$1"
+    started+=("$1:$REPLY")
 }
 
 # end PID:START
 end() {
-    local each=${1%:*} since=${1#*:}
-    if [ "$since" ] && [ "$(start_time "$each")" = "$since" ]; then
+    local REPLY each=${1%:*} since=${1#*:}
+    start_time "$each"
+    if [ "$since" ] && [ "$REPLY" = "$since" ]; then
         kill -KILL "$each" || true
     fi
 }
@@ -88,11 +101,16 @@ lines_of() {
     grep -c -- "$1" "${2:-$out}" || true
 }
 
+# has_lines COUNT PATTERN [FILE]: that many, or more.
+has_lines() {
+    [ "$(grep -c -m "$1" -- "$2" "${3:-$out}")" = "$1" ]
+}
+
 # says TEXT [FILE]: waits until TEXT is said once more than now.
 says() {
     local before
     before=$(lines_of "$1" "${2:-$out}")
-    wait_until "[ \$(lines_of '$1' '${2:-$out}') -gt $before ]"
+    wait_until "has_lines $((before + 1)) '$1' '${2:-$out}'"
 }
 
 # tell SIGNAL TEXT: sends the target a signal, and waits for one more line that matches TEXT.
@@ -100,7 +118,7 @@ tell() {
     local before
     before=$(lines_of "$2")
     kill -"$1" "$pid"
-    wait_until "[ \$(lines_of '$2') -gt $before ]"
+    wait_until "has_lines $((before + 1)) '$2'"
 }
 
 # is_silent TEXT [FILE]: two rounds of another probe (`boot`) pass without TEXT.
@@ -121,14 +139,13 @@ peek() {
 # says what is at the site: on, off, nop (one that is not patched), trap (another tracer's
 # breakpoint), the byte in hex if it is none of these, or - where there is no site.
 memory_of() {
-    peek "$1" | awk -v name="$2" -v object="${3:-}" \
-        '$2 == name && index($7, object) { print $4, $6 }' | sort | uniq | paste -sd,
+    "$targets/peek" "$1" kinds "$2" "${3:-}"
 }
 
 # What memory_of() says of OCaml's demo where it is on, and off: a processor without sites to patch
 # has semaphores only.
 # shellcheck disable=SC2034 # for suites that other processors run
-if [ "$(uname -m)" = x86_64 ]; then
+if [ "$HOSTTYPE" = x86_64 ]; then
     on="1 on" off="0 off" sites_of_demo=1
 else
     on="1 -" off="0 -" sites_of_demo=0
@@ -136,7 +153,7 @@ fi
 
 # memory_of_all PID: the same of all its notes, each kind once.
 memory_of_all() {
-    peek "$1" | awk '{ print $4, $6 }' | sort -u
+    "$targets/peek" "$1" kinds
 }
 
 # counter_of PID NAME, site_of PID NAME: addresses of the first note; site_of that of the nop.
@@ -188,7 +205,7 @@ shows() {
 # look PID: finishes what is under way. A close has returned before the server hears of it: a look
 # through the tree that starts now waits for it, one at the memory does not.
 look() {
-    cat "$mnt/$1/enabled" >/dev/null
+    mapfile -t <"$mnt/$1/enabled"
 }
 
 shows_after_look() {
@@ -197,7 +214,8 @@ shows_after_look() {
 }
 
 state_of() {
-    cat "$mnt/$1/$2/enabled"
+    local state
+    state=$(<"$mnt/$1/$2/enabled") && echo "$state"
 }
 
 # is_let_go PID: none of its threads is stopped or traced.

@@ -40,9 +40,18 @@ start_server_at() {
     fi
 }
 
-# Where / is a shared mount that is bound over itself, each mount is seen twice.
+# is_mounted MOUNTPOINT: with a server, and nothing else. Where / is a shared mount that is bound over
+# itself, each mount is seen twice.
 is_mounted() {
-    [ "$(findmnt -n -o FSTYPE -M "$1" | sort -u)" = fuse.probefs ]
+    local all each seen=''
+    mapfile -t all </proc/self/mounts
+    for each in "${all[@]}"; do
+        case $each in
+        *" $1 fuse.probefs "*) seen=1 ;;
+        *" $1 "*) return 1 ;;
+        esac
+    done
+    [ "$seen" ]
 }
 
 # users_of MOUNTPOINT: which processes have a file, or a directory to work in, below it.
@@ -54,14 +63,15 @@ users_of() {
 # unmount MOUNTPOINT: a strange process may be in the way for a moment, as whoever asks all mounts for
 # their free space (df) is, or completes words in all of them. What stays is a failure.
 unmount() {
-    local start=$SECONDS
-    until timeout "$(patient 10)" umount "$1" 2>"$work/out/umount"; do
+    local REPLY start=$SECONDS
+    patience 10
+    until timeout "$REPLY" umount "$1" 2>"$work/out/umount"; do
         if ! grep -q 'target is busy' "$work/out/umount" || ((SECONDS - start >= $(patient 2))); then
             cat "$work/out/umount"
             echo "$1 is in use: $(users_of "$1")"
             return 1
         fi
-        sleep 0.05
+        rest 0.05
     done
 }
 
@@ -90,7 +100,7 @@ is_running() {
 
 # Every unmount has to succeed, and every server that was not ended on purpose to end well.
 end_servers() {
-    local i at status=0
+    local i at left status=0
     for i in "${!servers[@]}"; do
         at=${mounts[$i]}
         is_running "${servers[$i]}" || continue
@@ -102,7 +112,8 @@ end_servers() {
         status=1
     done
     # What is still there, a test that failed has left behind.
-    grep -qF " $work/" /proc/self/mounts || return $status
+    mapfile -t left </proc/self/mounts
+    [[ ${left[*]} = *" $work/"* ]] || return $status
     for at in $(findmnt -rn -o TARGET | grep "^$work/" | sort -r); do
         umount -l "$at" || true
     done

@@ -3,7 +3,7 @@
 #
 # A session (session.bash) of a suite that needs ordinary users.
 
-load "$(dirname "${BASH_SOURCE[0]}")/session"
+load "${BASH_SOURCE[0]%/*}/session"
 
 setup_file() {
     users_create

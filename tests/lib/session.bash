@@ -25,7 +25,7 @@
 
 bats_require_minimum_version 1.5.0
 
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tests=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 build=${PROBEFS_BUILD:-$tests/../build}
 export PYTHONDONTWRITEBYTECODE=1
 # The system's python3 and tools, which test users can run too.
@@ -48,12 +48,12 @@ session_begin() {
     # do. Of a test's own lines it still does so, of what they call no more.
     set +T
     [ "$EUID" = 0 ] || skip "needs root"
-    work=$(mktemp -d /tmp/probefs-test.XXXXXX)
-    chmod 755 "$work"
+    # Named after the run, whose name is no other's, and the number of the test in it.
+    work=/tmp/probefs-test.${BATS_RUN_TMPDIR##*-}-$BATS_SUITE_TEST_NUMBER
     mnt=$work/mnt
-    mkdir "$mnt" "$work/bin" "$work/out" "$work/sanitizer"
+    mkdir "$work" "$mnt" "$work/bin" "$work/out"
     # Workers of any user report there, too.
-    chmod 1777 "$work/sanitizer"
+    mkdir -m 1777 "$work/sanitizer"
     # For test users, who may not reach the checkout.
     cp "$targets/errno-of" "$work"
     export ASAN_OPTIONS="abort_on_error=1:detect_leaks=1:log_path=$work/sanitizer/asan"
@@ -83,6 +83,8 @@ close_leftover_descriptors() {
     local fd
     for fd in 4 5 6 7 8 9; do
         [ -L "/proc/$BASHPID/fd/$fd" ] || continue
+        # bats has one of its own, for what tests print.
+        [ ! "/proc/$BASHPID/fd/$fd" -ef "/proc/$BASHPID/fd/1" ] || continue
         case $(readlink "/proc/$BASHPID/fd/$fd") in
         "$work"/*) eval "exec $fd>&-" ;;
         esac

@@ -34,8 +34,8 @@ users_remove() {
 #     as a
 #     "${as[@]}" COMMAND &
 as() {
-    local user
-    user=$(user_name "$1")
+    local user=$1
+    [[ $user != [abc] ]] || user=probefs-test-$user
     as=()
     [ "$user" = root ] || as=(setpriv --reuid "$user" --regid "$user" --init-groups)
 }
