@@ -35,7 +35,7 @@
 #include "shared/hash-table.h"
 
 /* How many processes are remembered; the oldest answers are forgotten first. */
-enum { ENTRIES_MAX = 16384 };
+enum { ENTRIES_MAX = 65536 };
 
 /* For each new process, so many of the oldest are checked for having ended. */
 enum { LOOKED_AT = 2 };
