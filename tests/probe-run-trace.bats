@@ -36,18 +36,12 @@ start_traced() {
 
 # holders: the processes that hold what probe-runs of this test have attached.
 holders() {
-    local each
-    for each in $(ps -eo pid,stat,comm | awk '$3 ~ /^probe-holder/ && $2 !~ /^Z/ { print $1 }'); do
-        [ "$(readlink "/proc/$each/exe")" != "$probe_run" ] || echo "$each"
-    done
+    "$targets/running" "$probe_run" probe-holder
 }
 
 # helpers: the processes that print a trace, each nobody's child.
 helpers() {
-    local each
-    for each in $(pgrep -x probe-run); do
-        [ "$(readlink "/proc/$each/exe")" != "$probe_run" ] || echo "$each"
-    done
+    "$targets/running" "$probe_run" probe-run
 }
 
 # nothing_runs: no process of a trace.

@@ -220,9 +220,8 @@ nothing_is_done() {
     start_server
     shoot 1 3
     watch_stream "$shot/trace"
-    for each in $(pgrep -x probe-holder); do
-        [ "$(readlink "/proc/$each/exe")" != "$work/bin/probefs" ] ||
-            classes+=("$(ps -o cls= -p "$each" | tr -d ' ')")
+    for each in $("$targets/running" "$work/bin/probefs" probe-holder); do
+        classes+=("$(ps -o cls= -p "$each" | tr -d ' ')")
     done
     assert_equal "${classes[*]}" FF
 }

@@ -123,10 +123,10 @@ end_servers() {
 # Whoever still runs a program of this session, as a child of a child that was ended. Servers and
 # their workers have ended before, or the test has failed.
 end_strays() {
-    local process
-    while read -r process; do
-        kill -KILL "${process#/proc/}" || true
-    done < <(find /proc/[0-9]*/exe -maxdepth 0 -lname "$work/bin/*" -printf '%h\n')
+    local each
+    for each in $("$targets/running" "$work/bin"); do
+        kill -KILL "$each" || true
+    done
 } 2>/dev/null
 
 # workers_of SERVER [USER]: the pids of its workers.

@@ -26,8 +26,7 @@ holders() {
 # holders_in WHERE: how many sleep in WHERE, a part of a function's name in the kernel.
 holders_in() {
     local each at count=0
-    for each in $(pgrep -x probe-holder); do
-        [ "/proc/$each/exe" -ef "$work/bin/probefs" ] || continue
+    for each in $("$targets/running" "$work/bin/probefs" probe-holder); do
         at=
         read -r at <"/proc/$each/wchan" || true # it has no newline
         [[ $at != *"$1"* ]] || count=$((count + 1))

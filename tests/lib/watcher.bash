@@ -66,8 +66,5 @@ is_complete() {
 # holders: the processes that hold what this test's watchers have attached. Tests run beside each
 # other, each with a watcher of its own.
 holders() {
-    local each
-    for each in $(ps -eo pid,stat,comm | awk '$3 ~ /^probe-holder/ && $2 !~ /^Z/ { print $1 }'); do
-        [ "$(readlink "/proc/$each/exe")" != "$watcher" ] || echo "$each"
-    done
+    "$targets/running" "$watcher" probe-holder
 }
