@@ -102,7 +102,7 @@ units_mounts() {
     echo "OPTIONS=\"-o engine=ptrace,gid=$(user_name b)\"" > "$work/default/probefs"
     control start probefs.service
     assert_match "$(tr '\0' ' ' < "/proc/$(main_process)/cmdline")" "*engine=ptrace,gid=*"
-    start_within root threads 3
+    start_within root threads -i 5 3
     assert_equal "$(in_systemd stat -c %G "/mnt/probes/$pid")" "$(user_name b)"
     user_switches root
     start_within a demo-ocaml_1 -q
