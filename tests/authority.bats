@@ -69,7 +69,7 @@ setup() {
         echo 1 > "$mnt/$each/gc_start/enabled"
         assert_equal "$(memory_of "$each" gc_start)" "1 on"
         echo 0 > "$mnt/$each/enabled"
-        assert_equal "$(cat "$mnt/$each/enabled")" 0
+        assert_equal "$(< "$mnt/$each/enabled")" 0
     done
 }
 

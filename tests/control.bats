@@ -221,7 +221,7 @@ refuses_all() {
 @test "0 and 1 to a whole process, in one write each" {
     start_controlled mixed
     echo '1 *' > "$control"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/enabled")" 1
     assert_equal "$(memory_of_all "$pid")" "1 on"
     echo '0 *' > "$control"
     assert_equal "$(memory_of_all "$pid")" "0 off"
@@ -258,7 +258,7 @@ refuses_all() {
     assert_equal "$(pieces control 'write:1 gc_start' look:gc_start/enabled close \
         look:gc_start/enabled)" "OK 0 OK 1"
     printf '0 gc_start' > "$control"
-    assert_equal "$(cat "$mnt/$pid/gc_start/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/gc_start/enabled")" 0
     printf '1 gc_start\n=5 idle' | cat > "$control"
     assert_equal "$(states)" "1 boot,1 gc_start,0 gc_stop,=5 idle,0 request"
     # A flush is that of any copy of the descriptor which the writer closes.
@@ -310,7 +310,7 @@ END
 @test "shell: a block of echos through one open file, each line an update" {
     start_controlled
     { echo '1 gc_start'; echo '+1 gc_start'; echo '+1 gc_start'; } > "$control"
-    assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 3
+    assert_equal "$(< "$mnt/$pid/gc_start/semaphore")" 3
     sh -c '{ echo "0 gc_start"; echo "1 nothing"; echo "1 idle"; } > "$1" 2> /dev/null' sh "$control"
     assert_equal "$(states)" "1 boot,0 gc_start,0 gc_stop,1 idle,0 request"
 }
@@ -374,7 +374,7 @@ tally() {
     assert_equal "$(tally)" "20000 0 off"
     { cat "$work/line"; echo '1 nothing'; } > "$work/bad"
     assert_equal "$(pieces control "file:$work/bad" close)" "ENOENT OK"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
 }
 
 # filler BYTES: lines that are comments, and the last one ends.

@@ -34,10 +34,10 @@ mount_far() {
     assert_equal "$(ls "$far/$pid" | paste -sd' ')" "$(ls "$mnt/$pid" | paste -sd' ')"
     assert_equal "$(cat "$far/README")" "$(cat "$mnt/README")"
     assert_equal "$(cat "$far/$pid/info")" "$(cat "$mnt/$pid/info")"
-    assert_equal "$(cat "$far/$pid/gc_start/enabled")" 0
+    assert_equal "$(< "$far/$pid/gc_start/enabled")" 0
     echo 1 > "$far/$pid/gc_start/enabled"
     says '^gc_start'
-    assert_equal "$(cat "$far/$pid/gc_start/enabled")" 1
+    assert_equal "$(< "$far/$pid/gc_start/enabled")" 1
     assert_equal "$(cd "$far" && grep -l 1 "$pid"/*/enabled | paste -sd' ')" \
         "$pid/boot/enabled $pid/gc_start/enabled"
     echo '0 gc_*' > "$far/$pid/control"
@@ -65,7 +65,7 @@ counter_value() {
 @test "sshfs: what was changed on the far side is seen by the next look" {
     for value in 1 0 1; do
         echo $value > "$mnt/$pid/gc_start/enabled"
-        assert_equal "$(cat "$far/$pid/gc_start/enabled")" $value
+        assert_equal "$(< "$far/$pid/gc_start/enabled")" $value
     done
     start demo-ocaml_1 -q
     assert_equal "$(ls "$far" | grep -cx "$pid")" 1

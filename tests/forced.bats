@@ -50,7 +50,7 @@ END
     for at in "$mnt" "$work/second"; do
         for _ in {1..8}; do
             echo 1 > "$at/$pid/enabled"
-            assert_equal "$(cat "$at/$pid/enabled")" 1
+            assert_equal "$(< "$at/$pid/enabled")" 1
             echo 0 > "$at/$pid/gc_stop/enabled"
             echo 0 > "$at/$pid/gc_start/enabled"
         done
@@ -72,7 +72,7 @@ switches_all() {
     local at=$1
     for _ in {1..4}; do
         echo 1 > "$at/$pid/enabled"
-        assert_equal "$(cat "$at/$pid/enabled")" 1
+        assert_equal "$(< "$at/$pid/enabled")" 1
         assert_equal "$(memory_of "$pid" gc_start)" "1 on"
         echo 0 > "$at/$pid/enabled"
         assert_equal "$(memory_of_all "$pid")" "0 off"
@@ -83,7 +83,7 @@ switches_all() {
     exec 9> "$at/$pid/gc_start/hold"
     assert_equal "$(memory_of "$pid" gc_start)" "7 on"
     exec 9>&-
-    assert_equal "$(cat "$at/$pid/gc_start/semaphore")" 6
+    assert_equal "$(< "$at/$pid/gc_start/semaphore")" 6
     assert_equal "$(memory_of "$pid" gc_start)" "6 on"
     echo 0 > "$at/$pid/gc_start/semaphore"
     is_let_go "$pid"
@@ -106,7 +106,7 @@ switches_all() {
             stop "$pid"
             start sdt
             echo 1 > "$work/at$option$engine/$pid/enabled"
-            assert_equal "$(cat "$work/at$option$engine/$pid/enabled")" 1
+            assert_equal "$(< "$work/at$option$engine/$pid/enabled")" 1
             is_let_go "$pid"
             stop "$pid"
             assert_equal "$(said 'writes to /proc/PID/mem')" 2 "once for each worker"
@@ -147,7 +147,7 @@ switches_all() {
         exec 9> "$work/$engine/$pid/gc_start/hold"
         assert_equal "$(memory_of "$pid" gc_start)" "1 on"
         exec 9>&-
-        assert_equal "$(cat "$work/$engine/$pid/gc_start/enabled")" 0
+        assert_equal "$(< "$work/$engine/$pid/gc_start/enabled")" 0
         assert_equal "$(memory_of "$pid" gc_start)" "0 off"
         is_let_go "$pid"
     done
@@ -184,7 +184,7 @@ switches_all() {
     start_command root strace -o /dev/null -p "$target"
     wait_until "! grep -q '^TracerPid:.0' /proc/$target/status"
     echo 1 > "$mnt/$target/enabled"
-    assert_equal "$(cat "$mnt/$target/enabled")" 1
+    assert_equal "$(< "$mnt/$target/enabled")" 1
     assert_equal "$(said)" 0
 }
 

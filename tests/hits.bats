@@ -13,22 +13,22 @@ setup() {
 
 @test "a probe is counted from 0 on, exactly, over threads that come and go" {
     shoot 8 20000
-    assert_equal "$(cat "$shot/hits")" "-"
-    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    assert_equal "$(< "$shot/hits")" "-"
+    assert_equal "$(< "$mnt/$pid/hits")" ""
     assert_equal "$(peek "$pid")" "$memory_before" "reading starts nothing"
     echo 1 >"$shot/hits"
-    assert_equal "$(cat "$shot/hits")" 0
+    assert_equal "$(< "$shot/hits")" 0
     assert_equal "$(memory_of "$pid" shot)" "1 trap"
     assert_errno EBUSY write "$shot/enabled" 0
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" \
         "*probe 'burst:shot'*: its hits are counted (0 written to hits ends that); end that first, *"
     fire
-    assert_equal "$(cat "$shot/hits")" 160000
-    assert_equal "$(cat "$mnt/$pid/hits")" "160000 burst:shot"
+    assert_equal "$(< "$shot/hits")" 160000
+    assert_equal "$(< "$mnt/$pid/hits")" "160000 burst:shot"
     echo 1 >"$shot/hits"
-    assert_equal "$(cat "$shot/hits")" 0
+    assert_equal "$(< "$shot/hits")" 0
     echo 0 >"$shot/hits"
-    assert_equal "$(cat "$shot/hits")" "-"
+    assert_equal "$(< "$shot/hits")" "-"
     is_as_before
 }
 
@@ -36,7 +36,7 @@ setup() {
     start threads -i 5 2
     echo 1 >"$mnt/$pid/gc_start/hits"
     watch_stream "$mnt/$pid/gc_stop/trace"
-    before=$(cat "$mnt/$pid/gc_start/hits")
+    before=$(< "$mnt/$pid/gc_start/hits")
     kill -USR2 "$pid"
     wait_until "grep -q '^State:.Z' /proc/$pid/status"
     # The worker looks again by itself, and first: a request would open the process anew. (What ends
@@ -44,7 +44,7 @@ setup() {
     sleep 1.5
     assert_equal "$(probes_of "$pid")" "gc_start gc_stop"
     assert_equal "$(readlink "$mnt/$pid/exe")" "$work/bin/threads"
-    ((before > 0 && $(cat "$mnt/$pid/gc_start/hits") > before + 100))
+    ((before > 0 && $(< "$mnt/$pid/gc_start/hits") > before + 100))
     echo 1 >"$mnt/$pid/gc_start/enabled"
     assert_equal "$(state_of "$pid" gc_start)" 1
     seen=$(firings | wc -l)
@@ -54,16 +54,16 @@ setup() {
 @test "hits of a process: all, or some by their names; most first, zeros too" {
     shoot 1 7
     echo 1 >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/hits")" "$(printf '0 burst:named\n0 burst:shot')"
+    assert_equal "$(< "$mnt/$pid/hits")" "$(printf '0 burst:named\n0 burst:shot')"
     fire
-    assert_equal "$(cat "$mnt/$pid/hits")" "$(printf '7 burst:shot\n0 burst:named')"
+    assert_equal "$(< "$mnt/$pid/hits")" "$(printf '7 burst:shot\n0 burst:named')"
     # What is taken out is let go of, and the rest counts on.
     echo '0 *named' >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/hits")" "7 burst:shot"
+    assert_equal "$(< "$mnt/$pid/hits")" "7 burst:shot"
     wait_until '[ "$(memory_of "$pid" named)" = "0 nop" ]'
     assert_equal "$(memory_of "$pid" shot)" "1 trap"
     echo '1 ~named$' >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/burst:named/hits")" 0
+    assert_equal "$(< "$mnt/$pid/burst:named/hits")" 0
     echo 0 >"$mnt/$pid/hits"
     is_as_before
     assert_errno ENOENT write "$mnt/$pid/hits" '1 nothing_*\n'
@@ -99,7 +99,7 @@ ends_in() {
     ends_in "$mnt/$pid/hits"
     # One after the other, they take 39 times as long as three.
     [ "$REPLY" -lt $((20 * three)) ]
-    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    assert_equal "$(< "$mnt/$pid/hits")" ""
     wait_until "[ \$(holders) = 1 ]"
     pid=$shooter out=$shots
     fire
@@ -132,7 +132,7 @@ ends_in() {
     wait_until "[ \$(holders) = 7 ]"
     echo 1 >"$mnt/$pid/hits"
     echo '0 probe_0000[1-3]' >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/hits")" \
+    assert_equal "$(< "$mnt/$pid/hits")" \
         "$(printf '0 probe_0000%d\n' 0 4 5 6 7)"
 }
 
@@ -145,7 +145,7 @@ ends_in() {
     assert_equal "$(wc -l <"$mnt/$pid/hits")" 10000
     echo 1 >"$mnt/$pid/hits"
     echo 0 >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    assert_equal "$(< "$mnt/$pid/hits")" ""
 }
 
 @test "0 takes no new references: the rest is counted on, where its semaphores are full" {
@@ -153,11 +153,11 @@ ends_in() {
     echo 32763 >"$mnt/$pid/web:request_done/semaphore"
     remember
     echo 1 >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/web:request_done/semaphore")" 32766
+    assert_equal "$(< "$mnt/$pid/web:request_done/semaphore")" 32766
     echo '0 web:query' >"$mnt/$pid/hits"
-    assert_equal "$(cat "$mnt/$pid/web:query/hits")" "-"
-    assert_match "$(cat "$mnt/$pid/web:request_done/hits")" "[0-9]*"
-    assert_equal "$(cat "$mnt/$pid/web:request_done/semaphore")" 32766
+    assert_equal "$(< "$mnt/$pid/web:query/hits")" "-"
+    assert_match "$(< "$mnt/$pid/web:request_done/hits")" "[0-9]*"
+    assert_equal "$(< "$mnt/$pid/web:request_done/semaphore")" 32766
     wait_until "[ \"\$(memory_of '$pid' query)\" = '0 nop' ]"
     echo 0 >"$mnt/$pid/hits"
     is_as_before
@@ -165,7 +165,7 @@ ends_in() {
     echo 32764 >"$mnt/$pid/web:request_done/semaphore"
     remember
     assert_errno ERANGE write "$mnt/$pid/hits" 1
-    assert_equal "$(cat "$mnt/$pid/hits")" ""
+    assert_equal "$(< "$mnt/$pid/hits")" ""
     is_as_before
 }
 
@@ -173,7 +173,7 @@ ends_in() {
 host_moves() {
     pause_process "$pid"
     rounds=$(lines_of '^gc_start: round')
-    count=$(cat "$mnt/$pid/gc_start/hits")
+    count=$(< "$mnt/$pid/gc_start/hits")
     kill -CONT "$pid"
 }
 
@@ -227,12 +227,12 @@ counts_twice() {
     echo 1 >"$shot/hits"
     fire
     kill -USR1 "$pid"
-    wait_until "[ ! -e '$shot/hits' ] || [ \"\$(cat '$shot/hits')\" = - ]" 20
+    wait_until "[ ! -e '$shot/hits' ] || [ \"\$(< '$shot/hits')\" = - ]" 20
     shoot 1 3
     echo 1 >"$shot/hits"
     kill -KILL "$(workers_of "$server" | head -n 1)"
     is_as_before
-    assert_equal "$(cat "$shot/hits")" "-"
+    assert_equal "$(< "$shot/hits")" "-"
     echo 1 >"$shot/hits"
     kill_server "$server"
     is_as_before
@@ -272,8 +272,8 @@ counts_twice() {
     # The kernel's names are old by now: the server asks for the process anew.
     sleep 1.5
     ls "$mnt" "$mnt/$pid" >/dev/null
-    assert_match "$(cat "$mnt/$pid/gc_start/hits")" "[1-9]*"
+    assert_match "$(< "$mnt/$pid/gc_start/hits")" "[1-9]*"
     echo 0 >"$mnt/$pid/gc_start/hits"
-    assert_equal "$(cat "$mnt/$pid/gc_start/hits")" "-"
+    assert_equal "$(< "$mnt/$pid/gc_start/hits")" "-"
     wait_until "[ \$(holders) = 0 ]"
 }

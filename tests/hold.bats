@@ -61,7 +61,7 @@ finish() {
     start_to_hold
     exec 9> "$hold"
     shows_after_look "1 on"
-    assert_equal "$(cat "$folder/enabled")" 1
+    assert_equal "$(< "$folder/enabled")" 1
     assert_equal "$(cat "$hold")" 1
     exec 9>&-
     shows_after_look "0 off"
@@ -127,7 +127,7 @@ finish() {
         holder
         shows_after_look "1 on"
         finish $holder $signal
-        assert_equal "$(cat "$folder/semaphore")" 0 "after SIG$signal"
+        assert_equal "$(< "$folder/semaphore")" 0 "after SIG$signal"
         shows_after_look "0 off"
     done
 }
@@ -273,14 +273,14 @@ ends_claims() {
     exec 8> "$hold" 9> "$hold"
     assert_equal "$(cat "$hold")" 2
     echo "$2" > "$1"
-    assert_equal "$(cat "$folder/semaphore")" "$3" "after $2"
+    assert_equal "$(< "$folder/semaphore")" "$3" "after $2"
     assert_equal "$(cat "$hold")" 0 "holds after $2"
     printf '%s\n' +1 | tee "$folder/semaphore" > /dev/null
     echo +1 > "$folder/semaphore"
     exec 7> "$hold"
-    assert_equal "$(cat "$folder/semaphore")" $after "two references and a new hold"
+    assert_equal "$(< "$folder/semaphore")" $after "two references and a new hold"
     exec 8>&- 9>&-
-    assert_equal "$(cat "$folder/semaphore")" $after "old holds are closed"
+    assert_equal "$(< "$folder/semaphore")" $after "old holds are closed"
     exec 7>&-
     shows_after_look "$((after - 1)) on"
     echo 0 > "$folder/enabled"

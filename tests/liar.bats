@@ -31,7 +31,7 @@ LIE=4 LIE_LONG=60
         (: > "$mnt/$liars/gc_start/hold") || true
         (echo 1 > "$mnt/$liars/control") || true
         assert_errno OK write "$mnt/$others/gc_start/enabled" 1
-        assert_equal "$(cat "$mnt/$others/gc_start/semaphore")" 1
+        assert_equal "$(< "$mnt/$others/gc_start/semaphore")" 1
         grep -qx "$others" <<< "$(ls "$mnt")"
     done > "$work/out/said" 2>&1
     is_running "$server"

@@ -66,7 +66,7 @@ everything_fails_or_works() {
     cp "$tests/lib/hold_until_refused.py" "$work"
     run_as a python3 "$work/hold_until_refused.py" "$mnt/$pid/gc_start"
     is_running "$server"
-    wait_until '[ "$(cat "$mnt/$pid/gc_start/semaphore")" = 0 ]'
+    wait_until '[ "$(< "$mnt/$pid/gc_start/semaphore")" = 0 ]'
     all_works
 }
 
@@ -106,7 +106,7 @@ fds = [os.open(sys.argv[1] + "/hold", os.O_WRONLY) for _ in range(300)]
 with open(sys.argv[1] + "/semaphore") as file:
     assert file.read() == "300\n"
 EOF
-    assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 0
+    assert_equal "$(< "$mnt/$pid/gc_start/semaphore")" 0
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
 }
 

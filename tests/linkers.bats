@@ -40,9 +40,9 @@ check() {
         "$1: without a semaphore"
     echo 1 > "$mnt/$pid/enabled"
     says '^alpha is on'
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1 "$1"
+    assert_equal "$(< "$mnt/$pid/enabled")" 1 "$1"
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0 "$1"
+    assert_equal "$(< "$mnt/$pid/enabled")" 0 "$1"
     stop "$pid"
 }
 

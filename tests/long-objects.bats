@@ -81,13 +81,13 @@ nobody_was_ended() {
     start_long a
     choose_probe gc_start
     exec 9> "$hold"
-    assert_equal "$(cat "$semaphore")" 1
+    assert_equal "$(< "$semaphore")" 1
     kill -USR1 "$pid"
     wait_until 'grep -q ^loaded "$out"'
     assert_errno ETIMEDOUT read "$semaphore"
     exec 9>&-
     other_is_served
-    wait_until 'found=$(cat "$semaphore") && [ "$found" = 0 ]' 2> /dev/null
+    wait_until 'found=$(< "$semaphore") && [ "$found" = 0 ]' 2> /dev/null
     shows "0 off"
     wait_until '[ "$(state_of "$pid" plug_hit)" = 0 ]' 2> /dev/null
     nobody_was_ended

@@ -79,9 +79,9 @@ expected() {
     assert_equal "$(printf '%s\n' "$long" | grep -c '%[0-9A-F]\?~' || true)" 0
     for name in $long; do
         echo +1 > "$mnt/$pid/$name/semaphore"
-        assert_equal "$(cat "$mnt/$pid/$name/enabled")" 1
+        assert_equal "$(< "$mnt/$pid/$name/enabled")" 1
         echo "-1 $name" > "$mnt/$pid/control"
-        assert_equal "$(cat "$mnt/$pid/$name/enabled")" 0
+        assert_equal "$(< "$mnt/$pid/$name/enabled")" 0
     done
 }
 
@@ -116,11 +116,11 @@ expected() {
         assert_equal "$state" 1 "$name"
     done < "$work/names"
     echo '0 *' > "$control"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     echo '1 %2A' > "$control"
     assert_equal "$(cd "$mnt/$pid" && grep -l 1 ./*/enabled)" "./%2A/enabled"
     echo '0 ~^%2A$' > "$control"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
 }
 
 # ---- names in several places ----------------------------------------------------------------
@@ -169,14 +169,14 @@ expected() {
 @test "a shared semaphore: both probes show it, and it is written once" {
     start sdt -q
     echo +1 > "$mnt/$pid/web:cache_hit/semaphore"
-    assert_equal "$(cat "$mnt/$pid/web:cache_miss/semaphore")" 1
-    assert_equal "$(cat "$mnt/$pid/web:cache_miss/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/web:cache_miss/semaphore")" 1
+    assert_equal "$(< "$mnt/$pid/web:cache_miss/enabled")" 1
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(peek "$pid" | awk '{ print $4 }' | sort -u)" 1
     echo '+1 *' > "$mnt/$pid/control"
     assert_equal "$(peek "$pid" | awk '{ print $4 }' | sort -u)" 2
     echo '-1 web:cache_miss' > "$mnt/$pid/control"
-    assert_equal "$(cat "$mnt/$pid/web:cache_hit/semaphore")" 1
+    assert_equal "$(< "$mnt/$pid/web:cache_hit/semaphore")" 1
 }
 
 @test "a probe without a semaphore is not shown, an OCaml name and a SystemTap one are two" {

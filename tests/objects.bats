@@ -27,7 +27,7 @@ works_like_demo() {
     echo 1 > "$mnt/$pid/request/enabled"
     says '^prepared'
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
 }
 
 # What peek sees is from the notes and the symbols; where both are gone it cannot say.
@@ -131,7 +131,7 @@ memory_agrees() {
     start sdt
     assert_equal "$(probes_of "$pid")" \
         "web:cache_hit web:cache_miss web:query web:request_done web:request_start"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(memory_of_all "$pid")" "1 nop"
 }
@@ -179,7 +179,7 @@ check_coming_and_going() {
     says '^gc_start'
     tell USR1 '^loaded'
     assert_equal "$(probes_of "$pid")" "gc_start plug_hit"
-    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    assert_equal "$(< "$mnt/$pid/enabled")" X
     echo 1 > "$mnt/$pid/enabled"
     says '^plug plug_hit'
     tell USR2 '^unloaded'

@@ -47,10 +47,10 @@ switches_itself() {
     says '^request [0-9]'
     # Whoever switched it on.
     kill -USR2 "$pid"
-    wait_until "[ \"\$(cat '$mnt/$pid/enabled')\" = 0 ]"
+    wait_until "[ \"\$(< '$mnt/$pid/enabled')\" = 0 ]"
 
     switches_itself "$mnt"
-    assert_equal "$(cat "$mnt/$pid/server:request/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/server:request/enabled")" 0
 
     # Where there is no tree, it says so, and goes on.
     start_command root "$work/ocaml/server" "$work/none"

@@ -57,9 +57,9 @@ refused_in_time() {
         [ "$result" != "OK 100" ] || break
     done
     assert_equal "$result" "OK 100"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     echo 1 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/enabled")" 1
     wait_until 'is_let_go "$pid"'
     tell USR1 '^totals .* wrong=0'
     before=$(sed -n 's/.* hits=\([0-9]*\).*/\1/p' "$out" | tail -n 1)
@@ -205,7 +205,7 @@ END
     adopt "$child"
     refused_in_time "$mnt/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
-    assert_equal "$(cat "$mnt/$pid/gc_start/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/gc_start/enabled")" 0
     is_let_go "$pid"
     # The vfork ends, and what was asked of the thread meanwhile does not stop it now.
     kill -USR1 "$child"
@@ -235,7 +235,7 @@ start_hanging() {
     refused_in_time @5
     assert_match "$(tail -n 1 "$mnt/$pid/error_log")" "*while one of them replaces the program*"
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
-    assert_match "$(cat "$mnt/$pid/enabled")" 0
+    assert_match "$(< "$mnt/$pid/enabled")" 0
     start demo-ocaml_1
     echo 1 > "$mnt/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
@@ -355,10 +355,10 @@ stop_while_it_execs() {
         umount -l "$mnt"
         start_server -o engine=ptrace
         for each in "$pid" "$many"; do
-            assert_match "$(cat "$mnt/$each/enabled")" "[01X]"
+            assert_match "$(< "$mnt/$each/enabled")" "[01X]"
             # 16 threads that compute may not all get a processor in the second that they have to stop.
             wait_until "echo 1 > '$mnt/$each/enabled'"
-            assert_equal "$(cat "$mnt/$each/enabled")" 1
+            assert_equal "$(< "$mnt/$each/enabled")" 1
             wait_until "echo 0 > '$mnt/$each/enabled'"
             assert_equal "$(memory_of_all "$each")" "0 off"
         done

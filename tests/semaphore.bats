@@ -21,7 +21,7 @@ teardown() {
 
 # counts COUNTER SITES: the file and the memory agree with it.
 counts() {
-    assert_equal "$(cat "$semaphore")" "$1" "semaphore"
+    assert_equal "$(< "$semaphore")" "$1" "semaphore"
     shows "$1 $2"
 }
 
@@ -32,17 +32,17 @@ counts() {
     counts 1 on
     echo +1 > "$semaphore"
     counts 2 on
-    assert_equal "$(cat "$folder/enabled")" 1
+    assert_equal "$(< "$folder/enabled")" 1
     echo -1 > "$semaphore"
     counts 1 on
     echo -1 > "$semaphore"
     counts 0 off
-    assert_equal "$(cat "$folder/enabled")" 0
+    assert_equal "$(< "$folder/enabled")" 0
     echo 5 > "$semaphore"
     counts 5 on
     echo 65535 > "$semaphore"
     counts 65535 on
-    assert_equal "$(cat "$folder/enabled")" 1
+    assert_equal "$(< "$folder/enabled")" 1
     echo 0 > "$semaphore"
     counts 0 off
 }
@@ -157,7 +157,7 @@ counts() {
     echo +1 > "$semaphore"
     echo +1 > "$mnt/$pid/web:cache_miss/semaphore"
     counts 2 nop
-    assert_equal "$(cat "$mnt/$pid/web:cache_miss/semaphore")" 2
+    assert_equal "$(< "$mnt/$pid/web:cache_miss/semaphore")" 2
     echo '+1 web:cache_*' > "$mnt/$pid/control"
     counts 3 nop
 }
@@ -300,7 +300,7 @@ is_busy() {
     is_busy "$mnt/$pid/enabled" 0
     is_busy "$mnt/$pid/control" '0 web:request_start\n' '=0 web:request_start\n' \
         '=3 web:request_start\n' '0 *\n' '1 web:query\n0 web:request_start\n'
-    assert_equal "$(cat "$folder/enabled")" 1
+    assert_equal "$(< "$folder/enabled")" 1
     echo 1 > "$folder/enabled"
     echo 1 > "$mnt/$pid/web:query/enabled"
     echo 0 > "$mnt/$pid/web:query/enabled"
@@ -387,7 +387,7 @@ word_behind() {
         echo +1 > "$semaphore"
         counts 2 nop
         untrace_behind "$uprobe"
-        wait_until '[ "$(cat "$semaphore")" = 1 ]'
+        wait_until '[ "$(< "$semaphore")" = 1 ]'
         assert_equal "$(word_behind "$site")" 0f
         echo 0 > "$folder/enabled"
         counts 0 nop
@@ -395,7 +395,7 @@ word_behind() {
         trace_behind "$work/bin/combo" "$pid" "$each"
         counts 1 nop
         untrace_behind "$uprobe"
-        wait_until '[ "$(cat "$semaphore")" = 0 ]'
+        wait_until '[ "$(< "$semaphore")" = 0 ]'
     done
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
@@ -410,11 +410,11 @@ word_behind() {
     is_busy "$mnt/$pid/lib:warm_too/semaphore" 0 2
     echo 0 > "$mnt/$pid/lib:cold/enabled"
     untrace_behind "$uprobe"
-    wait_until '[ "$(cat "$semaphore")" = 0 ]'
+    wait_until '[ "$(< "$semaphore")" = 0 ]'
     trace "$work/bin/combo" lib:direct "$pid" direct
     is_busy "$mnt/$pid/lib:direct/enabled" 0
     untrace "$tracer"
-    wait_until '[ "$(cat "$mnt/$pid/lib:direct/semaphore")" = 0 ]'
+    wait_until '[ "$(< "$mnt/$pid/lib:direct/semaphore")" = 0 ]'
     assert_equal "$(kernel_complaints)" "$complaints" "ref_ctr lines in the kernel's log"
 }
 

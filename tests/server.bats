@@ -234,13 +234,13 @@ start_refused() {
     start_server_at root "$work/mnt2"
     start demo-ocaml_1 -q
     echo 1 > "$mnt/$pid/gc_start/enabled"
-    assert_equal "$(cat "$work/mnt2/$pid/gc_start/enabled")" 1
+    assert_equal "$(< "$work/mnt2/$pid/gc_start/enabled")" 1
     for file in "$mnt/$pid/enabled" "$work/mnt2/$pid/enabled"; do
         (for _ in {1..200}; do echo 1 > "$file"; echo 0 > "$file"; done) 3>&- &
         writers+=($!)
     done
     wait "${writers[@]}"
-    assert_match "$(cat "$mnt/$pid/enabled")" '[01]'
+    assert_match "$(< "$mnt/$pid/enabled")" '[01]'
     assert_match "$(memory_of_all "$pid")" '@(0 off|1 on)'
 }
 

@@ -47,7 +47,7 @@ teardown() {
     exec 9> "$mnt/$pid/gc_start/hold"
     assert_equal "$(counts_of "$pid" gc_start)" 2
     exec 9>&-
-    assert_equal "$(cat "$mnt/$pid/gc_start/semaphore")" 1
+    assert_equal "$(< "$mnt/$pid/gc_start/semaphore")" 1
     echo 0 > "$mnt/$pid/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     assert_equal "$(readlink "$mnt/$pid/exe")" "$work/bin/undumpable"

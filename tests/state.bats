@@ -16,7 +16,7 @@ setup() {
 # reads_x: at the probe, in the process's enabled and in info, and nowhere else.
 reads_x() {
     assert_equal "$(state_of "$pid" "$shown")" X "enabled of the probe"
-    assert_equal "$(cat "$mnt/$pid/enabled")" X "enabled of the process"
+    assert_equal "$(< "$mnt/$pid/enabled")" X "enabled of the process"
     assert_equal "$(awk '$1 == "X" { print $4 }' "$mnt/$pid/info")" "$shown" "X in info"
     (cd "$mnt" && assert_equal "$(grep -l X "$pid"/*/enabled)" "$pid/$shown/enabled" "grep -l X")
 }
@@ -32,7 +32,7 @@ check_all() {
         assert_equal "$(memory_of "$pid" "$probe")" "$wanted" "'$text' to $file"
         assert_equal "$(state_of "$pid" "$shown")" $((${wanted%% *} > 0)) "'$text' to $file"
         echo 0 > "$folder/enabled"
-        assert_equal "$(cat "$folder/enabled")" 0
+        assert_equal "$(< "$folder/enabled")" 0
     done <<END
 $shown/enabled|1|$1
 $shown/enabled|0|$2
@@ -167,16 +167,16 @@ END
     site=$(site_of "$pid" request)
     assert_equal "$(awk -v site="0x$site" '$1 == site { print $2 }' "$mnt/$pid/request/sites")" 1
     assert_equal "$(awk '{ print $2 }' "$mnt/$pid/request/sites" | sort | paste -sd' ')" "0 0 1"
-    assert_equal "$(cat "$mnt/$pid/request/semaphore")" 0
+    assert_equal "$(< "$mnt/$pid/request/semaphore")" 0
     assert_equal "$(grep request "$mnt/$pid/control")" "0 request"
 }
 
 @test "some on, some off is X above, and each probe's own state is not" {
     start_probe demo-ocaml_1 request request
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     echo 1 > "$mnt/$pid/idle/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    assert_equal "$(< "$mnt/$pid/enabled")" X
     assert_equal "$(cat "$mnt/$pid"/*/enabled | sort | uniq -c | awk '{ $1 = $1 } 1' | paste -sd,)" \
         "4 0,1 1"
 }

@@ -18,13 +18,13 @@ start_switched() {
 
 # is_on, is_off: the demo's gc_start, as the tree, the memory and the program itself show it.
 is_on() {
-    assert_equal "$(cat "$enabled")" 1 "enabled"
+    assert_equal "$(< "$enabled")" 1 "enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on" "counter and sites"
     says '^gc_start'
 }
 
 is_off() {
-    assert_equal "$(cat "$enabled")" 0 "enabled"
+    assert_equal "$(< "$enabled")" 0 "enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "0 off" "counter and sites"
     is_silent '^gc_start'
 }
@@ -144,7 +144,7 @@ END
     peek "$pid" poke "$(counter_of "$pid" gc_start)" 0500
     echo 1 > "$enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "5 on"
-    assert_equal "$(cat "$enabled")" 1
+    assert_equal "$(< "$enabled")" 1
     echo 0 > "$enabled"
     is_off
 }
@@ -162,7 +162,7 @@ END
         assert_errno EINVAL write "$enabled" "$(printf '1%.0s' {1..4096})"
         assert_errno EINVAL write "$enabled" "$(printf '0%.0s' {1..100000})"
         assert_equal "$(peek "$pid")" "$before" "the memory"
-        assert_equal "$(cat "$enabled")" $state
+        assert_equal "$(< "$enabled")" $state
     done
 }
 
@@ -195,7 +195,7 @@ END
 @test "X, a counter without its site: read as X, mended by 1" {
     start_switched
     peek "$pid" poke "$(counter_of "$pid" gc_start)" 0100
-    assert_equal "$(cat "$enabled")" X
+    assert_equal "$(< "$enabled")" X
     echo 1 > "$enabled"
     is_on
 }
@@ -203,7 +203,7 @@ END
 @test "X, a site without its counter: read as X, mended by 0" {
     start_switched
     peek "$pid" poke "$(switch_byte_of "$pid" gc_start)" on
-    assert_equal "$(cat "$enabled")" X
+    assert_equal "$(< "$enabled")" X
     echo 0 > "$enabled"
     is_off
 }
@@ -223,27 +223,27 @@ END
 @test "X from the start (mixed: skew)" {
     start mixed
     assert_equal "$(state_of "$pid" skew)" X
-    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    assert_equal "$(< "$mnt/$pid/enabled")" X
     echo 0 > "$mnt/$pid/skew/enabled"
     assert_equal "$(memory_of "$pid" skew)" "0 off"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
 }
 
 @test "enabled of a process: 0, 1, X, and all at once" {
     start demo-ocaml_1 -i 20
-    assert_equal "$(cat "$mnt/$pid/enabled")" X "boot alone is on"
+    assert_equal "$(< "$mnt/$pid/enabled")" X "boot alone is on"
     echo 1 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/enabled")" 1
     assert_equal "$(cat "$mnt/$pid"/*/enabled | paste -sd' ')" "1 1 1 1 1"
     assert_equal "$(memory_of_all "$pid")" "1 on" "memory"
     echo 0 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     assert_equal "$(memory_of_all "$pid")" "0 off" "memory"
     echo 1 > "$mnt/$pid/gc_stop/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    assert_equal "$(< "$mnt/$pid/enabled")" X
     assert_errno EINVAL write "$mnt/$pid/enabled" X
     assert_errno EINVAL write "$mnt/$pid/enabled" 2
-    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    assert_equal "$(< "$mnt/$pid/enabled")" X
 }
 
 # `names` passes its sites only when it is asked to: garbage there is not run into.
@@ -386,7 +386,7 @@ END
         writers+=($!)
     done
     wait "${writers[@]}"
-    assert_match "$(cat "$enabled")" '[01]'
+    assert_match "$(< "$enabled")" '[01]'
     assert_match "$(memory_of "$pid" gc_start)" '@(0 off|1 on)'
 }
 
@@ -427,16 +427,16 @@ semaphore_by_gdb() {
     readelf -nW "$(readlink -f /usr/bin/python3)" | grep -q stapsdt || skip "python3 has no probes"
     start_python
     assert_match "$(probes_of "$pid")" '*python:gc__done python:gc__start*'
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     assert_equal "$(semaphore_by_gdb gc__start)" 0
     echo 1 > "$mnt/$pid/python:gc__start/enabled"
     assert_equal "$(semaphore_by_gdb gc__start)" 1
     assert_equal "$(semaphore_by_gdb gc__done)" 0
     assert_equal "$(state_of "$pid" python:gc__start)" 1
-    assert_equal "$(cat "$mnt/$pid/enabled")" X
+    assert_equal "$(< "$mnt/$pid/enabled")" X
     echo 0 > "$mnt/$pid/python:gc__start/enabled"
     assert_equal "$(semaphore_by_gdb gc__start)" 0
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
 }
 
 @test "SystemTap probes: counters are written, the nops are not" {
@@ -459,7 +459,7 @@ semaphore_by_gdb() {
     assert_equal "$(state_of "$pid" web:cache_hit)" 0
     echo 1 > "$mnt/$pid/enabled"
     assert_equal "$(memory_of "$pid" cache_hit)" "1 nop"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/enabled")" 1
 }
 
 @test "one of several counters of a SystemTap probe: X, mended" {

@@ -81,7 +81,7 @@ start_setuid() {
     assert_errno_as a OK write "$mnt/$pid/hits" 1
     pause_process "$reader"
     # More than ring, socket and pipe have room for.
-    wait_until "[ \$(cat '$mnt/$pid/vault:turn/hits') -gt 150000 ]" 60
+    wait_until "[ \$(< '$mnt/$pid/vault:turn/hits') -gt 150000 ]" 60
     run_as a kill -USR1 "$pid"
     wait_until "grep -q '^turned 424242' '$out'"
     wait_until "[ \"\$(memory_of $pid turn)\" = '0 nop' ]"
@@ -150,5 +150,5 @@ exec(open('$work/again.py').read())"
     kill -CONT "$worker"
     wait_until "! is_running $reader"
     assert_equal "$(< "$work/out/early")" "# exec"
-    wait_until "[ \"\$(cat '$mnt/$pid/python:gc__start/enabled')\" = 0 ]"
+    wait_until "[ \"\$(< '$mnt/$pid/python:gc__start/enabled')\" = 0 ]"
 }

@@ -68,7 +68,7 @@ teardown() {
     exec 9<&-
     watch_stream "$shot/trace"
     assert_equal "$(memory_of "$pid" shot)" "1 trap"
-    assert_equal "$(cat "$shot/semaphore")" 1
+    assert_equal "$(< "$shot/semaphore")" 1
     assert_errno EBUSY write "$shot/enabled" 0
     end_reader
     is_as_before

@@ -186,11 +186,11 @@ for folder in sys.argv[1:]:
     while IFS= read -r -d '' file; do
         echo 1 > "$file"
     done < "$work/files"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/enabled")" 1
     assert_equal "$(peek "$pid" | awk '$4 == 1' | wc -l)" "$total"
     echo 0 > "$mnt/$pid/enabled"
     echo 1 > "$mnt/$pid/web%3Arequest/enabled"
-    assert_equal "$(cat "$mnt/$pid/web:request/enabled")" 0 "the SystemTap probe"
+    assert_equal "$(< "$mnt/$pid/web:request/enabled")" 0 "the SystemTap probe"
     assert_equal "$(peek "$pid" | awk '$4 == 1 { print $1, $2 }')" "ocaml_1 web:request"
 }
 

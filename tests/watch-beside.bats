@@ -49,14 +49,14 @@ teardown() {
         "*a kernel tracer (*, another watcher) counts in *"
     echo 1 > "$probe/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "2 on"
-    assert_equal "$(cat "$probe/enabled")" 1
+    assert_equal "$(< "$probe/enabled")" 1
     echo -1 > "$probe/semaphore"
     assert_equal "$(memory_of "$pid" gc_start)" "1 off"
     exec 9> "$probe/hold"
     assert_equal "$(memory_of "$pid" gc_start)" "2 on"
     end_watch
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
-    assert_equal "$(cat "$probe/enabled")" 1
+    assert_equal "$(< "$probe/enabled")" 1
     exec 9>&-
     look "$pid"
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"

@@ -33,7 +33,7 @@ listed() {
     mkdir "$work/mnt2"
     start_server_at root "$work/mnt2" -o all
     assert_errno ENOENT read "$work/mnt2/$pid/web:silent/enabled"
-    assert_equal "$(cat "$work/mnt2/$pid/web:query/enabled")" 0
+    assert_equal "$(< "$work/mnt2/$pid/web:query/enabled")" 0
     assert_equal "$(memory_of_all "$pid")" "0 nop"
 }
 
@@ -54,10 +54,10 @@ listed() {
     start sdt -q
     assert_equal "$(grep -v '^0 0' "$mnt/$pid/info")" "- - 1 web:silent"
     assert_equal "$(awk 'NF != 4' "$mnt/$pid/info")" ""
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     run ! grep -q silent "$mnt/$pid/control"
     echo 1 > "$mnt/$pid/enabled"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 1
+    assert_equal "$(< "$mnt/$pid/enabled")" 1
     assert_equal "$(memory_of_all "$pid")" "1 nop"
     assert_equal "$(grep -v '^1 1' "$mnt/$pid/info")" "- - 1 web:silent"
     echo '0 web:*' > "$mnt/$pid/control"
@@ -86,7 +86,7 @@ listed() {
     listed "$pid"
     assert_equal "$(probes_of "$pid")" web:silent
     assert_equal "$(cat "$mnt/$pid/info")" "- - 1 web:silent"
-    assert_equal "$(cat "$mnt/$pid/enabled")" 0
+    assert_equal "$(< "$mnt/$pid/enabled")" 0
     assert_equal "$(cat "$mnt/$pid/control")" ""
     assert_errno ENOENT write "$mnt/$pid/enabled" 1
     assert_match "$(cat "$mnt/$pid/error_log")" \
@@ -168,10 +168,10 @@ END
     echo 1 > "$step/enabled"
     assert_equal "$(awk '{ print $2, $4 }' "$step/sites" | sort | paste -sd' ')" \
         '- -4@$2 1 -4@$1'
-    assert_equal "$(cat "$step/enabled")" 1
+    assert_equal "$(< "$step/enabled")" 1
     exec 8> "$step/hold"
     exec 8>&-
-    assert_equal "$(cat "$step/semaphore")" 1
+    assert_equal "$(< "$step/semaphore")" 1
     timeout "$(patient 20)" head -n 6 < "$step/trace" > "$work/out/lines" 2>/dev/null || true
     assert_equal "$(awk '{ print $4 }' "$work/out/lines" | sort | uniq -c | xargs)" "3 1 3 2"
     stop_server "$server" "$mnt"
@@ -227,7 +227,7 @@ END
     [ "$(stat -c %i "$turn")" != "$number" ]
     echo 1 > "$turn/enabled"
     assert_equal "$(awk '{ print $2 }' "$turn/sites" | sort | paste -sd' ')" "- 1"
-    assert_equal "$(cat "$turn/enabled")" 1
+    assert_equal "$(< "$turn/enabled")" 1
     exec 8> "$turn/hold"
     echo >&7
     wait_until '[ "$(grep -cx unloaded "$out")" = 2 ]'
@@ -265,7 +265,7 @@ END
     timeout "$(patient 20)" head -n 3 < "$mnt/$pid/web:silent/trace" > "$work/out/lines"
     assert_equal "$(cut -d' ' -f2- "$work/out/lines" | uniq -c | sed 's/^ *//')" "3 $pid web:silent"
     echo 1 > "$mnt/$pid/web:silent/hits"
-    wait_until '[ "$(cat "$mnt/$pid/web:silent/hits")" -gt 0 ]'
+    wait_until '[ "$(< "$mnt/$pid/web:silent/hits")" -gt 0 ]'
     assert_equal "$(peek "$pid" bytes "$site" 1)" cc
     echo 0 > "$mnt/$pid/web:silent/hits"
     echo '1 *' > "$mnt/$pid/hits"

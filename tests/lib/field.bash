@@ -88,7 +88,7 @@ switch_all() {
                 sum=$((sum + took)) count=$((count + 1))
                 slowest=$((took > slowest ? took : slowest))
                 switched $value "$each" || return 1
-                assert_equal "$(cat "$mnt/$each/enabled")" $value || return 1
+                assert_equal "$(< "$mnt/$each/enabled")" $value || return 1
             done
         done
     done
