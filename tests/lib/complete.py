@@ -2,9 +2,9 @@
 """complete.py bash|zsh DIRECTORY LINE
 
 What LINE becomes in an interactive shell, on a terminal, when all of its completions are inserted.
-DIRECTORY has the completions: bash-completion's or zsh's, and is where zsh keeps what it found of all
-others, as it does for its users: to look through them takes it longer than all else. A ^ in LINE is where the cursor is, if it
-is not the end.
+DIRECTORY has the completions: bash-completion's or zsh's. A ^ in LINE is where the cursor is, if it
+is not the end. zsh keeps there what it has found of its own completions, as it does for users: to look
+through all of them takes it longer than what is tested.
 """
 import os
 import pty
