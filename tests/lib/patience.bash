@@ -48,7 +48,7 @@ patient() {
 rest() {
     local never=$of_run-never
     [ -p "$never" ] || mkfifo "$never" 2>/dev/null || [ -p "$never" ] || return
-    read -rt "$1" <>"$never" || true
+    read -rt "$1" _ <>"$never" || true
 }
 
 # wait_until COMMAND [SECONDS]: tries COMMAND (a shell text) until it succeeds.
