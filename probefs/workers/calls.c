@@ -106,7 +106,8 @@ static void worker_abandon(struct worker *worker, const struct call *call, int s
     DL_FOREACH(worker->busy, busy)
     shutdown(busy->channel, SHUT_RDWR);
     syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
-    corpses_add(&worker->workers->corpses, worker->identity.uid, worker->pidfd, call);
+    corpses_add(&worker->workers->corpses, worker->identity.uid, worker->pidfd,
+                status == -ETIMEDOUT ? call : NULL);
     log_limited(worker->identity.uid, &no_answer, PROBE_LOG_WARNING,
                 "worker %d of user %u did not answer in time and was ended: %s", worker->pid,
                 worker->identity.uid, explain_lateness(status));

@@ -10,7 +10,7 @@
 struct corpse {
     uid_t uid;
     int pidfd;
-    pid_t target;             /* 0: of several */
+    pid_t target;             /* 0: none, or one of several */
     struct probe_image_id id; /* all 0: not known */
     struct corpse *next;
 };
@@ -27,8 +27,9 @@ void corpses_add(struct corpses *corpses, uid_t uid, int pidfd, const struct cal
         return;
     corpse->uid = uid;
     corpse->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
-    corpse->target = call->request.pid;
-    if (!call->request.any_image)
+    if (call)
+        corpse->target = call->request.pid;
+    if (call && !call->request.any_image)
         corpse->id = call->request.id;
     LL_PREPEND(corpses->list, corpse);
 }

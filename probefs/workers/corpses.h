@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers that were killed, and have not died yet: the kernel lets nobody out of some waits. Each
- * is stuck at one process, at which the next worker would be stuck, too. All functions are called
- * with the pool's lock held.
+ * Workers that were killed, and have not died yet: the kernel lets nobody out of some waits. Where
+ * one is stuck at a process, the next worker would be stuck, too. All functions are called with the
+ * pool's lock held.
  */
 #ifndef PROBEFS_CORPSES_H
 #define PROBEFS_CORPSES_H
@@ -15,7 +15,10 @@ struct corpses {
     struct corpse *list;
 };
 
-/* Remembers the worker behind PIDFD, of user UID, which did not answer CALL. */
+/*
+ * Remembers the worker behind PIDFD, of user UID, which is stuck at the process that CALL is about;
+ * NULL: at none, it was stopped, or slow.
+ */
 void corpses_add(struct corpses *corpses, uid_t uid, int pidfd, const struct call *call);
 void corpses_done(struct corpses *corpses);
 

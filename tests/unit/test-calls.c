@@ -111,11 +111,47 @@ static void test_nobody_need_be_told(void **state)
     assert_true(is_dead(10000));
 }
 
+/* A stopped worker is not stuck at the process that it was asked about: the next is asked at once.
+ */
+static void test_a_stopped_worker_bars_nobody(void **state)
+{
+    struct call call = CALL_INIT;
+    int status = 0;
+    (void)state;
+    call.request = (struct request){.operation = OPERATION_FIND, .pid = worker.pid};
+    assert_int_equal(kill(worker.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(worker.pid, &status, WUNTRACED), worker.pid);
+    assert_int_equal(worker_call(&worker, &call, 20 * CLOCK_MILLISECOND), -ESHUTDOWN);
+    /* Whether it has died by now, or not. */
+    assert_false(corpses_have(&workers.corpses, &call));
+}
+
+/* This process stands for workers that do not die. */
+static void test_a_stuck_worker_bars_its_process(void **state)
+{
+    struct corpses corpses = {NULL};
+    struct call call = CALL_INIT;
+    int living = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    (void)state;
+    call.request = (struct request){.operation = OPERATION_FIND, .pid = 1};
+    corpses_add(&corpses, 7, living, NULL);
+    assert_false(corpses_have(&corpses, &call));
+    corpses_add(&corpses, 7, living, &call);
+    assert_true(corpses_have(&corpses, &call));
+    assert_int_equal(corpses_count(&corpses, 7), 2);
+    call.request.pid = 2;
+    assert_false(corpses_have(&corpses, &call));
+    corpses_done(&corpses);
+    close(living);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_who_asked_is_told_first, answers_nobody, bury),
         cmocka_unit_test_setup_teardown(test_nobody_need_be_told, answers_nobody, bury),
+        cmocka_unit_test_setup_teardown(test_a_stopped_worker_bars_nobody, answers_nobody, bury),
+        cmocka_unit_test(test_a_stuck_worker_bars_its_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
