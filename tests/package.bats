@@ -7,45 +7,19 @@
 
 load lib/session
 load lib/chroot
+load lib/packages
 
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$BATS_TEST_DIRNAME/../debian/changelog")
 
 setup_file() {
     export packages=$BATS_FILE_TMPDIR
     export BATS_NO_PARALLELIZE_WITHIN_FILE=true
-    mkdir "$packages/probefs"
-    tar -C "$BATS_TEST_DIRNAME/.." --exclude './build*' --exclude ./.git -cf - . |
-        tar -C "$packages/probefs" -xf -
-    # A symbol that the symbols file does not list is an error here.
-    (cd "$packages/probefs" &&
-        DEB_BUILD_OPTIONS=nocheck DPKG_GENSYMBOLS_CHECK_LEVEL=4 DEB_CFLAGS_APPEND=-Werror \
-            dpkg-buildpackage -us -uc -b >"$packages/log" 2>&1) || { cat "$packages/log"; return 1; }
+    packages_build "$BATS_TEST_DIRNAME/.." "$packages"
 }
 
 teardown() {
     chroot_end
     session_end
-}
-
-# package NAME: the file
-package() {
-    echo "$packages/$1"_*_amd64.deb
-}
-
-# make_previous NAME: NAME_0.1.0.deb, as that version was packaged, with the same programs: the library
-# had another soname, and a package of that name.
-make_previous() {
-    local dir=$work/0.1.0-$1 old=${1/engine1/engine0}
-    dpkg-deb -R "$(package "$1")" "$dir"
-    sed -i 's/^Version: .*/Version: 0.1.0/; s/^Package: .*/Package: '"$old"'/
-        s/libprobe-engine1 (= [^)]*)/libprobe-engine0 (= 0.1.0)/' "$dir/DEBIAN/control"
-    if [ "$old" != "$1" ]; then
-        mv "$dir/usr/share/doc/$1" "$dir/usr/share/doc/$old"
-        (cd "$dir"/usr/lib/*/ && mv libprobe-engine.so.1.0.0 libprobe-engine.so.0.1.0 &&
-            rm libprobe-engine.so.1 && ln -s libprobe-engine.so.0.1.0 libprobe-engine.so.0)
-        rm "$dir"/DEBIAN/{md5sums,shlibs,symbols}
-    fi
-    dpkg-deb -b --root-owner-group -Znone "$dir" "$work/${old}_0.1.0.deb"
 }
 
 # install_packages FILE...: in the chroot. What they depend on is there, as it was needed to build.
@@ -58,12 +32,6 @@ install_packages() {
     # Indexing all of the system's manuals takes longer than all else here.
     in_chroot rm -f /var/lib/man-db/auto-update
     in_chroot dpkg --force-unsafe-io -i "${names[@]}"
-}
-
-all_packages() {
-    package probefs
-    package libprobe-engine1
-    package libprobe-engine-dev
 }
 
 @test "they are built with hardening, and lintian has nothing to say" {
@@ -120,9 +88,7 @@ lines_come() {
 
 @test "installed, run, upgraded from 0.1.0 with a mount in use, removed without a trace" {
     chroot_begin
-    for each in probefs libprobe-engine1 libprobe-engine-dev; do
-        make_previous "$each"
-    done
+    packages_make_previous "$work"
     install_packages "$work"/*_0.1.0.deb
     start demo-ocaml_1
     in_chroot mkdir -p /mnt/probes
@@ -139,7 +105,7 @@ lines_come() {
     pid=$switched
     lines_come
     exec 9>"/proc/$chroot_keeper/root$root/mnt/probes/$pid/gc_stop/hold"
-    mapfile -t files < <(all_packages)
+    mapfile -t files < <(packages_all)
     install_packages "${files[@]}"
     assert_equal "$(in_chroot dpkg-query -W -f '${Version}' probefs)" "$version"
     # Programs that were linked with the library as it was still find it.
