@@ -9,9 +9,21 @@ suite=$1 arch=$2 dir=$3
 shift 3
 here=$(dirname "$(readlink -f "$0")")
 
+# For dpkg in the guest, as if it had installed them: so it refuses what needs others. It knows none of
+# their files, but ours it does.
+# shellcheck disable=SC2016 # $1 is the root, for mmdebstrap
+know_packages='for deb in "$1"/var/cache/apt/archives/*.deb; do
+    name=$(dpkg-deb -f "$deb" Package)
+    [ "$(dpkg-deb -f "$deb" Multi-Arch)" != same ] || name=$name:$(dpkg-deb -f "$deb" Architecture)
+    : >"$1/var/lib/dpkg/info/$name.list"
+    dpkg-deb -f "$deb" | sed "1aStatus: install ok installed"
+    echo
+done >>"$1/var/lib/dpkg/status"'
+
 rm -rf "$dir"
 mmdebstrap --quiet --variant=extract --architectures="$arch" \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --extract-hook="$know_packages" \
     --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
     --include='?essential' --include="$(IFS=,; echo "$*")" "$suite" "$dir"
 
@@ -23,7 +35,7 @@ printf 'passwd: files\ngroup: files\n' >"$dir/etc/nsswitch.conf"
 [ -e "$dir/usr/bin/awk" ] || ln -s mawk "$dir/usr/bin/awk"
 ln -sf ../proc/self/mounts "$dir/etc/mtab"
 chmod 4755 "$dir/usr/bin/fusermount3"
-mkdir -p "$dir/share"
+mkdir -p "$dir/share" "$dir/mnt"
 
 # Absolute links would lead a linker out of the sysroot.
 find "$dir/usr/lib" "$dir/etc" -type l -lname '/*' | while read -r link; do
