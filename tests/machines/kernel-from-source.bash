@@ -34,5 +34,6 @@ release=$(make_kernel kernelrelease)
 mkdir -p "$dir/boot" "$dir/lib/modules/$release"
 cp "$dir/object/arch/$arch/boot/Image" "$dir/boot/vmlinuz-$release"
 cp "$dir/object/.config" "$dir/boot/config-$release"
+times >"$dir/object/times"
+echo "Linux $release, from source: $((SECONDS - started)) s; user and system $(sed -n 2p "$dir/object/times")"
 rm -rf "$dir/tree" "$dir/object"
-echo "Linux $release, from source: $((SECONDS - started)) s, of processors $(times | awk 'NR == 2')"
