@@ -43,7 +43,7 @@ debian-13-never   amd64 6.12  guest-init smoke,forced,yama proc_mem.force_overri
 debian-11         amd64 5.10  guest-init smoke,units,yama
 ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
 debian-12-arm64   arm64 6.1   guest-init smoke,units,yama
-debian-13-arm64   arm64 6.12-16k guest-init smoke,units,yama
+debian-13-arm64   arm64 6.12-16k guest-init smoke,units
 debian-13-arm64-64k arm64 6.12-64k guest-init smoke,units,yama
 '
 
