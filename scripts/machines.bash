@@ -8,9 +8,12 @@
 
 # shellcheck source=tests/machines/vm.bash
 source tests/machines/vm.bash
+# shellcheck source=tests/lib/packages.bash
+source tests/lib/packages.bash
 
 machine_packages=(
     qemu-system-x86 qemu-system-arm mmdebstrap kmod cpio zstd xz-utils e2fsprogs gcc-aarch64-linux-gnu
+    dpkg-dev debhelper
 )
 
 # Roots, images and kernels are kept here, and made anew where they are not.
@@ -35,6 +38,7 @@ guest_packages_arm64=(
 
 # NAME ARCHITECTURE KERNEL INIT, jobs, and what the kernel's command line has more. KERNEL is one of
 # kernel_archive's; jobs are functions machine_JOB, and that of Yama, whose scope only grows, is last.
+# The job `packages` is for debian-13, if it is named.
 machines='
 debian-12         amd64 6.1   guest-init smoke,units,huge,yama
 debian-13         amd64 6.12  systemd    smoke,units,huge,apparmor,yama
@@ -220,6 +224,25 @@ machine_yama() {
 
 machine_huge() {
     echo "bats --tap tests/huge.bats"
+}
+
+# Version 0.1.0 is made of the same programs, unless there is a folder with its own packages. Guests
+# lack what the library's headers depend on.
+machine_packages() {
+    local packages=$machine_cache/packages
+    rm -rf "$packages"
+    mkdir "$packages" "$vm_dir/share/packages" "$vm_dir/share/previous"
+    {
+        packages_build . "$packages"
+        if [ "${PROBEFS_PREVIOUS:-}" ]; then
+            cp "$PROBEFS_PREVIOUS"/*.deb "$vm_dir/share/previous"
+        else
+            packages_make_previous "$vm_dir/share/previous"
+        fi
+        packages_all | xargs cp -t "$vm_dir/share/packages"
+        rm "$vm_dir"/share/{packages,previous}/libprobe-engine-dev_*.deb
+    } >&2
+    echo "bats --tap tests/machines/packages.bats"
 }
 
 machine_apparmor() {
