@@ -38,16 +38,15 @@ guest_packages_arm64=(
 
 # NAME ARCHITECTURE KERNEL INIT, jobs, and what the kernel's command line has more. KERNEL is one of
 # kernel_archive's; jobs are functions machine_JOB, and that of Yama, whose scope only grows, is last.
-# The job `packages` is for debian-13, if it is named.
 machines='
 debian-12         amd64 6.1   guest-init smoke,units,huge,yama
-debian-13         amd64 6.12  systemd    smoke,units,huge,apparmor,yama
+debian-13         amd64 6.12  systemd    smoke,units,huge,apparmor,packages,yama
 debian-13-ptrace  amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=ptrace
 debian-13-never   amd64 6.12  guest-init smoke,forced,yama proc_mem.force_override=never
 debian-11         amd64 5.10  guest-init smoke,units,yama
 ubuntu-24.04      amd64 6.8   guest-init smoke,units,yama
 debian-12-arm64   arm64 6.1   guest-init smoke,units,yama
-debian-13-arm64   arm64 6.12-16k guest-init smoke,units
+debian-13-arm64   arm64 6.12-16k guest-init smoke,units,yama
 debian-13-arm64-64k arm64 6.12-64k guest-init smoke,units,yama
 '
 

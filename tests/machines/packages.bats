@@ -139,7 +139,9 @@ no_process_is_left() {
 }
 
 @test "a killed worker ends nothing: its hold is taken over" {
+    echo 'OPTIONS=-o log=info' > /etc/default/probefs
     systemctl start probefs
+    rm /etc/default/probefs
     start_as a demo-ocaml_1 -q
     takes_hold
     server=$(main_process)
