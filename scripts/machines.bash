@@ -327,15 +327,45 @@ machines_at_hand() {
     done
 }
 
-# run_machines [NAME[:JOB,...]]...: all that are at hand, or those.
+# each_machine NAMES COMMAND...: with the row of each of these. Fails if it does for one.
+each_machine() {
+    local name names=$1 status=0
+    shift
+    for name in $names; do
+        # shellcheck disable=SC2046 # a row has words
+        "$@" $(machine_row "$name") || status=1
+    done
+    return $status
+}
+
+# make_machine ROW: its kernel, root, image and build.
+make_machine() {
+    local kernel version root image build
+    machine_get "$2" "$3"
+}
+
+# machine_run_beside ROW: as many at once as there are processors: no guest's tests keep more than one
+# busy.
+machine_run_beside() {
+    while (($(jobs -rp | wc -l) >= $(nproc))); do
+        wait -n || true
+    done
+    echo "=== $1 starts"
+    beside machine_run "$@"
+}
+
+# run_machines [NAME[:JOB,...]]...: all that are at hand, or those. Several share a kernel, a root or a
+# build: so all are made before. What cannot be made, its run will say.
 run_machines() {
-    local results row name wanted=${*:-$(machines_at_hand)}
+    local results name wanted=${*:-$(machines_at_hand)}
     results=$(mktemp)
     for name in $wanted; do
-        row=$(machine_row "$name") || { echo "machines: there is no $name:"; machine_rows; return 2; }
-        # shellcheck disable=SC2086 # a row has words
-        machine_run $row
+        machine_row "$name" >/dev/null ||
+            { echo "machines: there is no $name:"; machine_rows; return 2; }
     done
+    each_machine "$wanted" make_machine || true
+    each_machine "$wanted" machine_run_beside
+    join
     report
 }
 
@@ -350,27 +380,14 @@ machines_of_tests() {
     fi
 }
 
-# each_machine_of_tests COMMAND...: with the row of each.
-each_machine_of_tests() {
-    local name machine_tree=build-test
-    for name in $(machines_of_tests); do
-        # shellcheck disable=SC2046 # a row has words
-        "$@" $(machine_row "$name")
-    done
-}
-
-# What can be made before, beside other things.
-make_machine() {
-    local kernel version root image build
-    machine_get "$2" "$3"
-}
-
+# Can be done before, beside other things.
 make_machines() {
-    each_machine_of_tests make_machine
+    local machine_tree=build-test
+    each_machine "$(machines_of_tests)" make_machine
 }
 
-# All at once: no guest's tests keep more than one processor busy.
 boot_machines() {
-    each_machine_of_tests beside machine_run
+    local machine_tree=build-test
+    each_machine "$(machines_of_tests)" machine_run_beside
     join
 }
