@@ -102,7 +102,7 @@ all_bats_tests() {
     local dir=$1 together alone
     shift
     find_suites "$dir"
-    step "bats tests of $dir" bats_tests "$dir" $((2 * $(nproc) + 1)) --no-parallelize-within-files \
+    step "bats tests of $dir" bats_tests "$dir" $((2 * $(nproc))) --no-parallelize-within-files \
         "$@" "${together[@]}"
     step "bats tests of $dir that run alone" bats_tests "$dir" 1 "$@" "${alone[@]}"
 }
@@ -161,7 +161,8 @@ bench_smoke() {
     BENCH_TINY=1 BENCH_NICE=10 meson test -C build-test --no-rebuild --benchmark --print-errorlogs
 }
 
-# The unit tests that can run under it.
+# The unit tests that can run under it. It makes them slow, and some bound attempts by time: so they do
+# not run beside suites.
 under_valgrind() {
     meson test -C build-test --no-rebuild --print-errorlogs --setup=valgrind
 }
@@ -181,7 +182,6 @@ on_shared_mounts() {
 # steps.
 checks() {
     lint 75000
-    check "unit tests under valgrind" under_valgrind
     check "demo" scripts/try-demo.sh
     check "suites on shared mounts" on_shared_mounts
     check "benchmarks work" bench_smoke
@@ -198,6 +198,7 @@ run_tests() {
     trap 'test_users remove' EXIT
     test_users add
     [ $# -gt 0 ] || beside checks
+    [ $# -gt 0 ] || check "unit tests under valgrind" under_valgrind
     coverage_begin build-sanitized
     for dir in build-test build-sanitized; do
         [ $# -gt 0 ] || step "unit tests in $dir" unit_tests "$dir"
