@@ -111,15 +111,22 @@ static void test_another_image(void **state)
     assert_int_equal(dlclose(library), 0);
 }
 
-static void test_a_process_that_ends(void **state)
+/* A child that does nothing. */
+static pid_t fork_idle(void)
 {
-    (void)state;
-    struct probe_image_id id;
     pid_t child = fork();
     if (child == 0)
         for (;;)
             pause();
     assert_true(child > 0);
+    return child;
+}
+
+static void test_a_process_that_ends(void **state)
+{
+    (void)state;
+    struct probe_image_id id;
+    pid_t child = fork_idle();
     assert_int_equal(probe_image_identify(engine, child, &id), 0);
     assert_int_equal(probe_survey_find(survey, child, &id, NULL, NULL), 0);
     assert_int_equal(kill(child, SIGKILL), 0);
@@ -209,11 +216,7 @@ static void test_rounds(void **state)
 {
     (void)state;
     struct probe_image_id id;
-    pid_t child = fork();
-    if (child == 0)
-        for (;;)
-            pause();
-    assert_true(child > 0);
+    pid_t child = fork_idle();
     uint64_t round = probe_survey_begin_round(survey);
     assert_int_equal(find_twice(child), 0);
     assert_int_equal(find_twice(getpid()), 0);
