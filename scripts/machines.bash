@@ -11,7 +11,7 @@ source tests/machines/vm.bash
 # shellcheck source=tests/lib/packages.bash
 source tests/lib/packages.bash
 
-machine_packages=(
+packages_for_machines=(
     qemu-system-x86 qemu-system-arm mmdebstrap kmod cpio zstd xz-utils e2fsprogs gcc-aarch64-linux-gnu
     dpkg-dev debhelper
 )
