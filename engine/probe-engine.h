@@ -429,7 +429,7 @@ PROBE_API int probe_survey_find(struct probe_survey *survey, pid_t pid,
 /*
  * A client that asks for all processes, again and again, says between which calls it did: what none
  * of them was about is forgotten, so that nothing is kept of processes that have ended. Returns how
- * many that are. Rounds may overlap. Without them a survey keeps some thousand answers.
+ * many that are. Rounds may overlap. Without them a survey keeps the last 65,536 answers.
  */
 PROBE_API uint64_t probe_survey_begin_round(struct probe_survey *survey);
 PROBE_API size_t probe_survey_end_round(struct probe_survey *survey, uint64_t round);

@@ -208,7 +208,9 @@ static bool have_same_worker(const struct scan *a, const struct scan *b)
     return memcmp(&a->route.identity, &b->route.identity, sizeof(a->route.identity)) == 0;
 }
 
-/* Says in all questions how many processes their worker is asked for; those of one stand together.
+/*
+ * Says in all questions how many processes their worker is asked for. Those of one worker stand
+ * together.
  */
 static void scans_number(struct scans *scans, uint64_t number)
 {
