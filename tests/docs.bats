@@ -6,7 +6,7 @@
 # system, where probefs is installed, in a pid namespace of their own: its only processes with
 # probes are the three that are told of.
 
-load lib/session-with-users
+load lib/session
 load lib/chroot
 
 setup() {
@@ -78,7 +78,8 @@ END
     in_chroot chmod 755 /tmp/thrower
 }
 
-# watching_goes_as_written PAGE: as a user, who sees no processes but those of the session.
+# watching_goes_as_written PAGE: as a user who has no other processes, not even in another test, and
+# who sees no others' either.
 watching_goes_as_written() {
     in_chroot tee /tmp/page.md >/dev/null <"$1"
     build_thrower
@@ -87,7 +88,7 @@ watching_goes_as_written() {
     in_chroot probefs -o trace=users,all /mnt/probes 3>&-
     watched=1
     # shellcheck disable=SC2016 # that shell's
-    in_chroot setpriv --reuid "$(user_name a)" --regid "$(user_name a)" --init-groups \
+    in_chroot setpriv --reuid 64242 --regid 64242 --clear-groups \
         env LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         timeout "$(patient 120)" sh -c 'cd /mnt/probes && exec "$@"' sh \
         python3 -B /tmp/sessions.py --watch /tmp/page.md '5241=/usr/bin/python3 /tmp/collect.py' \
