@@ -204,10 +204,7 @@ vfork_child() {
     target demo-ocaml_1 > /dev/null
     target vforker > /dev/null
     start_command a "$work/bin/vforker" -t "$@" -i 20 "$work/bin/demo-ocaml_1" -q
-    wait_until 'grep -q ^child "$out"'
-    child=$(sed -n 's/^child //p' "$out")
-    adopt "$child"
-    [ "$child" ]
+    adopt_child
     lists_none "$(ls "$mnt")" "$child"
     assert_no_directory "$child"
     assert_errno ENOENT write "$mnt/$child/gc_start/enabled" 1
@@ -278,9 +275,7 @@ vfork_child() {
     cp "$(target demo-ocaml_1)" "$work/bin/setuid-demo"
     chmod 4755 "$work/bin/setuid-demo"
     start_as a vforker -t -i 20 "$work/bin/setuid-demo" -q
-    wait_until 'grep -q ^child "$out"'
-    child=$(sed -n 's/^child //p' "$out")
-    adopt "$child"
+    adopt_child
     assert_errno_as a ENOENT open-write "$mnt/$child/gc_start/enabled"
     kill -USR1 "$child"
     wait_until '[ "$(lines_of "^pid")" = 2 ]'

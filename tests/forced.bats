@@ -202,7 +202,7 @@ switches_all() {
     peek "$target" | diff "$work/before" -
     stop "$pid"
     start vforker -t /bin/true
-    adopt "$(sed -n 's/^child //p' "$out")"
+    adopt_child
     assert_errno ETIMEDOUT write "$mnt/$pid/gc_start/enabled" 1
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     is_let_go "$pid"

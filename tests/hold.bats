@@ -483,9 +483,7 @@ ends_claims() {
     parent=$pid
     exec 9> "$hold"
     kill -USR1 "$pid"
-    wait_until 'grep -q ^child "$out"'
-    child=$(sed -n 's/^child //p' "$out")
-    adopt "$child"
+    adopt_child
     assert_equal "$(memory_of "$child" gc_start)" "1 on"
     assert_equal "$(cat "$mnt/$child/gc_start/hold")" 0
     exec 9>&-

@@ -201,8 +201,7 @@ END
 
 @test "a thread in vfork: ETIMEDOUT, nothing is changed, nobody is left stopped" {
     start vforker -t /bin/true
-    child=$(sed -n 's/^child //p' "$out")
-    adopt "$child"
+    adopt_child
     refused_in_time "$mnt/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "0 off"
     assert_equal "$(< "$mnt/$pid/gc_start/enabled")" 0

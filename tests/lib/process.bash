@@ -72,6 +72,13 @@ adopt() {
     started+=("$1:$REPLY")
 }
 
+# adopt_child: that of the target started last, once its pid is said. Sets: child.
+adopt_child() {
+    wait_until 'grep -q "^child " "$out"'
+    child=$(sed -n 's/^child //p' "$out")
+    adopt "$child"
+}
+
 # end PID:START
 end() {
     local REPLY each=${1%:*} since=${1#*:}
@@ -175,10 +182,10 @@ switch_byte_of() {
     add "$(site_of "$1" "$2")" 1
 }
 
-# probes_of PID: the names in the tree, on one line.
+# probes_of PID: the names in the tree, on one line. It asks by path: to enter a directory needs no
+# answer from the server, and so may lead to the image before an exec.
 probes_of() {
-    (cd "$mnt/$1" && find . -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | LC_ALL=C sort |
-        paste -sd' ')
+    find "$mnt/$1" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | LC_ALL=C sort | paste -sd' '
 }
 
 # choose_probe NAME [TREE-NAME]: the probe of $pid that a test is about. Sets: probe (its name in the
