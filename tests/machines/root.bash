@@ -13,11 +13,20 @@ here=$(dirname "$(readlink -f "$0")")
 # their files, but ours it does.
 # shellcheck disable=SC2016 # $1 is the root, for mmdebstrap
 know_packages='for deb in "$1"/var/cache/apt/archives/*.deb; do
-    name=$(dpkg-deb -f "$deb" Package)
-    [ "$(dpkg-deb -f "$deb" Multi-Arch)" != same ] || name=$name:$(dpkg-deb -f "$deb" Architecture)
-    : >"$1/var/lib/dpkg/info/$name.list"
-    dpkg-deb -f "$deb" | sed "1aStatus: install ok installed"
-    echo
+    dpkg-deb -f "$deb" | {
+        multi_arch=
+        while IFS= read -r line; do
+            printf "%s\n" "$line"
+            case $line in
+            "Package: "*) name=${line#*: } && echo "Status: install ok installed" ;;
+            "Architecture: "*) architecture=${line#*: } ;;
+            "Multi-Arch: same") multi_arch=same ;;
+            esac
+        done
+        echo
+        [ ! "$multi_arch" ] || name=$name:$architecture
+        : >"$1/var/lib/dpkg/info/$name.list"
+    }
 done >>"$1/var/lib/dpkg/status"'
 
 rm -rf "$dir"
