@@ -139,8 +139,8 @@ exec(open('$work/again.py').read())"
         </dev/null 3>&- &
     reader=$!
     adopt "$reader"
-    wait_until "ls -l /proc/$reader/fd | grep -q 'gc__start$'"
-    sleep "$(patient 4)e-1"
+    # With the question come descriptors.
+    wait_until "grep -q 'scm_fds: [1-9]' /proc/$attacher/fdinfo/*"
     run_as a kill -USR1 "$pid"
     wait_until "[ \$(grep -c '^pid' '$out') = 2 ]"
     kill -STOP "$worker"
