@@ -63,4 +63,14 @@ query() {
     in_chroot sh -c "echo 1 > /mnt/probes/$pid/gc_start/enabled"
     assert_equal "$(memory_of "$pid" gc_start)" "1 on"
     in_chroot umount /mnt/probes
+
+    # The last version's removal stops the server; an upgrade leaves it alone.
+    in_chroot mkdir -p /run/systemd/system
+    printf '#!/bin/sh\necho "$*" >>/systemctl.log\n' | in_chroot tee /usr/local/bin/systemctl >/dev/null
+    in_chroot chmod +x /usr/local/bin/systemctl
+    for left in 1 0; do
+        query probefs --qf '%{PREUN}' | in_chroot sh -s "$left"
+    done
+    assert_equal "$(in_chroot cat /systemctl.log)" \
+        "--no-reload disable --now probefs.service mnt-probes.mount"
 }
