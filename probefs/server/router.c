@@ -195,38 +195,29 @@ static bool may_repeat(struct worker *worker, const struct call *call, int statu
            worker_is_gone(worker);
 }
 
-int router_ask(struct router *router, const struct route *route, struct call *call)
-{
-    bool again = true;
-    int status = -EIO;
-    for (int i = 0; i < 2 && again; i++) {
-        struct worker *worker = NULL;
-        status = router_get_worker(router, route, &worker);
-        if (status < 0)
-            return fail_call(status, explain_status(status), call);
-        status = ask_target(route, worker, call);
-        again = may_repeat(worker, call, status);
-        worker_put(worker);
-    }
-    return status;
-}
+/* How a question is asked: router_ask_question(). */
+struct manner {
+    int64_t wait;
+    worker_late *late;
+    void *data;
+};
 
-/* One try of router_ask_question(). */
 static int ask_without_waiting(const struct route *route, struct worker *worker, struct call *call,
-                               int64_t wait, worker_late *late, void *data)
+                               const struct manner *manner)
 {
     bool is_silent = route->silence && silence_is_on(route->silence);
     if (route->silence && begin_asking(route, call) == 0)
         return -ETIMEDOUT;
-    int status = worker_ask(worker, call, is_silent ? 0 : wait, late, data);
+    int status = worker_ask(worker, call, is_silent ? 0 : manner->wait, manner->late, manner->data);
     if (status == -EINPROGRESS)
         return status;
     router_end_question(route, status);
     return end_call(status, call);
 }
 
-int router_ask_question(struct router *router, const struct route *route, struct call *call,
-                        int64_t wait, worker_late *late, void *data)
+/* Asks a worker, and another if that one ends. MANNER is NULL where the answer is waited for. */
+static int ask_any(struct router *router, const struct route *route, struct call *call,
+                   const struct manner *manner)
 {
     bool again = true;
     int status = -EIO;
@@ -235,11 +226,23 @@ int router_ask_question(struct router *router, const struct route *route, struct
         status = router_get_worker(router, route, &worker);
         if (status < 0)
             return fail_call(status, explain_status(status), call);
-        status = ask_without_waiting(route, worker, call, wait, late, data);
-        again = status == -EIO && worker_is_gone(worker);
+        status = manner ? ask_without_waiting(route, worker, call, manner)
+                        : ask_target(route, worker, call);
+        again = may_repeat(worker, call, status);
         worker_put(worker);
     }
     return status;
+}
+
+int router_ask(struct router *router, const struct route *route, struct call *call)
+{
+    return ask_any(router, route, call, NULL);
+}
+
+int router_ask_question(struct router *router, const struct route *route, struct call *call,
+                        int64_t wait, worker_late *late, void *data)
+{
+    return ask_any(router, route, call, &(struct manner){wait, late, data});
 }
 
 void router_end_question(const struct route *route, int status)
