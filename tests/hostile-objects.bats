@@ -55,11 +55,6 @@ resident() {
     echo $(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status") / 1024))
 }
 
-# A sanitizer keeps what was freed for a while.
-is_sanitized() {
-    grep -q asan "/proc/$server/maps"
-}
-
 @test "sites and semaphores that reach into another object, or the stack, are not written to" {
     mkdir "$work/reach"
     chown "$(user_name a)" "$work/reach"

@@ -150,7 +150,7 @@ hoard_files() {
     start_as a demo-ocaml_1 -q
     kinds=(--nofile=3:3 --nproc=1:1 --cpu=0:0)
     # A sanitizer reports it where it gets no memory for itself.
-    grep -q asan "/proc/$server/maps" || kinds+=("--as=1:1 --data=1:1 --nproc=1:1")
+    is_sanitized || kinds+=("--as=1:1 --data=1:1 --nproc=1:1")
     for limits in "${kinds[@]}"; do
         wait_until 'run_as a ls "$mnt" | grep -qx "$pid" && worker=$(workers_of "$server" a) && [ "$worker" ]'
         # shellcheck disable=SC2086 # several words

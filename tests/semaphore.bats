@@ -223,23 +223,25 @@ answered_in_time() {
 }
 
 count_up_and_down() {
+    local times
+    times=$(fewer 10000)
     echo 100 > "$semaphore"
-    for step in "+1 40100" "-1 100"; do
-        for _ in 1 2 3 4; do count root 10000 "$semaphore" "${step% *}"; done
+    for step in "+1 $((4 * times + 100))" "-1 100"; do
+        for _ in 1 2 3 4; do count root "$times" "$semaphore" "${step% *}"; done
         wait_for_writers
         [ ! "$late" ] || return 0
         counts "${step#* }" on
     done
 }
 
-@test "4 writers of 10,000 increments and decrements each: exact" {
+@test "4 writers of thousands of increments and decrements each: exact" {
     start_probe demo-ocaml_1 gc_start gc_start
     answered_in_time count_up_and_down
 }
 
 come_and_go() {
     echo 0 > "$semaphore"
-    for _ in 1 2 3 4; do count root 2000 "$semaphore" $'+1\n' $'-1\n'; done
+    for _ in 1 2 3 4; do count root "$(fewer 2000)" "$semaphore" $'+1\n' $'-1\n'; done
     wait_for_writers
     [ ! "$late" ] || return 0
     counts 0 off
@@ -251,11 +253,13 @@ come_and_go() {
 }
 
 count_through_two_servers() {
+    local times
+    times=$(fewer 10000)
     echo 30000 > "$semaphore"
     assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
     for value in +1 -1; do
-        count root 10000 "$semaphore" $value
-        in_own a python3 -I -S "$work/count.py" 10000 "$own/$pid/gc_start/semaphore" $value 3>&- &
+        count root "$times" "$semaphore" $value
+        in_own a python3 -I -S "$work/count.py" "$times" "$own/$pid/gc_start/semaphore" $value 3>&- &
         writers+=($!)
     done
     wait_for_writers
@@ -264,7 +268,7 @@ count_through_two_servers() {
     assert_equal "$(in_own a cat "$own/$pid/gc_start/semaphore")" 30000
 }
 
-@test "two servers at once, root's and the user's own: 4 writers of 10,000, exact" {
+@test "two servers at once, root's and the user's own: 4 writers of thousands, exact" {
     own_start a
     start_for a demo-ocaml_1 -q
     choose_probe gc_start

@@ -4,7 +4,7 @@
 #
 # Nothing is left in a process that was watched, whoever is killed, and when. storm/streams.py kills.
 #
-# PROBEFS_STREAM_KILLS: how often whom, in an attach and in a detach each (12).
+# PROBEFS_STREAM_KILLS: how often whom, in an attach and in a detach each (12; sanitized 6).
 
 load lib/session-with-users
 
@@ -17,7 +17,7 @@ load lib/session-with-users
         "$forget_mounts; "'exec "$@"' bash \
         timeout "$(patient 300)" python3 -B "$tests/storm/streams.py" --programs "$work/bin" \
         --work "$work" --user "$(user_name a)" --option trace=users \
-        --rounds "${PROBEFS_STREAM_KILLS:-12}" \
+        --rounds "${PROBEFS_STREAM_KILLS:-$(is_sanitized && echo 6 || echo 12)}" \
         >"$work/out/kills" 2>&1 </dev/null 3>&- || status=$?
     cat "$work/out/kills"
     if [ "${PROBEFS_STREAM_KILLS:-}" ]; then

@@ -509,7 +509,7 @@ walk() {
         start_command root bash -c '
             while :; do "$1" -q -n 2 -i "$2" > /dev/null; done' bash "$(target demo-ocaml_1)" "$each"
     done
-    wait_until 'walk; [ "$(grep -c "/gc_start$" "$work/seen")" -ge 50 ]' 30
+    wait_until 'walk; [ "$(grep -c "/gc_start$" "$work/seen")" -ge 25 ]' 30
     assert_equal "$(grep -v -e 'No such file' -e 'No such process' "$work/missed")" ""
 }
 

@@ -140,7 +140,7 @@ def directories(attack):
     """One user opens the directory of a process with long names, again and again."""
     # As many as a worker can read within a second, however slowly; and all of them together are more
     # than the server may take.
-    names, count = (3000, 200) if attack.is_sanitized() else (30000, 150)
+    names, count = (3000, 200) if attack.is_sanitized() else (10000, 150)
     wide.write(f"{attack.options.programs}/long", int(names / attack.slowness()), "x" * 230)
     child = attack.run("long", uid=HOSTILE)
     path = f"{attack.mount}/{child.pid}"

@@ -17,6 +17,21 @@ server_program() {
     echo "$work/bin/probefs"
 }
 
+# is_sanitized: are the server and its workers? Then all takes several times as long, and memory that
+# was freed is kept for a while.
+is_sanitized() {
+    grep -q __asan_init "$build/probefs/probefs"
+}
+
+# fewer COUNT: how many times something is done; sanitized, a quarter of that shows as much.
+fewer() {
+    if is_sanitized; then
+        echo $(($1 / 4))
+    else
+        echo "$1"
+    fi
+}
+
 # start_server [OPTION]...: mounts at $mnt. Sets: server (its pid), log (the file).
 start_server() {
     start_server_at root "$mnt" "$@"
