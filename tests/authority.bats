@@ -57,7 +57,8 @@ setup() {
 @test "grep and find of a user stop at others' doors, and go on" {
     a_and_b
     grep -l 1 "$mnt/$b"/*/enabled | grep -qx "$mnt/$b/boot/enabled" # which root finds
-    shell_as a 'cd "$mnt" && grep -l 1 */*/enabled' > "$work/on"
+    # 2: other suites' processes of a's come and go.
+    shell_as a 'cd "$mnt" && { grep -l 1 */*/enabled || [ $? = 2 ]; }' > "$work/on"
     grep -qx "$a/boot/enabled" "$work/on"
     assert_equal "$(grep -c "^$b/" "$work/on" || true)" 0
 }
