@@ -22,8 +22,9 @@ enum { FAILED_MAX = 8 };
 
 enum { STACK_SIZE = 1 << 20 };
 
-/* How often whoever waits looks whether a thread gets on. */
-#define CHECK (50 * CLOCK_MILLISECOND)
+/* How often whoever waits looks whether a thread gets on, and when it is late. */
+#define CHECK      (50 * CLOCK_MILLISECOND)
+#define CHECK_LATE (10 * CLOCK_MILLISECOND)
 
 struct reading {
     struct readings *readings;
@@ -31,7 +32,6 @@ struct reading {
     int fd;           /* of a thread of its own; -1: whoever wanted it reads it */
     pthread_t thread; /* likewise */
     clockid_t clock;  /* of the processor time of the thread that reads */
-    int64_t used;     /* of that, when somebody looked last */
     bool is_done;     /* and, with it: */
     bool is_untold;   /* it failed, and nobody waited for it */
     int status;
@@ -141,19 +141,10 @@ static struct reading *reading_new(struct readings *readings, const struct file_
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-static int64_t processor_time(const struct reading *reading)
-{
-    struct timespec time;
-    if (clock_gettime(reading->clock, &time) < 0)
-        return 0;
-    return (int64_t)time.tv_sec * CLOCK_SECOND + time.tv_nsec;
-}
-
 /* THREAD reads it from now on. */
 static void reading_begin(struct reading *reading, pthread_t thread)
 {
     pthread_getcpuclockid(thread, &reading->clock);
-    reading->used = processor_time(reading);
     DL_APPEND(reading->readings->list, reading);
 }
 
@@ -239,25 +230,31 @@ static int begin_in_thread(struct readings *readings, const struct file_key *key
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
-/* Has ONLY made progress since somebody looked last, or any large one where that is NULL? */
-static bool is_progressing(const struct readings *readings, const struct reading *only)
+static int64_t processor_time(const struct reading *reading)
 {
-    bool progress = false;
-    struct reading *reading = NULL;
+    struct timespec time;
+    if (clock_gettime(reading->clock, &time) < 0)
+        return 0;
+    return (int64_t)time.tv_sec * CLOCK_SECOND + time.tv_nsec;
+}
+
+/* That of ONLY, or of all large ones where that is NULL; of what has ended, there is none. */
+static int64_t sum_processor_time(const struct readings *readings, const struct reading *only)
+{
+    int64_t sum = 0;
+    const struct reading *reading = NULL;
     DL_FOREACH(readings->list, reading)
     {
-        if (only ? reading != only : !is_large(reading))
-            continue;
-        int64_t used = processor_time(reading);
-        progress |= used > reading->used;
-        reading->used = used;
+        if (only ? reading == only : is_large(reading))
+            sum += processor_time(reading);
     }
-    return progress;
+    return sum;
 }
 
 /*
  * Waits for ONLY, or for any large one where that is NULL, and no longer than a moment. After UNTIL
- * it waits only for what makes no progress: whoever hangs must not look as if it was at work.
+ * it waits only for what makes no progress: whoever hangs must not look as if it was at work. Each
+ * of many that wait looks for itself, or one after the other would see what has changed.
  */
 static int wait_a_moment(struct readings *readings, const struct reading *only,
                          const struct timespec *until)
@@ -266,14 +263,14 @@ static int wait_a_moment(struct readings *readings, const struct reading *only,
         pthread_cond_wait(&readings->done, readings->lock);
         return 0;
     }
+    const int64_t before = sum_processor_time(readings, only);
     bool is_late = clock_is_past(until);
-    if (is_progressing(readings, only) && is_late)
-        return -EINPROGRESS;
-    struct timespec end = clock_after(CHECK);
+    struct timespec end = clock_after(is_late ? CHECK_LATE : CHECK);
     if (!is_late && clock_between(until, &end) > 0)
         end = *until;
     pthread_cond_clockwait(&readings->done, readings->lock, CLOCK_MONOTONIC, &end);
-    return 0;
+    bool has_worked = sum_processor_time(readings, only) != before;
+    return has_worked && clock_is_past(until) ? -EINPROGRESS : 0;
 }
 
 static int wait_for(struct readings *readings, struct reading *reading,
@@ -283,7 +280,7 @@ static int wait_for(struct readings *readings, struct reading *reading,
     reading->users++;
     while (!reading->is_done && status == 0)
         status = wait_a_moment(readings, reading, until);
-    if (status == 0)
+    if (reading->is_done)
         status = reading->status;
     if (status < 0 && reading->is_done && error)
         *error = reading->error;

@@ -15,7 +15,7 @@
 #define LONG  (20 * CLOCK_SECOND)
 
 /* What the threads that read do until they are told to end. */
-enum deed { WORK, HANG };
+enum deed { WORK, HANG, WORK_NOW_AND_THEN };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct readings readings;
@@ -52,8 +52,10 @@ static int read_until_told(void *data, const struct file_key *key, int fd,
     (void)data, (void)key;
     assert_true(fcntl(fd, F_GETFD) >= 0);
     atomic_fetch_add(&begun, 1);
-    while (!is_to_end())
-        ;
+    while (!is_to_end()) {
+        if (atomic_load(&deed) == WORK_NOW_AND_THEN)
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
     int status = atomic_load(&result);
     return status < 0 ? error_set(error, -status, "it failed") : 0;
 }
@@ -219,6 +221,42 @@ static void test_failures_are_forgotten(void **state)
     assert_int_equal(told, KEPT);
 }
 
+/* One of many that wait. */
+struct waiter {
+    pthread_t thread;
+    int status;
+    int64_t took;
+};
+
+static void *wait_for_first(void *data)
+{
+    struct waiter *waiter = data;
+    const struct timespec start = clock_now();
+    waiter->status = ask(1, 0, SHORT, NULL);
+    waiter->took = -clock_left(&start);
+    return NULL;
+}
+
+/* All that wait for a file are told that it is at work, not one after another. */
+static void test_many_that_wait(void **state)
+{
+    enum { MANY = 64 };
+    (void)state;
+    struct waiter waiters[MANY];
+    int64_t longest = 0;
+    atomic_store(&deed, WORK_NOW_AND_THEN);
+    assert_int_equal(ask(1, 0, SHORT, NULL), -EINPROGRESS);
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(pthread_create(&waiters[i].thread, NULL, wait_for_first, &waiters[i]), 0);
+    for (size_t i = 0; i < MANY; i++) {
+        pthread_join(waiters[i].thread, NULL);
+        assert_int_equal(waiters[i].status, -EINPROGRESS);
+        longest = waiters[i].took > longest ? waiters[i].took : longest;
+    }
+    if (longest > 3 * CLOCK_SECOND / 2)
+        fail_msg("one waited for %ld ms", (long)(longest / CLOCK_MILLISECOND));
+}
+
 static void test_large(void **state)
 {
     enum { SIZE = 100 << 20 };
@@ -246,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failure, begin, end),
         cmocka_unit_test_setup_teardown(test_failures_are_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(test_large, begin, end),
+        cmocka_unit_test_setup_teardown(test_many_that_wait, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
