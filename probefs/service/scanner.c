@@ -69,7 +69,7 @@ struct scanner {
     struct looker *ended; /* the last that did, while it is not waited for */
     struct listing_under_way listing;
     uint64_t scans; /* how many there were */
-    bool blocked;   /* all threads that there may be are stuck */
+    bool blocked;   /* all threads are stuck, and no other can be started */
     bool ending;
 };
 
@@ -282,6 +282,7 @@ static void keep_looking(struct scanner *scanner)
     unsigned int going = 0;
     const struct looker *looker = NULL;
     const struct timespec now = clock_now();
+    scanner->blocked = false;
     if (!scanner->queue)
         return;
     LL_FOREACH(scanner->lookers, looker)
@@ -357,16 +358,17 @@ static bool is_awaited(const struct scan *scan, const struct scan_job *job)
 static void scan_wait(struct scanner *scanner, const struct scan *scan, const struct timespec *end)
 {
     size_t first = 0;
-    while (!scanner->blocked && !clock_is_past(end)) {
+    while (!clock_is_past(end)) {
         while (first < scan->count && !is_awaited(scan, scan->jobs[first]))
             first++;
         if (first == scan->count)
             return;
         keep_looking(scanner);
+        if (scanner->blocked)
+            return;
         struct timespec check = clock_after(CHECK_MILLISECONDS * CLOCK_MILLISECOND);
-        if (!scanner->blocked)
-            pthread_cond_timedwait(&scanner->done, &scanner->lock,
-                                   clock_between(&check, end) < 0 ? end : &check);
+        pthread_cond_timedwait(&scanner->done, &scanner->lock,
+                               clock_between(&check, end) < 0 ? end : &check);
     }
 }
 

@@ -48,6 +48,17 @@ int __wrap_probe_image_identify(struct probe_engine *engine, pid_t pid, struct p
     return __real_probe_image_identify(engine, pid, id);
 }
 
+static atomic_bool threads_start = true;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*function)(void *), void *data);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*function)(void *), void *data)
+{
+    return threads_start ? __real_pthread_create(thread, attributes, function, data) : EAGAIN;
+}
+
 static unsigned int rounds_ended;
 static size_t forgotten; /* in the last of them */
 
@@ -310,6 +321,36 @@ static void test_more_than_there_are_threads(void **state)
     scan_until(entries, first, SILENT_MAX, SILENT_MAX, SCAN_HAS_PROBES);
 }
 
+/* A scan that no thread could be started for tells nothing of those after it. */
+static void test_a_limit_of_threads(void **state)
+{
+    (void)state;
+    struct scan_entry entries[PLAIN + 1];
+    threads_start = false;
+    scan(entries, 0, 0, SECOND_MS);
+    threads_start = true;
+    assert_int_equal(entries[0].answer, SCAN_UNKNOWN);
+    scan(entries, 0, 0, 60 * SECOND_MS);
+    assert_int_equal(entries[0].answer, SCAN_HAS_PROBES);
+}
+
+/* Nor if all that there are then are stuck, and stay so. */
+static void test_a_limit_behind_silent_ones(void **state)
+{
+    (void)state;
+    enum { SILENT = 2 };
+    struct scan_entry entries[PLAIN + 1 + SILENT];
+    const pid_t first = INT_MAX - SILENT;
+    silence_pids(first, INT_MAX);
+    scan(entries, first, 1, SECOND_MS);
+    threads_start = false;
+    scan(entries, first, SILENT, SECOND_MS);
+    threads_start = true;
+    scan(entries, first, SILENT, 60 * SECOND_MS);
+    assert_int_equal(entries[0].answer, SCAN_UNKNOWN);
+    assert_int_equal(entries[SILENT].answer, SCAN_HAS_PROBES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +360,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_listing_without_time, begin, end),
         cmocka_unit_test_setup_teardown(test_silent_ones, begin, end),
         cmocka_unit_test_setup_teardown(test_more_than_there_are_threads, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_limit_of_threads, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_limit_behind_silent_ones, begin, end),
     };
     return cmocka_run_group_tests(tests, start_processes, stop_processes);
 }
