@@ -62,9 +62,11 @@ static unsigned int read_states(pid_t pid)
 enum lateness lateness_judge(pid_t pid, int64_t wait, int64_t used)
 {
     unsigned int states = read_states(pid);
+    if (states & THREAD_SLEEPS_DEEPLY) /* what stops the others does not reach it */
+        return LATE_STUCK;
     if (states & THREAD_STOPPED)
         return LATE_STOPPED;
-    if ((states & THREAD_SLEEPS_DEEPLY) || !(states & THREAD_RUNS))
+    if (!(states & THREAD_RUNS))
         return LATE_STUCK;
     return used < wait / 2 ? LATE_STARVED : LATE_WORKING;
 }

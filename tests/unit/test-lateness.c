@@ -6,7 +6,11 @@
 
 #include "shared/clock.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +40,21 @@ static void be_uninterruptible(void)
         be_asleep();
     }
     _exit(0);
+}
+
+static void *be_uninterruptible_beside(void *data)
+{
+    (void)data;
+    be_uninterruptible();
+    return NULL;
+}
+
+/* One thread of two. */
+static void be_half_uninterruptible(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, be_uninterruptible_beside, NULL) == 0)
+        be_busy();
 }
 
 static pid_t start(void (*be)(void))
@@ -97,6 +116,35 @@ static void test_who_is_stopped(void **state)
     end(pid);
 }
 
+/* Has its main thread stopped? All of it has not while a thread sleeps so deeply. */
+static bool has_stopped(pid_t pid)
+{
+    char text[4096];
+    snprintf(text, sizeof(text), "/proc/%d/status", pid);
+    FILE *file = fopen(text, "re");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    return strstr(text, "\nState:\tT");
+}
+
+/* A stop reaches no thread that sleeps so deeply, and does not hide it either. */
+static void test_who_is_stopped_and_stuck(void **state)
+{
+    (void)state;
+    const struct timespec deadline = clock_after(20 * CLOCK_SECOND);
+    pid_t pid = start(be_half_uninterruptible);
+    assert_true(becomes(pid, 0, LATE_STUCK));
+    kill(pid, SIGSTOP);
+    while (!has_stopped(pid) && !clock_is_past(&deadline))
+        sched_yield();
+    bool stopped = has_stopped(pid);
+    enum lateness lateness = lateness_judge(pid, CLOCK_SECOND, 0);
+    end(pid); /* before a test fails: no alarm ends it */
+    assert_true(stopped);
+    assert_int_equal(lateness, LATE_STUCK);
+}
+
 static void test_who_has_ended(void **state)
 {
     (void)state;
@@ -128,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_who_sleeps_is_stuck),
         cmocka_unit_test(test_who_runs_has_work_or_is_starved),
         cmocka_unit_test(test_who_is_stopped),
+        cmocka_unit_test(test_who_is_stopped_and_stuck),
         cmocka_unit_test(test_who_has_ended),
         cmocka_unit_test(test_processor_time_grows_with_work),
     };
