@@ -47,7 +47,6 @@ struct target {
     atomic_bool is_asked;   /* a look-up has asked a worker for it, who has not answered yet */
     atomic_bool identified; /* once it is, the image never changes: */
     struct probe_image_id id;
-    atomic_bool gone; /* its process has ended, or has another image */
     /* The process as a descriptor, once somebody asked for it; -1 before. */
     atomic_int process;
     atomic_bool is_gone; /* a worker said so, which no image comes back from */
