@@ -36,9 +36,9 @@ static inline void hash_table_move(UT_hash_table *table, UT_hash_handle *first,
 }
 
 /*
- * Makes a table smaller that is much too large for its items; their order stays. After so many
- * were taken out that it is, so that each removal costs a constant time. Without memory the table
- * stays as it is.
+ * Makes a table smaller if it is much too large for its items, whose order stays. Before it is,
+ * most of them were removed: so a removal with this behind it takes constant time on average.
+ * Without memory the table stays as it is.
  */
 static inline void hash_table_shrink(UT_hash_table *table)
 {
