@@ -117,14 +117,6 @@ class Attack:
         demand(said == f"pid {child.pid}", f"{name} did not start: '{said}'")
         return child
 
-    def shell(self, uid, text, **more):
-        child = subprocess.Popen(["/bin/sh", "-c", text], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                 **identity(uid), **more)
-        self.children.append(child)
-        self.loops.append(child)
-        return child
-
     def slowness(self):
         """Of the machine, without the attack: its loops are no excuse."""
         for child in self.loops:
@@ -171,7 +163,9 @@ class Attack:
     def look_up_for_ever(self, children, uid=HOSTILE):
         """A loop for each, by its owner, that asks for its directory."""
         for child in children:
-            self.shell(uid, f"while :; do stat {self.mount}/{child.pid}; sleep 0.01; done")
+            self.loops.append(self.run_python(
+                uid, "import os, sys, time\nwhile True:\n try:\n  os.stat(sys.argv[1])\n"
+                " except OSError:\n  pass\n time.sleep(0.02)", f"{self.mount}/{child.pid}"))
 
     # ---- what others wait for ----------------------------------------------------------------
 
