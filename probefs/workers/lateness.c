@@ -34,6 +34,7 @@ static unsigned int read_state(int tasks, const char *tid)
     const char *state = strstr(text, "\nState:\t");
     switch (state ? state[strlen("\nState:\t")] : '?') {
     case 'T':
+    case 't': /* by a debugger */
         return THREAD_STOPPED;
     case 'D':
         return THREAD_SLEEPS_DEEPLY;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,12 @@ static void be_uninterruptible(void)
         be_asleep();
     }
     _exit(0);
+}
+
+static void be_debugged(void)
+{
+    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    raise(SIGSTOP);
 }
 
 static void *be_uninterruptible_beside(void *data)
@@ -112,6 +119,9 @@ static void test_who_is_stopped(void **state)
     (void)state;
     pid_t pid = start(be_busy);
     kill(pid, SIGSTOP);
+    assert_true(becomes(pid, 0, LATE_STOPPED));
+    end(pid);
+    pid = start(be_debugged);
     assert_true(becomes(pid, 0, LATE_STOPPED));
     end(pid);
 }
