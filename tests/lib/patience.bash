@@ -51,11 +51,13 @@ rest() {
     read -rt "$1" _ <>"$never" || true
 }
 
-# wait_until COMMAND [SECONDS]: tries COMMAND (a shell text) until it succeeds.
+# wait_until COMMAND [SECONDS]: tries COMMAND (a shell text) until it succeeds, and less often by and by.
 wait_until() {
-    local REPLY start=$SECONDS
+    local REPLY start=$SECONDS pause=20
     until eval "$1"; do
-        rest 0.02
+        printf -v REPLY 0.%03d "$pause"
+        rest "$REPLY"
+        pause=$((pause < 100 ? pause * 5 / 4 : pause))
         # Asked again when it is over, as the machine may have become busy meanwhile.
         if ((SECONDS - start > ${2:-10})) && patience "${2:-10}" && ((SECONDS - start > REPLY)); then
             eval "$1" && return
