@@ -58,7 +58,7 @@ attack() {
 }
 
 @test "one user opens the directory of a process with long names again and again" {
-    attack directories
+    attack directories --option user_memory=16
 }
 
 @test "one user keeps 5,000 error_logs open" {

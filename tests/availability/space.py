@@ -102,6 +102,10 @@ class Attack:
         for child in self.honest.values():
             demand(str(child.pid) in os.listdir(self.mount), "an honest process is not listed")
 
+    def option(self, name):
+        """What the server's option NAME says."""
+        return dict(each.split("=", 1) for each in self.options.option)[name]
+
     # ---- what is started ---------------------------------------------------------------------
 
     def run(self, name, *arguments, uid=0, gid=None, **more):
