@@ -132,8 +132,8 @@ build_to_test() {
         -Dbpf-compiler=clang
 }
 
-# beside COMMAND...: in the background, with what others leave of the processors. join shows what all
-# of these said; nobody else is left then, so they get as much as what runs on a busy machine otherwise.
+# beside COMMAND...: in the background, with what others leave of the processors. join waits for all of
+# these, at the usual priority as nothing else of ours is left to do, and shows what they said.
 beside_pids=() beside_outputs=()
 beside() {
     local output
@@ -146,7 +146,7 @@ beside() {
     beside_outputs+=("$output")
 }
 
-# hurry PID: with all that it has started. What it starts later is as quick as itself.
+# hurry PID: at the usual priority, with all that it has started and will start.
 hurry() {
     local each
     renice -n 0 "$1" >/dev/null 2>&1 || true

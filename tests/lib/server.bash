@@ -23,7 +23,8 @@ is_sanitized() {
     grep -q __asan_init "$build/probefs/probefs"
 }
 
-# fewer COUNT: how many times something is done; sanitized, a quarter of that shows as much.
+# fewer COUNT: how many times something is done: sanitized, a quarter of COUNT, as each takes so much
+# longer.
 fewer() {
     if is_sanitized; then
         echo $(($1 / 4))
