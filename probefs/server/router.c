@@ -90,6 +90,8 @@ static const char *explain_status(int status)
     case -EALREADY:
         return "its user's worker was still at work when its time was over: this process has many "
                "probes or mappings; try again";
+    case -ECONNRESET:
+        return "its user's worker did not answer another request in time, and was ended: try again";
     case -EIO:
         return "its user's worker ended before it answered: look what the state is now, and try "
                "again";
@@ -115,10 +117,9 @@ static bool is_late(int status)
 /* For callers, a worker that was ended because another call hung did not answer. */
 static int end_call(int status, struct call *call)
 {
-    if (status == -ECONNRESET)
-        status = -ETIMEDOUT;
+    bool is_silent = is_late(status) || status == -ECONNRESET;
     if (status < 0)
-        return fail_call(is_late(status) ? -ETIMEDOUT : status, explain_status(status), call);
+        return fail_call(is_silent ? -ETIMEDOUT : status, explain_status(status), call);
     clean_sentence(&call->reply.sentence);
     /* EAGAIN is what a user's budget says. */
     return call->reply.error == EAGAIN ? -EIO : -call->reply.error;

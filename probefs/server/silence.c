@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Between tries of a silent target. */
+/* Between tries of a silent target. Where the next worker may well answer, all who ask try at once.
+ */
+#define PAUSE_NONE  1 /* nanosecond */
 #define PAUSE_FIRST CLOCK_SECOND
 #define PAUSE_MAX   (30 * CLOCK_SECOND)
 
@@ -79,7 +81,8 @@ static bool is_cut_short(struct silences *silences, uid_t uid)
 
 static int64_t choose_wait(struct silences *silences, struct silence *silence, uid_t uid)
 {
-    if (silence->pause > 0 && (silence->is_tried || !clock_is_past(&silence->next)))
+    bool is_taken = silence->is_tried && silence->pause > PAUSE_NONE;
+    if (silence->pause > 0 && (is_taken || !clock_is_past(&silence->next)))
         return 0;
     silence->is_tried = silence->pause > 0;
     return is_cut_short(silences, uid) ? silences->wait / SHORT_PART : silences->wait;
@@ -103,7 +106,7 @@ static void begin_silence(struct silences *silences, struct silence *silence, ui
     }
     /* In a tenth of the time a busy machine does not start a worker: that tells nothing. */
     bool at_once = is_new && may_be_over && !is_cut_short(silences, uid);
-    int64_t pause = at_once ? 1 : is_new ? PAUSE_FIRST : 2 * silence->pause;
+    int64_t pause = at_once ? PAUSE_NONE : is_new ? PAUSE_FIRST : 2 * silence->pause;
     if (!is_new && pause < PAUSE_FIRST)
         pause = PAUSE_FIRST;
     silence->pause = pause < PAUSE_MAX ? pause : PAUSE_MAX;

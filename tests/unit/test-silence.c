@@ -95,6 +95,20 @@ static void test_a_worker_that_was_stopped(void **state)
     assert_int_equal(silence.pause, CLOCK_SECOND);
 }
 
+/* The next worker is there for all who ask, not for the first of them alone. */
+static void test_all_ask_after_a_stop(void **state)
+{
+    (void)state;
+    struct silence silence = {.pause = 0};
+    assert_int_equal(request(&silence, USER, -ESHUTDOWN), CLOCK_SECOND);
+    assert_int_equal(silence_begin(&silences, &silence, USER), CLOCK_SECOND);
+    assert_int_equal(silence_begin(&silences, &silence, USER), CLOCK_SECOND);
+    silence_end(&silences, &silence, USER, -ESHUTDOWN);
+    assert_int_equal(silence_begin(&silences, &silence, USER), 0);
+    silence_end(&silences, &silence, USER, 0);
+    assert_false(silence_is_on(&silence));
+}
+
 /* A worker that wanted time is no reason to blame what the target has mapped. */
 static void test_a_worker_that_had_no_time(void **state)
 {
@@ -176,6 +190,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_who_does_not_answer_is_not_asked, begin, end),
         cmocka_unit_test_setup_teardown(test_when_it_is_tried_again, begin, end),
         cmocka_unit_test_setup_teardown(test_a_worker_that_was_stopped, begin, end),
+        cmocka_unit_test_setup_teardown(test_all_ask_after_a_stop, begin, end),
         cmocka_unit_test_setup_teardown(test_a_worker_that_had_no_time, begin, end),
         cmocka_unit_test_setup_teardown(test_one_tries_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(test_several_find_out_at_once, begin, end),
