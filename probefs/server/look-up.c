@@ -101,8 +101,7 @@ static void take_late_answer(struct call *call, int status, void *data)
     question_free(question);
 }
 
-/* Where the user's own authority does not reach: in what is left of the wait that began at START.
- */
+/* Where the user's authority does not reach: in what is left of the wait that began at START. */
 static int ask_with_image(struct question *question, const struct timespec *start, int64_t wait)
 {
     const struct timespec end = clock_add(*start, wait);

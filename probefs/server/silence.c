@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Between tries of a silent target. Where the next worker may well answer, all who ask try at once.
- */
+/* Between tries of a silent target. Where the next worker may answer, all who ask try at once. */
 #define PAUSE_NONE  1 /* nanosecond */
 #define PAUSE_FIRST CLOCK_SECOND
 #define PAUSE_MAX   (30 * CLOCK_SECOND)
