@@ -568,6 +568,8 @@ int watch_plan_make(struct probe_target *target, const size_t *indices, size_t c
         blame_planned(&planner);
         status = make_plan(&planner, recipes, probes, plan);
     }
+    if (status < 0 && target_check(target, NULL) == -ESRCH) /* what has ended has no files */
+        status = error_gone(error, target->image.pid);
     if (status < 0)
         cut_table(table, recipes, probes);
     for (size_t i = 0; i < planner.symbols_count; i++)

@@ -8,6 +8,7 @@
 #include "object-file.h"
 
 #include "target/target.h"
+#include "watch/plan-to-watch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -101,6 +102,24 @@ static void test_it_is_shown_to_whoever_asks(void **state)
     session_end(&session);
 }
 
+/* Its files have gone with it, and are not to blame. */
+static void test_a_watch_of_what_has_ended(void **state)
+{
+    (void)state;
+    struct session session = session_begin("watched", true);
+    struct watch_table table = {0};
+    struct watch_plan plan;
+    struct probe_error error = {.text = ""};
+    const size_t indices[] = {0};
+    kill(session.pid, SIGKILL);
+    waitpid(session.pid, NULL, 0);
+    assert_int_equal(watch_plan_make(session.target, indices, 1, &table, &plan, &error), -ESRCH);
+    assert_sentence(error, "has ended");
+    watch_table_done(&table);
+    session.pid = start_program("watched"); /* for the end */
+    session_end(&session);
+}
+
 static void test_it_is_never_switched(void **state)
 {
     (void)state;
@@ -162,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_is_told_and_not_shown),
         cmocka_unit_test(test_it_is_shown_to_whoever_asks),
+        cmocka_unit_test(test_a_watch_of_what_has_ended),
         cmocka_unit_test(test_it_is_never_switched),
         cmocka_unit_test(test_the_others_are_switched),
     };
