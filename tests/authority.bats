@@ -58,7 +58,8 @@ setup() {
     a_and_b
     grep -l 1 "$mnt/$b"/*/enabled | grep -qx "$mnt/$b/boot/enabled" # which root finds
     # 2: other suites' processes of a's come and go.
-    shell_as a 'cd "$mnt" && { grep -l 1 */*/enabled || [ $? = 2 ]; }' > "$work/on"
+    shell_as a 'cd "$mnt" && { grep -l 1 */*/enabled || [ $? = 2 ]; }' > "$work/on" 2> "$work/missed"
+    assert_equal "$(grep -v -e 'No such file' -e 'No such process' "$work/missed")" ""
     grep -qx "$a/boot/enabled" "$work/on"
     assert_equal "$(grep -c "^$b/" "$work/on" || true)" 0
 }

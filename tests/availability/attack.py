@@ -138,11 +138,13 @@ def silent_files(attack):
 
 def directories(attack):
     """One user opens the directory of a process with long names, again and again."""
-    # As many as a worker can read within a second, however slowly; and all of them together are more
-    # than the server may take: what it may for this user, and some for itself.
-    names, count = (3000, 120) if attack.is_sanitized() else (10000, 60)
+    # What the server may take, in KiB: for this user, and some for itself.
     limit = (int(attack.option("user_memory")) + 48) << 10
-    wide.write(f"{attack.options.programs}/long", int(names / attack.slowness()), "x" * 230)
+    # As many names as a worker can read within a second, however slowly; and all directories together
+    # are more than that.
+    names = int((3000 if attack.is_sanitized() else 10000) / attack.slowness())
+    count = int(1.3 * limit * 1024 / (names * 230))
+    wide.write(f"{attack.options.programs}/long", names, "x" * 230)
     child = attack.run("long", uid=HOSTILE)
     path = f"{attack.mount}/{child.pid}"
     wait_for(lambda: os.path.exists(f"{path}/enabled"), "its directory")
