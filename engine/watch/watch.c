@@ -221,7 +221,7 @@ ssize_t probe_watch_add(struct probe_watch *watch, struct probe_target *target,
         return error_set(error, EAGAIN, "process %d: probes are still being attached to",
                          watch->pid);
     if (watch->end != WATCH_RUNS)
-        return error_set(error, ESRCH, "process %d has ended or replaced its program", watch->pid);
+        return error_gone(error, watch->pid);
     int status = watch_plan_make(target, indices, count, &watch->table, &plan, error);
     if (status < 0) {
         look_for_blamed(watch, status, error);
