@@ -140,7 +140,7 @@ def directories(attack):
     """One user opens the directory of a process with long names, again and again."""
     # What the server may take, in KiB: for this user, and some for itself.
     limit = (int(attack.option("user_memory")) + 48) << 10
-    # As many names as a worker can read within a second, however slowly; and all directories together
+    # As many names as a worker can read within a second, however slowly; all directories together
     # are more than that.
     names = int((3000 if attack.is_sanitized() else 10000) / attack.slowness())
     count = int(1.3 * limit * 1024 / (names * 230))
